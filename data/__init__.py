@@ -1,0 +1,1 @@
+"""Problems and proofs: Lean files, benchmarks and corpora, all as `Theorem`s."""

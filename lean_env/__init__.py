@@ -1,0 +1,25 @@
+"""Lean: where it comes from, talking to it, what counts as proved, and many workers."""
+
+from lean_env.check import Check, Ended, Message, Position, Sorry, Tactic
+from lean_env.lean import Lean, LeanUnavailable, embedded
+from lean_env.pool import LeanPool
+from lean_env.verdict import Claim, Reason, Verdict
+from lean_env.worker import Limits, Worker
+
+__all__ = [
+    "Check",
+    "Claim",
+    "Ended",
+    "Lean",
+    "LeanPool",
+    "LeanUnavailable",
+    "Limits",
+    "Message",
+    "Position",
+    "Reason",
+    "Sorry",
+    "Tactic",
+    "Verdict",
+    "Worker",
+    "embedded",
+]

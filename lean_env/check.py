@@ -1,0 +1,121 @@
+"""What Lean said of a piece of code, in the words of the community REPL's protocol."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """A place in the code that was sent: line from 1, column in code points from 0."""
+
+    line: int
+    column: int
+
+    @classmethod
+    def read(cls, answer: dict[str, int] | None) -> Position | None:
+        return cls(answer["line"], answer["column"]) if answer else None
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One message of Lean. `kind` is Lean's own tag for it (such as `hasSorry`), where it has one."""
+
+    severity: str  # error, warning, info or trace
+    text: str
+    position: Position | None = None
+    end: Position | None = None
+    kind: str = ""
+
+    def __str__(self) -> str:
+        place = f"{self.position.line}:{self.position.column}: " if self.position else ""
+        return f"{place}{self.severity}: {self.text}"
+
+
+@dataclass(frozen=True, slots=True)
+class Sorry:
+    """A `sorry` that stands in the code, with the goal it leaves open."""
+
+    goal: str
+    position: Position | None = None
+    end: Position | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Tactic:
+    """A tactic that was run: its text, its place, and the goals before and after it (blank line between goals)."""
+
+    text: str
+    goals: str
+    goals_after: str
+    position: Position
+    end: Position
+
+
+class Ended(StrEnum):
+    """How a check came to its end."""
+
+    COMPLETED = "completed"
+    TIMEOUT = "timeout"  # the wall-clock limit
+    MEMORY = "memory"  # the memory limit
+    CRASH = "crash"  # the process died, also on a second try; or its stack overflowed
+    INPUT = "input"  # not text that Lean could read: lone surrogates, or too large
+    CONTEXT = "context"  # the text before the code has errors
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """Everything that Lean said of a piece of code. `seconds` is the wall time of the request."""
+
+    ended: Ended = Ended.COMPLETED
+    messages: tuple[Message, ...] = ()
+    sorries: tuple[Sorry, ...] = ()
+    tactics: tuple[Tactic, ...] = ()  # if asked for
+    axioms: dict[str, tuple[str, ...] | None] = field(default_factory=dict)  # if asked for; None: no such constant
+    seconds: float = 0.0
+    detail: str = ""  # why it did not complete
+
+    @property
+    def errors(self) -> tuple[Message, ...]:
+        return tuple(m for m in self.messages if m.severity == "error")
+
+    @property
+    def ok(self) -> bool:
+        """It completed without an error. (A `sorry` is no error: see Verdict for what counts as proved.)"""
+        return self.ended is Ended.COMPLETED and not self.errors
+
+    @classmethod
+    def read(cls, answer: dict[str, Any], seconds: float) -> Check:
+        """From the REPL's answer to a `cmd`."""
+        return cls(
+            ended=Ended.TIMEOUT if answer.get("timeout") else Ended.COMPLETED,
+            messages=tuple(
+                Message(
+                    m["severity"],
+                    m["data"],
+                    Position.read(m.get("pos")),
+                    Position.read(m.get("endPos")),
+                    m.get("kind", ""),
+                )
+                for m in answer.get("messages", ())
+            ),
+            sorries=tuple(
+                Sorry(s["goal"], Position.read(s.get("pos")), Position.read(s.get("endPos")))
+                for s in answer.get("sorries", ())
+            ),
+            tactics=tuple(
+                Tactic(
+                    t["tactic"],
+                    t["goals"],
+                    t.get("goalsAfter", ""),
+                    Position(t["pos"]["line"], t["pos"]["column"]),
+                    Position(t["endPos"]["line"], t["endPos"]["column"]),
+                )
+                for t in answer.get("tactics", ())
+            ),
+            axioms={n: None if a is None else tuple(a) for n, a in answer.get("axioms", {}).items()},
+            seconds=seconds,
+            detail="wall-clock limit reached" if answer.get("timeout") else "",
+        )

@@ -1,0 +1,197 @@
+'use strict';
+/** Lean's frontend: text in, commands elaborated one after the other, and the state to go on from. */
+
+const abi = require('./abi.cjs');
+const places = require('./text.cjs');
+const syntax = require('./syntax.cjs');
+const declarations = require('./declarations.cjs');
+const guard = require('./guard.cjs');
+const watchdog = require('./watchdog.cjs');
+
+const MAX_MESSAGE = 20000;        // characters; `grind` can fail with megabytes
+const MAX_MESSAGES = 1000;
+// Fields of Lean.Elab.Command.State, .Scope and ModuleParserState
+const STATE = { env: 0, messages: 1, scopes: 2, infoState: 8, snapshotTasks: 10 };
+const SCOPE = { options: 1, namespace: 2, openDecls: 3 };
+const SEVERITY = { information: 'info', warning: 'warning', error: 'error' };
+
+const emptyLog = () => abi.inc(abi.constant('l_Lean_MessageLog_empty'));
+const noOptions = () => abi.inc(abi.constant('l_Lean_Options_empty'));
+
+// ---- imports ----
+const imported = new Map();       // import list as text -> { env, problem }
+
+/** Environment of an import list (names separated by blanks, as a header gives them), borrowed; loaded once and kept. */
+function environment(imports) {
+  const key = imports.join(' ');
+  if (!imported.has(key)) {
+    const module = name => abi.ctor(0, [abi.parseName(name)], [0, 1, 0]);   // importAll, isExported, isMeta
+    const result = abi.W.l_Lean_importModules(abi.array(imports.map(module)), noOptions(), 0, abi.array([]), 0, 1, 2, abi.box(1));
+    imported.set(key, abi.io(result, 'import'));
+  }
+  return imported.get(key);
+}
+
+/** Header of a text: { imports, end (byte), parserState (owned), messages (owned log) }. */
+function readHeader(context) {
+  const { W } = abi;
+  const parsed = abi.io(W.l_Lean_Parser_parseHeader(abi.inc(context)), 'header');
+  const header = abi.field(parsed, 0), rest = abi.field(parsed, 1);
+  const out = { parserState: abi.inc(abi.field(rest, 0)), messages: abi.inc(abi.field(rest, 1)), imports: [] };
+  const modules = W.l_Lean_Elab_headerToImports(abi.inc(header), 1);
+  out.imports = abi.arrayItems(modules).map(m => abi.nameText(abi.field(m, 0)));
+  abi.dec(modules); abi.dec(parsed);
+  return out;
+}
+
+// ---- messages ----
+function message(m) {
+  const j = JSON.parse(abi.takeText(abi.W.l_Lean_Json_compress(abi.W.l_Lean_Message_toJson(abi.inc(m)))));
+  const data = j.data.trim();
+  return {
+    severity: SEVERITY[j.severity] ?? j.severity, pos: j.pos, ...(j.endPos && { endPos: j.endPos }),
+    data: data.length > MAX_MESSAGE ? `${data.slice(0, MAX_MESSAGE)}… (${data.length - MAX_MESSAGE} more characters)` : data,
+    ...(j.kind && j.kind !== '[anonymous]' && { kind: j.kind }),
+  };
+}
+
+/** The messages of a borrowed log, appended; past MAX_MESSAGES only the first error is still kept. */
+function drain(log, messages) {
+  const items = abi.W.l_Lean_MessageLog_toArray(log);
+  for (const m of abi.arrayItems(items)) {
+    if (messages.length < MAX_MESSAGES) messages.push(message(m));
+    else {
+      messages.dropped = (messages.dropped ?? 0) + 1;
+      if (!messages.some(x => x.severity === 'error')) { const late = message(m); if (late.severity === 'error') messages.push(late); }
+    }
+  }
+  abi.dec(items);
+}
+
+const exceptionText = e => abi.takeText(abi.W.l_Lean_MessageData_toString(abi.W.l_Lean_Exception_toMessageData(e)));
+
+// ---- states ----
+let cleanInfo = null;             // infoState and snapshotTasks of a fresh state, shared by all kept ones
+/** Owned Command.State without what only its last command needs: messages, info trees, snapshot tasks. */
+function clean(state) {
+  if (!cleanInfo) {
+    const fresh = abi.W.l_Lean_Elab_Command_mkState(abi.inc(abi.field(state, STATE.env)), emptyLog(), noOptions());
+    cleanInfo = [STATE.infoState, STATE.snapshotTasks].map(i => [i, abi.inc(abi.field(fresh, i))]);
+    abi.dec(fresh);
+  }
+  state = abi.withField(state, STATE.messages, emptyLog());
+  for (const [i, value] of cleanInfo) state = abi.withField(state, i, abi.inc(value));
+  return state;
+}
+const stateEnvironment = state => abi.field(state, STATE.env);
+
+
+/**
+ * Elaborate `source` after `base` (a kept { state, imports }, borrowed) or, without one, after the imports of its header.
+ *
+ * options: timeout (ms), guard ({ rules, trusted, imports }), declarations (list what each command declares),
+ *          onTrees(trees, text, environmentBefore) for each command's info trees.
+ * Returns { messages, imports, state (owned, null if there is none), trusted (see guard.cjs), timedOut,
+ *           refused ({ what, text, pos }), commands, holes (code point spans of written `sorry`s; with a guard) }.
+ */
+function elaborate(source, base, options) {
+  const { W } = abi;
+  if (source.includes('\r\n')) source = source.replaceAll('\r\n', '\n');    // as Lean reads files; keeps offsets true
+  const text = places(source);
+  const input = W.l_Lean_Parser_mkInputContext___redArg(abi.string(source), abi.string('<input>'), 1, abi.box(text.bytes.length));
+  const result = { messages: [], imports: base?.imports, state: null, trusted: [], timedOut: false, refused: null, commands: [], holes: [] };
+  let start;
+  try {
+    start = base ? { parserState: abi.ctor(0, [abi.box(0)], [0]), state: abi.inc(base.state) } : afterHeader(input, options.guard, result);
+    if (start) runCommands(text, input, start, options, result);
+  } finally { abi.dec(input); }
+  return result;
+}
+
+/** Where a text without a base starts: parser state and fresh state (both owned), or null where its header stops it. */
+function afterHeader(input, guarded, result) {
+  const header = readHeader(input);
+  drain(header.messages, result.messages);
+  abi.dec(header.messages);
+  result.imports = header.imports;
+  const unwanted = guarded ? header.imports.filter(m => !guarded.imports.includes(m)) : [];
+  const pos = { line: 1, column: 0 };
+  try {
+    if (!unwanted.length) return { parserState: header.parserState, state: abi.W.l_Lean_Elab_Command_mkState(abi.inc(environment(header.imports)), emptyLog(), noOptions()) };
+    result.refused = { what: 'import', text: unwanted.join(' '), pos };
+  } catch (error) { result.messages.push({ severity: 'error', pos, data: error.message, kind: 'import' }); }
+  abi.dec(header.parserState);
+  return null;
+}
+
+function runCommands(text, input, start, options, result) {
+  const { W } = abi, guarded = options.guard;
+  const fileName = abi.field(input, 1), fileMap = abi.field(input, 2);
+  const ref = abi.ref(start.state);
+  let parserState = start.parserState, token = 0;
+  if (options.timeout) { token = abi.ref(abi.box(0)); watchdog.arm(options.timeout, token); }
+  try {
+    for (let ended = false; !ended;) {
+      let state = abi.refGet(ref);
+      const scope = abi.field(abi.field(state, STATE.scopes), 0), namespace = abi.inc(abi.field(scope, SCOPE.namespace));
+      const environmentBefore = abi.inc(stateEnvironment(state));
+      const parserContext = abi.ctor(0, [abi.inc(environmentBefore), abi.inc(abi.field(scope, SCOPE.options)), abi.inc(namespace), abi.inc(abi.field(scope, SCOPE.openDecls))]);
+      abi.dec(state);
+      const position = abi.field(parserState, 0);
+      const parsed = W.l_Lean_Parser_parseCommand(abi.inc(input), parserContext, parserState, emptyLog());
+      const stx = abi.inc(abi.field(parsed, 0)), rest = abi.field(parsed, 1);
+      parserState = abi.inc(abi.field(rest, 0));
+      const parseMessages = abi.inc(abi.field(rest, 1));
+      abi.dec(parsed);
+      ended = (W.l_Lean_Parser_isTerminalCommand(abi.inc(stx)) & 1) === 1;
+
+      if (guarded) {
+        const refused = guard.examine(stx, guarded.rules, guarded.trusted, text);
+        declarations.collectHoles(stx, text, result.holes);
+        if (refused) {
+          result.refused = { what: refused.what, text: refused.text, pos: text.position(refused.span?.[0] ?? abi.unbox(position)) };
+          ended = true;
+        }
+      } else if (options.trusted) result.trusted.push(...guard.trustedTexts(stx, text));
+      if (options.declarations && !ended) {
+        const s = syntax.span(stx), declared = declarations.declaration(stx, abi.nameText(namespace), text);
+        result.commands.push({ kind: syntax.kind(stx), span: s && [text.offset(s[0]), text.offset(s[1])], ...(declared && { declaration: declared }) });
+      }
+      const known = result.messages.length;
+      drain(parseMessages, result.messages);
+      if (result.refused) abi.dec(parseMessages);
+      else {
+        // The elaborator is given the parser's messages (it keeps quiet about what they explain); it may or may not repeat them.
+        const fromParser = result.messages.slice(known).map(m => JSON.stringify(m));
+        abi.refSet(ref, abi.withField(abi.refTake(ref), STATE.messages, parseMessages));
+        const context = abi.ctor(0, [abi.inc(fileName), abi.inc(fileMap), abi.box(0), position, abi.nil, abi.nil,
+          abi.inc(abi.constant('l_Lean_firstFrontendMacroScope')), abi.nil, abi.nil, token ? abi.some(abi.inc(token)) : abi.nil], [0]);
+        const ran = W.l_Lean_Elab_Command_elabCommandTopLevel(abi.inc(stx), context, abi.inc(ref));
+        const uncaught = abi.tag(ran) === 1 ? exceptionText(abi.inc(abi.field(ran, 0))) : null;
+        abi.dec(ran);
+        state = abi.refGet(ref);
+        const from = result.messages.length;
+        drain(abi.field(state, STATE.messages), result.messages);
+        if (fromParser.length && fromParser.every((m, i) => from + i < result.messages.length && JSON.stringify(result.messages[from + i]) === m)) result.messages.splice(from, fromParser.length);
+        if (uncaught !== null) result.messages.push({ severity: 'error', pos: text.position(abi.unbox(position)), data: uncaught });
+        if (options.onTrees) {
+          const info = abi.field(state, STATE.infoState);
+          options.onTrees(abi.persistentItems(abi.field(info, abi.fieldCount(info) - 1)), text, environmentBefore);
+        }
+        abi.dec(state);
+        abi.refSet(ref, clean(abi.refTake(ref)));
+        if (token && abi.refValue(token) !== abi.box(0)) {
+          result.timedOut = ended = true;
+          if (/^internal exception/.test(result.messages.at(-1)?.data)) result.messages.pop();    // how the interruption shows
+        }
+      }
+      abi.dec(stx); abi.dec(namespace); abi.dec(environmentBefore);
+    }
+  } finally {
+    if (token) { result.timedOut = watchdog.disarm() || result.timedOut; abi.dec(token); }
+    result.state = abi.refTake(ref);
+    abi.dec(ref); abi.dec(parserState);
+  }
+}
+
+module.exports = { elaborate, stateEnvironment };

@@ -1,0 +1,94 @@
+'use strict';
+/**
+ * What a solution may add, decided on the syntax tree of each command before Lean runs it. The rules are the client's
+ * (lean_env/rules.py says what they are and why); here is only the walking.
+ *
+ * A command is allowed if the challenge has the very same one (token for token), or if
+ *   - its kind is in `commands`, or it is a declaration whose kind is in `declarations` with modifiers in `modifiers`,
+ *   - no node in it has a kind in `refused`, and every option set and attribute used is in `options` and `attributes`.
+ */
+
+const syntax = require('./syntax.cjs');
+
+const COMMAND = 'Lean.Parser.Command.';
+const SET_OPTION = new Set(['Lean.Parser.Command.set_option', 'Lean.Parser.Tactic.set_option', 'Lean.Parser.Term.set_option']);
+const CONFIG_ITEM = new Set(['Lean.Parser.Tactic.posConfigItem', 'Lean.Parser.Tactic.valConfigItem']);
+const ATTRIBUTE = new Set(['Lean.Parser.Term.attrInstance', 'Lean.Parser.Command.eraseAttr']);
+
+/** `rules` as they come in a request, as sets. */
+function compile(rules) {
+  const set = name => new Set(rules[name] ?? []);
+  const options = rules.options ?? [];
+  return {
+    commands: set('commands'), declarations: set('declarations'), modifiers: set('modifiers'), attributes: set('attributes'),
+    refused: set('refused'), settings: set('settings'),
+    option: name => options.some(o => o.endsWith('.') ? name.startsWith(o) : name === o),
+  };
+}
+
+/** A declaration's modifiers are trusted where the challenge declares the same name with the same ones. */
+const modifierKey = (modifiers, body, source) => {
+  const id = syntax.children(body).find(x => syntax.kind(x) === COMMAND + 'declId');
+  return `${syntax.kind(body)}\n${id ? syntax.tokenText(id, source) : ''}\n${syntax.tokenText(modifiers, source)}`;
+};
+
+/** What of a challenge's command a solution may repeat: the whole command, and the modifiers of what it declares. */
+function trustedTexts(stx, source) {
+  const texts = [syntax.tokenText(stx, source)];
+  if (syntax.kind(stx) === COMMAND + 'declaration') texts.push(modifierKey(syntax.child(stx, 0), syntax.child(stx, 1), source));
+  return texts;
+}
+
+/** null, or { what, text, span } of the first thing in the command that is not allowed. `trusted` holds the challenge's texts. */
+function examine(stx, rules, trusted, source) {
+  if (trusted.has(syntax.tokenText(stx, source))) return null;
+  const kind = syntax.kind(stx);
+  const refuse = (what, node, text) => ({ what, text: text ?? syntax.firstToken(node, source), span: syntax.span(node) });
+  if (kind === '' || kind === 'null') return null;           // what is left of a command that did not parse
+  if (kind === COMMAND + 'in') return examine(syntax.child(stx, 0), rules, trusted, source) ?? examine(syntax.child(stx, 2), rules, trusted, source);
+  if (kind === COMMAND + 'mutual') {
+    for (const c of syntax.children(syntax.child(stx, 1))) { const r = examine(c, rules, trusted, source); if (r) return r; }
+    return null;
+  }
+  if (kind === COMMAND + 'declaration' || kind === 'lemma') {
+    const modifiers = syntax.child(stx, 0), body = syntax.child(stx, 1);
+    const bodyKind = kind === 'lemma' ? 'lemma' : syntax.kind(body), keyword = syntax.firstToken(body, source);
+    if (!rules.declarations.has(bodyKind) || keyword === 'class') return refuse('command', body);
+    if (!trusted.has(modifierKey(modifiers, body, source))) {
+      for (const m of syntax.children(modifiers).slice(1)) {
+        const attributes = syntax.find(m, new Set(['Lean.Parser.Term.attributes']));
+        const r = attributes ? examineTree(attributes, rules, source) : rules.modifiers.has(syntax.tokenText(m, source)) || !syntax.span(m) ? null : refuse('modifier', m);
+        if (r) return r;
+      }
+    }
+    return examineTree(body, rules, source);
+  }
+  if (!rules.commands.has(kind)) return refuse('command', stx);
+  return examineTree(stx, rules, source);
+}
+
+/** The rules that hold at every depth. */
+function examineTree(root, rules, source) {
+  const read = syntax.kindReader();
+  const go = stx => {
+    if (!syntax.isNode(stx)) return null;
+    const kind = read(stx);
+    if (rules.refused.has(kind)) return { what: 'syntax', text: syntax.firstToken(stx, source), span: syntax.span(stx) };
+    if (SET_OPTION.has(kind)) {
+      const option = syntax.identName(syntax.child(stx, 1));
+      if (!rules.option(option)) return { what: 'option', text: option, span: syntax.span(stx) };
+    } else if (ATTRIBUTE.has(kind)) {
+      const attribute = syntax.firstToken(syntax.child(stx, 1), source);
+      if (!rules.attributes.has(attribute)) return { what: 'attribute', text: attribute, span: syntax.span(stx) };
+    } else if (CONFIG_ITEM.has(kind)) {
+      const words = syntax.tokenText(stx, source).split('\n');
+      const setting = words.find(w => rules.settings.has(w.replace(/^\+/, '')));
+      if (setting) return { what: 'syntax', text: words.join(''), span: syntax.span(stx) };
+    }
+    for (const c of syntax.children(stx)) { const r = go(c); if (r) return r; }
+    return null;
+  };
+  return go(root);
+}
+
+module.exports = { compile, trustedTexts, examine };

@@ -1,0 +1,157 @@
+'use strict';
+/**
+ * The embedded Lean as a process that speaks leanprover-community/repl's protocol: JSON requests on stdin, JSON answers
+ * on stdout, each followed by a blank line. `node repl.cjs ROOT [MAX_BYTES]`.
+ *
+ * From that protocol: {cmd | path, env?, allTactics?} → {env, messages?, sorries?, tactics?} or {message}.
+ * Added here (a REPL that does not know them leaves them out):
+ *   timeout: ms                wall-clock limit of this request; the answer has timeout: true
+ *   axioms: [name]             → axioms: {name: [axiom] | null}
+ *   declarations: true         → commands: [{kind, span, declaration?}] (see declarations.cjs)
+ *   challenge: true            remember the texts of the commands, so that the environment can be a guard's challenge
+ *   guard: {rules, env}        refuse what the rules do not allow and the challenge `env` does not have → refused, holes
+ *   discard: true              keep no environment: the answer has no env
+ *   {compare: {challenge, solution, theorems}} → {theorems: {name: {challenge, solution, differs, axioms}}, sorries: [name]}
+ *   {drop: [env]} → {}         {stats: true} → {rss, memory} in bytes
+ */
+
+const fs = require('fs');
+const abi = require('./abi.cjs');
+const { boot, lastWords } = require('./boot.cjs');
+const frontend = require('./frontend.cjs');
+const guard = require('./guard.cjs');
+const infotree = require('./infotree.cjs');
+const statements = require('./statements.cjs');
+
+const FATAL = 70;                 // exit code after an error that leaves Lean's memory in doubt
+// The library's own axioms; all other imported "axioms" are theorems whose proofs this build does not ship.
+const AXIOMS = new Set(['propext', 'Classical.choice', 'Quot.sound', 'sorryAx', 'Lean.ofReduceBool', 'Lean.ofReduceNat', 'Lean.trustCompiler']);
+
+const kept = new Map();           // env id -> { state, imports, trusted }
+let nextEnv = 0;
+
+class Refusal extends Error {}    // a request that cannot be served; Lean is fine
+
+function environmentOf(id) {
+  const found = kept.get(id);
+  if (!found) throw new Refusal('Unknown environment.');
+  return found;
+}
+
+/** A piece of source could hold a `sorry` only if it says so; walking the info trees for nothing would cost time. */
+const maySorry = source => /sorry|admit/.test(source);
+
+function command(request) {
+  const { cmd: source, env } = request;
+  const base = env === undefined || env === null ? null : environmentOf(env);
+  const answer = {}, tactics = [], sorries = [], options = { declarations: request.declarations, trusted: request.challenge };
+  if (request.timeout) options.timeout = request.timeout;
+  if (request.guard) {
+    const challenge = environmentOf(request.guard.env);
+    options.guard = { rules: guard.compile(request.guard.rules), trusted: new Set(challenge.trusted), imports: challenge.imports };
+  }
+  if (request.allTactics || maySorry(source)) {
+    options.onTrees = (trees, text) => {
+      if (request.allTactics) for (const tree of trees) infotree.tactics(tree, text, tactics);
+      if (maySorry(source)) infotree.sorries(trees, text, sorries);
+    };
+  }
+  const result = frontend.elaborate(source, base, options);
+  if (result.messages.length) answer.messages = result.messages;
+  if (result.messages.dropped) answer.droppedMessages = result.messages.dropped;
+  if (sorries.length) answer.sorries = sorries;
+  if (tactics.length) answer.tactics = tactics;
+  if (request.declarations) answer.commands = result.commands;
+  if (request.guard && result.holes.length) answer.holes = result.holes;
+  if (result.refused) answer.refused = result.refused;
+  if (result.timedOut) answer.timeout = true;
+  if (!result.state) return answer;
+  if (request.axioms) {
+    const here = frontend.stateEnvironment(result.state);
+    answer.axioms = Object.fromEntries(request.axioms.map(name => [name, statements.axioms(here, name, AXIOMS)?.map(a => a.name) ?? null]));
+  }
+  if (request.discard) abi.dec(result.state);
+  else {
+    answer.env = nextEnv++;
+    kept.set(answer.env, { state: result.state, imports: result.imports, trusted: result.trusted });
+  }
+  return answer;
+}
+
+function compare({ challenge, solution, theorems }) {
+  const [a, b] = [challenge, solution].map(id => frontend.stateEnvironment(environmentOf(id).state));
+  const facts = name => statements.compare(a, b, name, AXIOMS);
+  return { theorems: Object.fromEntries(theorems.map(name => [name, facts(name)])), sorries: statements.newConstantsUsing(b, a, 'sorryAx') };
+}
+
+function drop(ids) {
+  for (const id of ids) { const found = kept.get(id); if (found) { abi.dec(found.state); kept.delete(id); } }
+  return {};
+}
+
+function readFile(path) {
+  try { return fs.readFileSync(path, 'utf8'); } catch (error) { throw new Refusal(`${path}: ${error.code ?? error.message}`); }
+}
+
+function answerTo(request) {
+  if (typeof request !== 'object' || request === null) throw new Refusal('Could not parse as a valid JSON command: an object is expected');
+  if (typeof request.cmd === 'string') return command(request);
+  if (typeof request.path === 'string') return command({ ...request, cmd: readFile(request.path) });
+  if (request.compare) return compare(request.compare);
+  if (request.drop) return drop(request.drop);
+  if (request.stats) return { rss: process.memoryUsage().rss, memory: abi.memoryBytes() };
+  throw new Refusal('Could not parse as a valid JSON command: none of cmd, path, compare, drop, stats');
+}
+
+/** Write all of a text: a pipe takes 64 KB at once and may take part of a chunk. */
+function write(text) {
+  const bytes = Buffer.from(text, 'utf8');
+  for (let done = 0; done < bytes.length;) {
+    try { done += fs.writeSync(1, bytes, done); } catch (error) {
+      if (error.code === 'EPIPE') process.exit(0);
+      if (error.code !== 'EAGAIN') throw error;
+    }
+  }
+}
+
+/** What an error that left Lean's memory in doubt was: C++ exceptions arrive as numbers, Lean's panics as exit statuses. */
+function fatalText(error) {
+  if (error instanceof RangeError && /call stack/.test(error.message)) return 'stack overflow';
+  const thrown = typeof error === 'number' ? globalThis.getExceptionMessage(error).join(': ') : String(error?.message ?? error);
+  const text = `${thrown}: ${lastWords()}`;
+  return /bad_alloc|out of memory/i.test(text) ? 'out of memory' : text;
+}
+
+function serve(line) {
+  let answer, fatal = false;
+  try {
+    let request;
+    try { request = JSON.parse(line); } catch (error) { throw new Refusal(`Could not parse JSON:\n${error.message}`); }
+    answer = answerTo(request);
+  } catch (error) {
+    fatal = !(error instanceof Refusal);
+    answer = fatal ? { fatal: fatalText(error) } : { message: error.message };
+  }
+  write(JSON.stringify(answer) + '\n\n');
+  if (fatal) process.exit(FATAL);
+}
+
+/** Requests as the community REPL reads them: lines up to a blank one; blocks that start with `#` or `--` are comments. */
+async function main() {
+  const [root, maxBytes] = process.argv.slice(2);
+  await boot(root, maxBytes ? Number(maxBytes) : undefined);
+  let block = [];
+  const flush = () => { const text = block.join(''); block = []; if (text && !text.startsWith('#') && !text.startsWith('--')) serve(text); };
+  let rest = [];
+  process.stdin.on('data', chunk => {
+    for (let end = chunk.indexOf(10), start = 0; ; start = end + 1, end = chunk.indexOf(10, start)) {
+      if (end < 0) { rest.push(chunk.subarray(start)); return; }
+      const line = Buffer.concat([...rest, chunk.subarray(start, end)]).toString('utf8');
+      rest = [];
+      if (line.trim() === '') flush(); else block.push(line.trimEnd());
+    }
+  });
+  process.stdin.on('end', () => { const line = Buffer.concat(rest).toString('utf8'); if (line.trim()) block.push(line); flush(); process.exit(0); });
+}
+
+main().catch(error => { console.error(`the embedded Lean does not start: ${error.message}`); process.exit(FATAL); });

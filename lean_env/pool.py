@@ -1,0 +1,156 @@
+"""Many workers behind the calls of one: local processes now; Ray actors across machines will be another backend."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import os
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable, Sequence
+from types import TracebackType
+from typing import Any, TypeVar
+
+from lean_env.check import Check, Ended
+from lean_env.lean import Lean, embedded
+from lean_env.process import ProcessDied
+from lean_env.verdict import Claim, Reason, Verdict, stopped
+from lean_env.worker import Context, Limits, Worker
+
+T = TypeVar("T")
+_CACHED = 100_000  # verdicts
+# Reasons that would come out the same another time; the others depend on the machine's mood.
+_LASTING = frozenset(Reason) - {Reason.TIMEOUT, Reason.MEMORY, Reason.CRASH, Reason.UNCONFIRMED}
+
+
+class LeanPool:
+    """Checks and judges on several Lean processes at once.
+
+    A call waits for a free worker, preferring one that has its context loaded. A check whose process died is tried once
+    more in a new process. What a worker finds proved is judged again by a worker of a second group, which sees nothing
+    but such claims. Processes start when they are first needed and end with the `async with` block.
+
+    `cache=True` remembers verdicts by the content of the claim.
+    """
+
+    def __init__(
+        self,
+        lean: Lean | None = None,
+        *,
+        workers: int | None = None,
+        limits: Limits | None = None,
+        confirm: bool = True,
+        cache: bool = False,
+    ) -> None:
+        lean = lean or embedded()
+        size = workers or os.cpu_count() or 1
+        self._provers = _Group([Worker(lean, limits) for _ in range(size)])
+        self._confirmers = _Group([Worker(lean, limits) for _ in range(max(1, size // 4) if confirm else 0)])
+        self._cache: OrderedDict[str, Verdict] | None = OrderedDict() if cache else None
+        self.size = size
+
+    async def __aenter__(self) -> LeanPool:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """End all processes. Calls under way fail."""
+        await asyncio.gather(self._provers.close(), self._confirmers.close())
+
+    async def start(self) -> None:
+        """Start every worker's process now instead of at its first use."""
+        await asyncio.gather(*(w.start() for w in self._provers.workers))
+
+    @property
+    def pids(self) -> list[int]:
+        """Processes that run now."""
+        return [w.pid for w in (*self._provers.workers, *self._confirmers.workers) if w.pid is not None]
+
+    async def check(
+        self,
+        code: str,
+        *,
+        context: Context = (),
+        timeout: float = 60.0,
+        tactics: bool = False,
+        axioms: Sequence[str] = (),
+    ) -> Check:
+        """See Worker.check."""
+        try:
+            return await self._provers.run(
+                context, lambda w: w.check(code, context=context, timeout=timeout, tactics=tactics, axioms=axioms)
+            )
+        except ProcessDied as error:
+            return Check(Ended.CRASH, detail=str(error))
+
+    async def judge(self, claim: Claim, timeout: float = 60.0) -> Verdict:
+        """See Worker.judge. A claim is proved only if a second worker finds so too."""
+        key = _key(claim)
+        if self._cache is not None and key in self._cache:
+            return self._cache[key]
+        verdict = await self._judge(self._provers, claim, timeout)
+        if verdict.proved and self._confirmers.workers:
+            # The second worker may be slower: its limit only guards against a hang.
+            second = await self._judge(self._confirmers, claim, 4 * timeout + 10)
+            if not second.proved:
+                verdict = Verdict(
+                    Reason.UNCONFIRMED, f"a second worker says {second.reason}: {second.detail}", verdict.check
+                )
+        if self._cache is not None and verdict.reason in _LASTING:
+            self._cache[key] = verdict
+            if len(self._cache) > _CACHED:
+                self._cache.popitem(last=False)
+        return verdict
+
+    async def declarations(self, code: str, *, context: Context = (), timeout: float = 60.0) -> dict[str, Any]:
+        """See Worker.declarations."""
+        return await self._provers.run(context, lambda w: w.declarations(code, context=context, timeout=timeout))
+
+    async def _judge(self, group: _Group, claim: Claim, timeout: float) -> Verdict:
+        try:
+            return await group.run((*claim.context, claim.challenge), lambda w: w.judge(claim, timeout))
+        except ProcessDied as error:
+            return stopped(Check(Ended.CRASH, detail=str(error)))
+
+
+class _Group:
+    """Workers of one purpose: hands out free ones, longest waiting caller first."""
+
+    def __init__(self, workers: list[Worker]) -> None:
+        self.workers = workers
+        self._free = list(workers)  # longest idle first
+        self._places = asyncio.Semaphore(len(workers))
+
+    async def run(self, context: Context, job: Callable[[Worker], Awaitable[T]]) -> T:
+        """Run a job on a free worker; once more if its process dies of something that another try may not meet."""
+        async with self._places:
+            worker = self._take(context)
+            try:
+                try:
+                    await worker.recycle()
+                    return await job(worker)
+                except ProcessDied:
+                    return await job(worker)
+            finally:
+                self._free.append(worker)
+
+    def _take(self, context: Context) -> Worker:
+        for prefix in (context, context[:-1]):
+            for worker in self._free:
+                if prefix and worker.has(prefix):
+                    self._free.remove(worker)
+                    return worker
+        return self._free.pop(0)
+
+    async def close(self) -> None:
+        await asyncio.gather(*(w.close() for w in self.workers))
+
+
+def _key(claim: Claim) -> str:
+    digest = hashlib.sha256()
+    for part in (*claim.context, claim.challenge, claim.solution, claim.theorem):
+        digest.update(f"{len(part)}:{part}".encode("utf-8", "surrogatepass"))
+    return digest.hexdigest()

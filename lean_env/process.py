@@ -1,0 +1,117 @@
+"""One REPL process: started, asked one thing at a time, killed. Knows the protocol's framing and nothing of Lean."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import signal
+from typing import Any
+
+from lean_env.lean import Lean
+
+START = 120.0  # seconds that a process may take to its first answer
+MAX_ANSWER = 256 * 1024 * 1024  # bytes
+GRACE = 4.0  # seconds past a request's own limit: the driver stops itself after 2 of them
+_STDERR_KEPT = 4096  # bytes
+
+
+class ProcessDied(Exception):
+    """The process ended, or was ended, before it answered; the message says why."""
+
+
+class OutOfTime(ProcessDied):
+    """It was killed because it ignored its wall-clock limit."""
+
+
+class OutOfMemory(ProcessDied):
+    """It reached its memory limit."""
+
+
+class Overflow(ProcessDied):
+    """Its stack overflowed: another try would end the same way."""
+
+
+class ReplProcess:
+    """A running REPL. Not safe for two requests at once; after any exception it must be thrown away."""
+
+    def __init__(self, process: asyncio.subprocess.Process) -> None:
+        self._process = process
+        self._stderr = b""
+        self._stderr_task = asyncio.create_task(self._keep_stderr())
+
+    @classmethod
+    async def start(cls, lean: Lean) -> ReplProcess:
+        """Start a process in a session of its own, so that Ctrl-C in the terminal reaches only us."""
+        return cls(
+            await asyncio.create_subprocess_exec(
+                *lean.argv,
+                stdin=asyncio.subprocess.PIPE,
+                stdout=asyncio.subprocess.PIPE,
+                stderr=asyncio.subprocess.PIPE,
+                limit=MAX_ANSWER,
+                start_new_session=True,
+            )
+        )
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    async def request(self, request: dict[str, Any], timeout: float) -> dict[str, Any]:
+        """Send one request, return its answer. `timeout` in seconds is the hard limit, after which the process is killed.
+
+        Raises ProcessDied or one of its kinds. A cancelled request leaves the process unusable: kill it.
+        """
+        stdin, stdout = self._process.stdin, self._process.stdout
+        assert stdin is not None
+        assert stdout is not None
+        try:
+            async with asyncio.timeout(timeout):
+                stdin.write(json.dumps(request).encode("ascii") + b"\n\n")
+                await stdin.drain()
+                answer: dict[str, Any] = json.loads(await stdout.readuntil(b"\n\n"))
+        except TimeoutError:
+            await self.kill()
+            raise OutOfTime("it ignored its wall-clock limit and was killed") from None
+        except asyncio.LimitOverrunError:
+            await self.kill()
+            raise ProcessDied(f"its answer was larger than {MAX_ANSWER} bytes") from None
+        except (asyncio.IncompleteReadError, ConnectionError, ValueError) as error:
+            raise await self._death(error) from None
+        if "fatal" in answer:
+            await self.kill()
+            raise self._fatal(answer["fatal"])
+        return answer
+
+    async def kill(self) -> None:
+        """End the process now and wait until it is gone."""
+        if self._process.returncode is None:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self._process.pid, signal.SIGKILL)
+        await self._process.wait()
+        await self._stderr_task
+
+    async def _keep_stderr(self) -> None:
+        stderr = self._process.stderr
+        assert stderr is not None
+        while chunk := await stderr.read(_STDERR_KEPT):
+            self._stderr = (self._stderr + chunk)[-_STDERR_KEPT:]
+
+    def _fatal(self, why: str) -> ProcessDied:
+        if why == "stack overflow":
+            return Overflow("its stack overflowed")
+        if "out of memory" in why.lower():
+            return OutOfMemory("it reached its memory limit")
+        return ProcessDied(f"Lean failed: {why}")
+
+    async def _death(self, error: Exception) -> ProcessDied:
+        await self.kill()
+        code, said = self._process.returncode, self._stderr.decode("utf-8", "replace").strip()
+        if "out of memory" in said.lower():
+            return OutOfMemory("it reached its memory limit")
+        if isinstance(error, ValueError):
+            return ProcessDied(f"its answer is not JSON: {error}")
+        how = f"was killed by signal {-code}" if code is not None and code < 0 else f"ended with code {code}"
+        return ProcessDied(f"the process {how}" + (f": {said.splitlines()[-1]}" if said else ""))

@@ -1,0 +1,108 @@
+"""What counts as proved. Reward, evaluation and the command line all use this Verdict and nothing else.
+
+A claim is proved if and only if Lean elaborates the solution without an error, the solution contains nothing but allowed
+additions (rules.py), and in the resulting environment the theorem is there, states what the challenge states (the
+elaborated statement and every definition it rests on), uses no `sorry`, and rests on no axiom beyond Lean's three and the
+challenge's own. All of it is read off the syntax trees and the environment; Lean's messages only count as errors or not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+from lean_env import rules
+from lean_env.check import Check, Ended
+
+
+class Reason(StrEnum):
+    """Why a claim is or is not proved. Where several hold, the first in this order is given."""
+
+    PROVED = "proved"
+    INPUT = "input"  # the solution is not text that Lean can read
+    CHALLENGE = "challenge"  # the challenge itself has errors or does not declare the theorem
+    FORBIDDEN = "forbidden"  # the solution contains what an addition must not contain
+    TIMEOUT = "timeout"
+    MEMORY = "memory"
+    CRASH = "crash"
+    ERROR = "error"  # Lean reports an error
+    MISSING = "missing"  # the solution declares nothing of that name
+    STATEMENT = "statement"  # it declares it, but with another meaning
+    SORRY = "sorry"  # `sorry` stands somewhere in the solution, or the theorem rests on one
+    AXIOM = "axiom"  # it rests on an axiom that is not permitted
+    UNCONFIRMED = "unconfirmed"  # a second worker did not come to the same verdict
+
+
+@dataclass(frozen=True)
+class Claim:
+    """That `solution` proves the theorem `theorem` (full name) of `challenge`. Both stand after the trusted `context`."""
+
+    challenge: str
+    solution: str
+    theorem: str
+    context: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What we conclude of a claim. `axioms` are those it rests on; `seconds` is wall time."""
+
+    reason: Reason
+    detail: str = ""
+    check: Check = field(default_factory=Check)
+    axioms: tuple[str, ...] = ()
+    seconds: float = 0.0
+
+    @property
+    def proved(self) -> bool:
+        return self.reason is Reason.PROVED
+
+
+_ENDED = {
+    Ended.TIMEOUT: Reason.TIMEOUT,
+    Ended.MEMORY: Reason.MEMORY,
+    Ended.CRASH: Reason.CRASH,
+    Ended.INPUT: Reason.INPUT,
+}
+
+
+def stopped(check: Check) -> Verdict:
+    """The Verdict of a check that did not complete."""
+    return Verdict(_ENDED[check.ended], check.detail, check)
+
+
+def rejected(answer: dict[str, Any], check: Check) -> Verdict | None:
+    """What the REPL's answer to a guarded solution says against it by itself; None if the environments must tell."""
+    if refused := answer.get("refused"):
+        place = f"{refused['pos']['line']}:{refused['pos']['column']}"
+        detail = f"{refused['what']} `{refused['text']}` at {place} is not allowed in a solution"
+        return Verdict(Reason.FORBIDDEN, detail, check)
+    if check.ended is not Ended.COMPLETED:
+        return stopped(check)
+    if check.errors:
+        return Verdict(Reason.ERROR, str(check.errors[0]), check)
+    return None
+
+
+def conclude(answer: dict[str, Any], check: Check, facts: dict[str, Any], theorem: str) -> Verdict:
+    """The Verdict of a solution that elaborated, from the facts of comparing the two environments."""
+    fact = facts["theorems"][theorem]
+    axioms = tuple(a["name"] for a in fact["axioms"])
+    if fact["challenge"] != "theorem":
+        what = "declares no theorem" if fact["challenge"] is None else f"declares a {fact['challenge']}, not a theorem,"
+        return Verdict(Reason.CHALLENGE, f"the challenge {what} named {theorem}", check)
+    if fact["solution"] is None:
+        return Verdict(Reason.MISSING, f"the solution declares nothing named {theorem}", check)
+    if fact["differs"]:
+        first = fact["differs"][0]
+        return Verdict(Reason.STATEMENT, f"{first['name']} differs from the challenge's: {first['how']}", check)
+    holes: Sequence[str] = [*map(str, facts["sorries"]), *(["sorry"] if answer.get("holes") else [])]
+    if holes or "sorryAx" in axioms:
+        where = ", ".join(facts["sorries"]) or theorem
+        return Verdict(Reason.SORRY, f"`sorry` is used in {where}", check, axioms)
+    wrong = [a["name"] for a in fact["axioms"] if a["name"] not in rules.AXIOMS and not a["challenge"]]
+    if wrong:
+        return Verdict(Reason.AXIOM, f"rests on {', '.join(wrong)}", check, axioms)
+    return Verdict(Reason.PROVED, "", check, axioms)

@@ -1,0 +1,232 @@
+"""A worker: one Lean process at a time, with the contexts it has loaded, its limits, and what it can be asked."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from lean_env import rules
+from lean_env.check import Check, Ended, Message
+from lean_env.lean import Lean
+from lean_env.process import GRACE, START, OutOfMemory, OutOfTime, Overflow, ProcessDied, ReplProcess
+from lean_env.verdict import Claim, Reason, Verdict, conclude, rejected, stopped
+
+MAX_SOURCE = 4 * 1024 * 1024  # bytes of one piece of code
+_KEPT = 64  # environments a process keeps for contexts and challenges
+_RECYCLE_EVERY = 100  # uses between two looks at a process's memory
+
+Context = tuple[str, ...]
+"""Trusted text that stands before the code, in pieces: each is elaborated once after the ones before it, and kept."""
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What one process may use."""
+
+    context_seconds: float = 120.0  # to elaborate one piece of a context
+    uses: int = 20_000  # requests before a process is replaced by a new one
+    memory: int = (
+        1200 * 1024 * 1024
+    )  # bytes of Lean heap after a check, above which it is replaced (a heap never shrinks)
+
+
+class ContextError(Exception):
+    """A context does not elaborate."""
+
+    def __init__(self, messages: Sequence[Message]) -> None:
+        super().__init__("; ".join(str(m) for m in messages[:3]))
+        self.messages = tuple(messages)
+
+
+class InputError(ValueError):
+    """The code is not text that Lean can read."""
+
+
+def readable(source: str) -> str:
+    """The source itself. Raises InputError if it is too large or holds lone surrogates (bytes that were no UTF-8)."""
+    try:
+        size = len(source.encode("utf-8"))
+    except UnicodeEncodeError as error:
+        raise InputError(f"not valid Unicode at character {error.start}") from None
+    if size > MAX_SOURCE:
+        raise InputError(f"too large: {size} bytes, at most {MAX_SOURCE}")
+    return source
+
+
+class Worker:
+    """Asks one process at a time; starts a new one when the old one died, grew too large or was used up.
+
+    Not safe for two calls at once. Deaths of the process come as ProcessDied; the worker is usable again at once.
+    """
+
+    def __init__(self, lean: Lean, limits: Limits | None = None) -> None:
+        self.lean = lean
+        self.limits = limits or Limits()
+        self.used = 0  # requests to the present process
+        self.started = 0  # processes so far
+        self._process: ReplProcess | None = None
+        self._kept: OrderedDict[Context, int] = OrderedDict()
+
+    @property
+    def pid(self) -> int | None:
+        return self._process.pid if self._process else None
+
+    def has(self, context: Context) -> bool:
+        """Is this context loaded, so that a check in it is quick?"""
+        return not context or context in self._kept
+
+    async def start(self) -> None:
+        """Start a process and load Lean's core library, if none is running."""
+        if self._process is None:
+            self._kept.clear()
+            self.used = 0
+            self.started += 1
+            self._process = await ReplProcess.start(self.lean)
+            await self._ask({"cmd": "", "discard": True}, START)
+
+    async def close(self) -> None:
+        """End the process; a later call starts a new one."""
+        process, self._process = self._process, None
+        if process is not None:
+            await process.kill()
+
+    # ---- what it can be asked ----
+
+    async def check(
+        self,
+        code: str,
+        *,
+        context: Context = (),
+        timeout: float = 60.0,
+        tactics: bool = False,
+        axioms: Sequence[str] = (),
+    ) -> Check:
+        """Elaborate `code` after `context`; `timeout` in seconds of wall time. Never raises for what is in the code."""
+        request = {"cmd": code, "discard": True, "allTactics": tactics, **({"axioms": list(axioms)} if axioms else {})}
+        start = time.perf_counter()
+        try:
+            return Check.read(await self._elaborate(request, context, timeout), time.perf_counter() - start)
+        except InputError as error:
+            return Check(Ended.INPUT, detail=str(error))
+        except ContextError as error:
+            return Check(Ended.CONTEXT, messages=error.messages, detail="the text before the code has errors")
+        except (OutOfTime, OutOfMemory, Overflow) as error:
+            return Check(ended(error), seconds=time.perf_counter() - start, detail=str(error))
+
+    async def judge(self, claim: Claim, timeout: float = 60.0) -> Verdict:
+        """Does the claim's solution prove its challenge's theorem? `timeout` in seconds holds for the solution alone."""
+        start = time.perf_counter()
+        try:
+            readable(claim.solution)
+            challenge = await self._environment((*claim.context, claim.challenge), challenge=True)
+            guard = {"env": challenge, "rules": rules.request()}
+            answer = await self._elaborate({"cmd": claim.solution, "guard": guard}, claim.context, timeout)
+            seconds = time.perf_counter() - start
+            check = Check.read(answer, seconds)
+            verdict = rejected(answer, check)
+            if "env" in answer:
+                if verdict is None:
+                    request = {"challenge": challenge, "solution": answer["env"], "theorems": [claim.theorem]}
+                    facts = await self._ask({"compare": request}, START)
+                    verdict = conclude(answer, check, facts, claim.theorem)
+                await self._drop(answer["env"])
+            assert verdict is not None
+        except InputError as error:
+            verdict = stopped(Check(Ended.INPUT, detail=str(error)))
+        except ContextError as error:
+            verdict = Verdict(Reason.CHALLENGE, str(error))
+        except (OutOfTime, OutOfMemory, Overflow) as error:
+            verdict = stopped(Check(ended(error), detail=str(error)))
+        return replace(verdict, seconds=time.perf_counter() - start)
+
+    async def declarations(self, code: str, *, context: Context = (), timeout: float = 60.0) -> dict[str, Any]:
+        """The answer to `code` with the `commands` it consists of (see embedded/driver/declarations.cjs).
+
+        Raises InputError, ContextError, ProcessDied.
+        """
+        return await self._elaborate({"cmd": code, "discard": True, "declarations": True}, context, timeout)
+
+    # ---- how the calls above are made ----
+
+    async def _elaborate(self, request: dict[str, Any], context: Context, timeout: float) -> dict[str, Any]:
+        """Send a `cmd` to run after a context, within `timeout` seconds."""
+        readable(request["cmd"])
+        env = await self._environment(context)
+        return await self._ask(
+            {**request, "timeout": round(timeout * 1000), **({} if env is None else {"env": env})}, timeout
+        )
+
+    async def _environment(self, context: Context, **request: Any) -> int | None:
+        """Environment id of a context; elaborated piece by piece if it is not loaded. None for the empty one.
+
+        `request` goes along with the last piece. Raises ContextError with the errors of the first piece that has some.
+        """
+        if not context:
+            return None
+        if context not in self._kept:
+            before = await self._environment(context[:-1])
+            seconds = self.limits.context_seconds
+            answer = await self._ask(
+                {
+                    "cmd": readable(context[-1]),
+                    "timeout": round(seconds * 1000),
+                    **request,
+                    **({} if before is None else {"env": before}),
+                },
+                seconds,
+            )
+            errors = Check.read(answer, 0).errors
+            if answer.get("timeout"):
+                errors = (Message("error", f"the text before the code took more than {seconds:.0f} s"),)
+            if errors or "env" not in answer:
+                if "env" in answer:
+                    await self._drop(answer["env"])
+                raise ContextError(errors)
+            self._kept[context] = answer["env"]
+            while len(self._kept) > _KEPT:
+                await self._drop(self._kept.popitem(last=False)[1])
+        for length in range(1, len(context) + 1):  # a context is as recent as what was built on it
+            if context[:length] in self._kept:
+                self._kept.move_to_end(context[:length])
+        return self._kept[context]
+
+    async def _drop(self, environment: int) -> None:
+        await self._ask({"drop": [environment]}, START)
+
+    async def _ask(self, request: dict[str, Any], timeout: float) -> dict[str, Any]:
+        await self.start()
+        process = self._process
+        assert process is not None
+        try:
+            answer = await process.request(request, timeout + GRACE)
+        except BaseException:  # a cancelled request, too, leaves a process that is busy with it
+            self._process = None
+            with contextlib.suppress(ProcessDied):
+                await process.kill()
+            raise
+        if "message" in answer:
+            raise ProcessDied(f"the REPL refused a request: {answer['message']}")
+        self.used += 1
+        return answer
+
+    async def recycle(self) -> None:
+        """End the process if it is used up or its heap has grown too large. To be called between requests."""
+        if self._process is None:
+            return
+        if self.used >= self.limits.uses:
+            await self.close()
+        elif self.used % _RECYCLE_EVERY == 0:
+            stats = await self._ask({"stats": True}, START)
+            if stats["memory"] > self.limits.memory:
+                await self.close()
+
+
+def ended(error: ProcessDied) -> Ended:
+    """How a check ended whose process ended with this error."""
+    if isinstance(error, OutOfTime):
+        return Ended.TIMEOUT
+    return Ended.MEMORY if isinstance(error, OutOfMemory) else Ended.CRASH

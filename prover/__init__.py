@@ -1,0 +1,1 @@
+"""The policy (what writes proofs) and the `prover` command line."""

@@ -1,0 +1,40 @@
+"""The policy without a model: proof proposals from the shape of a printed tactic state."""
+
+from collections.abc import Callable, Iterator
+
+from prover.policy.tactics.automation import automation
+from prover.policy.tactics.normalise import normalised, substituted
+from prover.policy.tactics.proposal import Proposal, Ranking
+from prover.policy.tactics.search import searches
+from prover.policy.tactics.state import Goal, read_goals
+
+__all__ = ["Proposal", "Ranking", "proposals"]
+
+MAX_PROPOSALS = 300  # what two Lean workers get through in about a minute
+
+Template = Callable[[Goal], Iterator[Proposal]]
+
+
+def proposals(goal: str) -> Iterator[Proposal]:
+    """Whole proofs of a printed goal, cheap and likely ones first, without repetition; lazily made, none checked.
+
+    Only the first goal of `goal` is looked at. A state that does not parse still gets the plain automation.
+    """
+    goals = read_goals(goal)
+    seen: set[str] = set()
+    for proposal in _all(goals[0] if goals else Goal((), goal, None)):
+        if proposal.text not in seen:
+            seen.add(proposal.text)
+            yield proposal
+            if len(seen) == MAX_PROPOSALS:
+                return
+
+
+def _all(goal: Goal) -> Iterator[Proposal]:
+    yield from automation(goal)
+    plain = normalised(goal)
+    forms = list({(form.prefix, form.target): form for form in (substituted(plain), plain)}.values())
+    templates: list[Template] = [searches]
+    for template in templates:
+        for form in forms:
+            yield from template(form)

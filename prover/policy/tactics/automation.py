@@ -1,0 +1,28 @@
+"""One tactic, or a short chain of them, that needs no plan."""
+
+from collections.abc import Iterator
+
+from prover.policy.tactics.proposal import Proposal
+from prover.policy.tactics.state import Goal
+
+ONE_LINERS = (
+    "rfl",
+    "trivial",
+    "omega",
+    "decide",
+    "simp",
+    "simp_all",
+    "grind",
+    "decide +kernel",
+    "ac_rfl",
+    "simp +arith",
+    "simp_all <;> omega",
+    "intros; simp_all",
+    "intros; omega",
+    "norm_cast",
+)
+
+
+def automation(goal: Goal) -> Iterator[Proposal]:
+    for tactic in ONE_LINERS:
+        yield Proposal(tactic, "automation")

@@ -1,0 +1,1 @@
+"""Spending a budget on one theorem: every module here is one `Searcher`."""

@@ -1,0 +1,17 @@
+"""One pool of real Lean processes for all tests."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import pytest_asyncio
+
+from lean_env import LeanPool
+from lean_env.embedded import install
+
+
+@pytest_asyncio.fixture(scope="session")
+async def pool() -> AsyncIterator[LeanPool]:
+    install.install()  # at once where it is there already
+    async with LeanPool(workers=2) as running:
+        yield running
