@@ -7,6 +7,7 @@ import contextlib
 import json
 import os
 import signal
+import time
 from typing import Any
 
 from lean_env.lean import Lean
@@ -60,15 +61,16 @@ class ReplProcess:
         return self._process.pid
 
     async def request(self, request: dict[str, Any], timeout: float) -> dict[str, Any]:
-        """Send one request, return its answer. `timeout` in seconds is the hard limit, after which the process is killed.
+        """Send one request, return its answer. Some seconds after its limit (`timeout`, seconds) the process is killed.
 
         Raises ProcessDied or one of its kinds. A cancelled request leaves the process unusable: kill it.
         """
         stdin, stdout = self._process.stdin, self._process.stdout
         assert stdin is not None
         assert stdout is not None
+        start = time.monotonic()
         try:
-            async with asyncio.timeout(timeout):
+            async with asyncio.timeout(timeout + GRACE):
                 stdin.write(json.dumps(request).encode("ascii") + b"\n\n")
                 await stdin.drain()
                 answer: dict[str, Any] = json.loads(await stdout.readuntil(b"\n\n"))
@@ -79,7 +81,9 @@ class ReplProcess:
             await self.kill()
             raise ProcessDied(f"its answer was larger than {MAX_ANSWER} bytes") from None
         except (asyncio.IncompleteReadError, ConnectionError, ValueError) as error:
-            raise await self._death(error) from None
+            death = await self._death(error)
+            late = time.monotonic() - start >= timeout  # then the driver has ended itself
+            raise (OutOfTime("it ignored its wall-clock limit and ended itself") if late else death) from None
         if "fatal" in answer:
             await self.kill()
             raise self._fatal(answer["fatal"])

@@ -12,7 +12,7 @@ from typing import Any
 from lean_env import rules
 from lean_env.check import Check, Ended, Message
 from lean_env.lean import Lean
-from lean_env.process import GRACE, START, OutOfMemory, OutOfTime, Overflow, ProcessDied, ReplProcess
+from lean_env.process import START, OutOfMemory, OutOfTime, Overflow, ProcessDied, ReplProcess
 from lean_env.verdict import Claim, Reason, Verdict, conclude, rejected, stopped
 
 MAX_SOURCE = 4 * 1024 * 1024  # bytes of one piece of code
@@ -82,7 +82,6 @@ class Worker:
     async def start(self) -> None:
         """Start a process and load Lean's core library, if none is running."""
         if self._process is None:
-            self._kept.clear()
             self.used = 0
             self.started += 1
             self._process = await ReplProcess.start(self.lean)
@@ -90,9 +89,15 @@ class Worker:
 
     async def close(self) -> None:
         """End the process; a later call starts a new one."""
-        process, self._process = self._process, None
+        process = self._forget()
         if process is not None:
             await process.kill()
+
+    def _forget(self) -> ReplProcess | None:
+        """The process, which the worker lets go of together with what it had loaded."""
+        process, self._process = self._process, None
+        self._kept.clear()
+        return process
 
     # ---- what it can be asked ----
 
@@ -202,9 +207,9 @@ class Worker:
         process = self._process
         assert process is not None
         try:
-            answer = await process.request(request, timeout + GRACE)
+            answer = await process.request(request, timeout)
         except BaseException:  # a cancelled request, too, leaves a process that is busy with it
-            self._process = None
+            self._forget()
             with contextlib.suppress(ProcessDied):
                 await process.kill()
             raise

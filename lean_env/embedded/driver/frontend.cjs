@@ -39,6 +39,7 @@ function readHeader(context) {
   const header = abi.field(parsed, 0), rest = abi.field(parsed, 1);
   const out = { parserState: abi.inc(abi.field(rest, 0)), messages: abi.inc(abi.field(rest, 1)), imports: [] };
   const modules = W.l_Lean_Elab_headerToImports(abi.inc(header), 1);
+  out.module = syntax.span(syntax.child(header, 0)) !== null;
   out.imports = abi.arrayItems(modules).map(m => abi.nameText(abi.field(m, 0)));
   abi.dec(modules); abi.dec(parsed);
   return out;
@@ -49,7 +50,7 @@ function message(m) {
   const j = JSON.parse(abi.takeText(abi.W.l_Lean_Json_compress(abi.W.l_Lean_Message_toJson(abi.inc(m)))));
   const data = j.data.trim();
   return {
-    severity: SEVERITY[j.severity] ?? j.severity, pos: j.pos, ...(j.endPos && { endPos: j.endPos }),
+    severity: SEVERITY[j.severity] ?? j.severity, pos: j.pos, endPos: j.endPos ?? null,
     data: data.length > MAX_MESSAGE ? `${data.slice(0, MAX_MESSAGE)}… (${data.length - MAX_MESSAGE} more characters)` : data,
     ...(j.kind && j.kind !== '[anonymous]' && { kind: j.kind }),
   };
@@ -90,8 +91,8 @@ const stateEnvironment = state => abi.field(state, STATE.env);
  * Elaborate `source` after `base` (a kept { state, imports }, borrowed) or, without one, after the imports of its header.
  *
  * options: timeout (ms), guard ({ rules, trusted, imports }), declarations (list what each command declares),
- *          onTrees(trees, text, environmentBefore) for each command's info trees.
- * Returns { messages, imports, state (owned, null if there is none), trusted (see guard.cjs), timedOut,
+ *          onTrees(trees, text, environmentBefore, messages so far) for each command's info trees.
+ * Returns { messages, imports, headerEnd (code points), state (owned, null if there is none), trusted (see guard.cjs), timedOut,
  *           refused ({ what, text, pos }), commands, holes (code point spans of written `sorry`s; with a guard) }.
  */
 function elaborate(source, base, options) {
@@ -99,12 +100,13 @@ function elaborate(source, base, options) {
   if (source.includes('\r\n')) source = source.replaceAll('\r\n', '\n');    // as Lean reads files; keeps offsets true
   const text = places(source);
   const input = W.l_Lean_Parser_mkInputContext___redArg(abi.string(source), abi.string('<input>'), 1, abi.box(text.bytes.length));
-  const result = { messages: [], imports: base?.imports, state: null, trusted: [], timedOut: false, refused: null, commands: [], holes: [] };
+  const result = { messages: [], imports: base?.imports, headerEnd: 0, state: null, trusted: [], timedOut: false, refused: null, commands: [], holes: [] };
   let start;
   try {
     start = base ? { parserState: abi.ctor(0, [abi.box(0)], [0]), state: abi.inc(base.state) } : afterHeader(input, options.guard, result);
     if (start) runCommands(text, input, start, options, result);
   } finally { abi.dec(input); }
+  result.headerEnd = text.offset(result.headerEnd);
   return result;
 }
 
@@ -114,7 +116,10 @@ function afterHeader(input, guarded, result) {
   drain(header.messages, result.messages);
   abi.dec(header.messages);
   result.imports = header.imports;
+  result.headerEnd = abi.unbox(abi.field(header.parserState, 0));
   const unwanted = guarded ? header.imports.filter(m => !guarded.imports.includes(m)) : [];
+  if (guarded?.imports.includes('Init') && !header.imports.includes('Init')) unwanted.push('prelude');
+  if (guarded && header.module) unwanted.push('module');
   const pos = { line: 1, column: 0 };
   try {
     if (!unwanted.length) return { parserState: header.parserState, state: abi.W.l_Lean_Elab_Command_mkState(abi.inc(environment(header.imports)), emptyLog(), noOptions()) };
@@ -143,23 +148,24 @@ function runCommands(text, input, start, options, result) {
       parserState = abi.inc(abi.field(rest, 0));
       const parseMessages = abi.inc(abi.field(rest, 1));
       abi.dec(parsed);
+      let skip = false;
       ended = (W.l_Lean_Parser_isTerminalCommand(abi.inc(stx)) & 1) === 1;
 
+      const known = result.messages.length;
+      drain(parseMessages, result.messages);
+      const parses = result.messages.length === known;
       if (guarded) {
         const refused = guard.examine(stx, guarded.rules, guarded.trusted, text);
         declarations.collectHoles(stx, text, result.holes);
-        if (refused) {
-          result.refused = { what: refused.what, text: refused.text, pos: text.position(refused.span?.[0] ?? abi.unbox(position)) };
-          ended = true;
-        }
+        // What the parser could not read it may call anything; it is an error already, and not run.
+        if (refused && parses) result.refused = { what: refused.what, text: refused.text, pos: text.position(refused.span?.[0] ?? abi.unbox(position)) };
+        if (refused) ended = skip = true;
       } else if (options.trusted) result.trusted.push(...guard.trustedTexts(stx, text));
       if (options.declarations && !ended) {
         const s = syntax.span(stx), declared = declarations.declaration(stx, abi.nameText(namespace), text);
         result.commands.push({ kind: syntax.kind(stx), span: s && [text.offset(s[0]), text.offset(s[1])], ...(declared && { declaration: declared }) });
       }
-      const known = result.messages.length;
-      drain(parseMessages, result.messages);
-      if (result.refused) abi.dec(parseMessages);
+      if (skip) abi.dec(parseMessages);
       else {
         // The elaborator is given the parser's messages (it keeps quiet about what they explain); it may or may not repeat them.
         const fromParser = result.messages.slice(known).map(m => JSON.stringify(m));
@@ -176,7 +182,7 @@ function runCommands(text, input, start, options, result) {
         if (uncaught !== null) result.messages.push({ severity: 'error', pos: text.position(abi.unbox(position)), data: uncaught });
         if (options.onTrees) {
           const info = abi.field(state, STATE.infoState);
-          options.onTrees(abi.persistentItems(abi.field(info, abi.fieldCount(info) - 1)), text, environmentBefore);
+          options.onTrees(abi.persistentItems(abi.field(info, abi.fieldCount(info) - 1)), text, environmentBefore, result.messages);
         }
         abi.dec(state);
         abi.refSet(ref, clean(abi.refTake(ref)));

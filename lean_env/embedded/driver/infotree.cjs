@@ -33,12 +33,14 @@ function eachInfo(tree, context, visit) {
 const withMctx = (context, mctx) => abi.withField(abi.inc(context), CONTEXT, abi.withField(abi.inc(abi.field(context, CONTEXT)), MCTX, abi.inc(mctx)));
 const pretty = format => abi.takeText(abi.W.l_Std_Format_pretty(format, abi.box(WIDTH), abi.box(0), abi.box(0))).trim();
 
-/** Goals (a borrowed list) in a metavariable context (borrowed) as Lean prints them, one text each. */
+/** Goals (a borrowed list) in a metavariable context (borrowed) as Lean prints them, one after the other, or "no goals". */
 function printGoals(context, mctx, goals) {
-  const owned = withMctx(context, mctx);
-  const texts = abi.listItems(goals).map(g => pretty(abi.io(abi.W.l_Lean_Elab_ContextInfo_ppGoals(abi.inc(owned), abi.list([abi.inc(g)])), 'goal')));
-  abi.dec(owned);
-  return texts;
+  return pretty(abi.io(abi.W.l_Lean_Elab_ContextInfo_ppGoals(withMctx(context, mctx), abi.inc(goals)), 'goals'));
+}
+function printGoal(context, mctx, goal) {
+  const one = abi.list([abi.inc(goal)]), printed = printGoals(context, mctx, one);
+  abi.dec(one);
+  return printed;
 }
 
 /** A new goal of a type in a local context, printed: what a term `sorry` stands for. */
@@ -58,45 +60,90 @@ function printType(context, lctx, type) {
 }
 
 const infoSyntax = elaborated => abi.field(abi.field(elaborated, 0), 1);
-const isOriginal = stx => { let original = false; syntax.eachToken(stx, t => { original = syntax.tokenSpan(t) !== null; return true; }); return original; };
-const place = (span, text) => ({ pos: text.position(span[0]), endPos: text.position(span[1]) });
 
-/** Every tactic that was run and stands in the source: text, place, goals before and after. */
+/** Does a tree's first token stand in the source? (A macro's expansion has synthetic places, those of the macro.) */
+function isOriginal(stx) {
+  const info = abi.W.l_Lean_Syntax_getHeadInfo(stx), original = !abi.isScalar(info) && abi.tag(info) === 0;
+  abi.dec(info);
+  return original;
+}
+
+/** [start, end) in bytes as Lean reports it: synthetic places count, and what has no place is at 0. */
+function placed(stx) {
+  const at = option => { const n = abi.option(option); return n === null ? null : abi.unbox(n); };
+  const start = at(abi.W.l_Lean_Syntax_getPos_x3f(stx, 0)) ?? 0;
+  return [start, at(abi.W.l_Lean_Syntax_getTailPos_x3f(stx, 0)) ?? start];
+}
+const place = ([start, end], text) => ({ pos: text.position(start), endPos: text.position(end) });
+
+/**
+ * Names of the constants in the terms that goals (a borrowed list) were given, and in those of the goals these left, in
+ * the order of Lean's own name sets.
+ */
+function usedConstants(mctx, goals) {
+  const { W } = abi, names = new Map(), seen = new Set();       // by address: all of it lives as long as mctx
+  const todo = abi.listItems(goals), held = [];
+  while (todo.length) {
+    const goal = todo.pop();
+    if (seen.has(goal)) continue;
+    seen.add(goal);
+    const term = abi.option(W.l_Lean_MetavarContext_getExprAssignmentCore_x3f(abi.inc(mctx), goal));
+    if (term === null) continue;
+    const used = W.l_Lean_Expr_getUsedConstants(abi.inc(term));
+    for (const name of abi.arrayItems(used)) if (!names.has(name)) names.set(name, abi.nameText(name));
+    const found = W.l_Lean_Expr_collectMVars(abi.inc(abi.constant('l_Lean_CollectMVars_instInhabitedState')), term);
+    todo.push(...abi.arrayItems(abi.field(found, 1)));
+    held.push(used, found);
+  }
+  const sorted = [...names].sort(([a], [b]) => (W.l_Lean_Name_quickCmp(a, b) & 0xFF) - 1);     // Ordering: lt 0, eq 1, gt 2
+  held.forEach(abi.dec);
+  return [...new Set(sorted.map(([, text]) => text))];
+}
+
+/** Every tactic that was run and stands in the source: text, place, goals before and after, constants it used. */
 function tactics(tree, text, into) {
   eachInfo(tree, null, (info, context) => {
     if (abi.tag(info) !== TACTIC) return false;
     const run = abi.field(info, 0), stx = infoSyntax(run);
     if (!syntax.isNode(stx) || STRUCTURE.has(syntax.kind(stx)) || !isOriginal(stx)) return false;
-    const span = syntax.span(stx);
+    const [before, goals, after, goalsAfter] = [1, 2, 3, 4].map(i => abi.field(run, i)), span = placed(stx);
     into.push({
-      tactic: text.slice(...span), goals: printGoals(context, abi.field(run, 1), abi.field(run, 2)).join('\n\n'),
-      goalsAfter: printGoals(context, abi.field(run, 3), abi.field(run, 4)).join('\n\n'), ...place(span, text),
+      tactic: text.slice(...span), goals: printGoals(context, before, goals), goalsAfter: printGoals(context, after, goalsAfter),
+      ...place(span, text), usedConstants: usedConstants(after, goals),
     });
     return false;
   });
 }
 
-/** Every `sorry` in the source: its goal and place; the tactic ones first, then the terms. */
-function sorries(trees, text, into) {
+/** Every `sorry` that was run, written or from a macro: its goal and place; the tactics first, then the terms. */
+function sorries(tree, text, into) {
   const terms = [];
-  for (const tree of trees) {
-    eachInfo(tree, null, (info, context) => {
-      const tag = abi.tag(info);
-      if (tag !== TACTIC && tag !== TERM) return false;
-      const elaborated = abi.field(info, 0), stx = infoSyntax(elaborated), kind = syntax.kind(stx);
-      if (tag === TACTIC && kind === SORRY.tactic) {
-        const goals = abi.field(elaborated, 2), span = syntax.span(stx);
-        if (!abi.isNil(goals) && span) into.push({ goal: printGoals(context, abi.field(elaborated, 1), abi.list([abi.inc(abi.field(goals, 0))]))[0], ...place(span, text) });
-        return true;
-      }
-      if (tag === TERM && kind === SORRY.term) {
-        const type = abi.field(elaborated, 2), span = syntax.span(stx);
-        if (!abi.isNil(type) && span) terms.push({ goal: printType(context, abi.field(elaborated, 1), abi.field(type, 0)), ...place(span, text) });
-      }
-      return false;
-    });
-  }
+  eachInfo(tree, null, (info, context) => {
+    const tag = abi.tag(info);
+    if (tag !== TACTIC && tag !== TERM) return false;
+    const elaborated = abi.field(info, 0), stx = infoSyntax(elaborated), kind = syntax.kind(stx);
+    if (tag === TACTIC && kind === SORRY.tactic) {
+      const goals = abi.field(elaborated, 2);
+      if (!abi.isNil(goals)) into.push({ goal: printGoal(context, abi.field(elaborated, 1), abi.field(goals, 0)), ...place(placed(stx), text) });
+      return true;                 // it is a macro for a term `sorry`, which is no second one
+    }
+    if (tag === TERM && kind === SORRY.term) {
+      const type = abi.field(elaborated, 2);
+      if (!abi.isNil(type)) terms.push({ goal: printType(context, abi.field(elaborated, 1), abi.field(type, 0)), ...place(placed(stx), text) });
+    }
+    return false;
+  });
   into.push(...terms);
 }
 
-module.exports = { tactics, sorries };
+/** The goals of each outermost tactic block, as if a `sorry` stood at its start. */
+function rootGoals(tree, text, into) {
+  eachInfo(tree, null, (info, context) => {
+    if (abi.tag(info) !== TACTIC) return false;
+    const run = abi.field(info, 0), [start] = placed(infoSyntax(run));
+    into.push({ goal: printGoals(context, abi.field(run, 1), abi.field(run, 2)), ...place([start, start], text) });
+    return true;
+  });
+}
+
+module.exports = { tactics, sorries, rootGoals };

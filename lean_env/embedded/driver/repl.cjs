@@ -3,11 +3,11 @@
  * The embedded Lean as a process that speaks leanprover-community/repl's protocol: JSON requests on stdin, JSON answers
  * on stdout, each followed by a blank line. `node repl.cjs ROOT [MAX_BYTES]`.
  *
- * From that protocol: {cmd | path, env?, allTactics?} → {env, messages?, sorries?, tactics?} or {message}.
+ * From that protocol: {cmd | path, env?, allTactics?, rootGoals?} → {env, messages?, sorries?, tactics?} or {message}.
  * Added here (a REPL that does not know them leaves them out):
  *   timeout: ms                wall-clock limit of this request; the answer has timeout: true
  *   axioms: [name]             → axioms: {name: [axiom] | null}
- *   declarations: true         → commands: [{kind, span, declaration?}] (see declarations.cjs)
+ *   declarations: true         → commands: [{kind, span, declaration?}] (see declarations.cjs), imports, headerEnd
  *   challenge: true            remember the texts of the commands, so that the environment can be a guard's challenge
  *   guard: {rules, env}        refuse what the rules do not allow and the challenge `env` does not have → refused, holes
  *   discard: true              keep no environment: the answer has no env
@@ -38,30 +38,30 @@ function environmentOf(id) {
   return found;
 }
 
-/** A piece of source could hold a `sorry` only if it says so; walking the info trees for nothing would cost time. */
-const maySorry = source => /sorry|admit/.test(source);
+/** Could there be a `sorry`, by the source or by Lean's own warning (a macro's)? Walking info trees for nothing costs time. */
+const maySorry = (source, messages) => /sorry|admit|stop/.test(source) || messages.some(m => m.kind === 'hasSorry');
 
 function command(request) {
   const { cmd: source, env } = request;
-  const base = env === undefined || env === null ? null : environmentOf(env);
-  const answer = {}, tactics = [], sorries = [], options = { declarations: request.declarations, trusted: request.challenge };
+  const base = isGiven(env) ? environmentOf(env) : null;
+  const answer = {}, tactics = [], sorries = [], roots = [], options = { declarations: request.declarations, trusted: request.challenge };
   if (request.timeout) options.timeout = request.timeout;
   if (request.guard) {
     const challenge = environmentOf(request.guard.env);
     options.guard = { rules: guard.compile(request.guard.rules), trusted: new Set(challenge.trusted), imports: challenge.imports };
   }
-  if (request.allTactics || maySorry(source)) {
-    options.onTrees = (trees, text) => {
-      if (request.allTactics) for (const tree of trees) infotree.tactics(tree, text, tactics);
-      if (maySorry(source)) infotree.sorries(trees, text, sorries);
-    };
-  }
+  options.onTrees = (trees, text, environmentBefore, messages) => {
+    if (request.allTactics) for (const tree of trees) infotree.tactics(tree, text, tactics);
+    if (maySorry(source, messages)) for (const tree of trees) infotree.sorries(tree, text, sorries);
+    if (request.rootGoals) for (const tree of trees) infotree.rootGoals(tree, text, roots);
+  };
   const result = frontend.elaborate(source, base, options);
+  sorries.push(...roots);
   if (result.messages.length) answer.messages = result.messages;
   if (result.messages.dropped) answer.droppedMessages = result.messages.dropped;
   if (sorries.length) answer.sorries = sorries;
   if (tactics.length) answer.tactics = tactics;
-  if (request.declarations) answer.commands = result.commands;
+  if (request.declarations) Object.assign(answer, { commands: result.commands, imports: result.imports, headerEnd: result.headerEnd });
   if (request.guard && result.holes.length) answer.holes = result.holes;
   if (result.refused) answer.refused = result.refused;
   if (result.timedOut) answer.timeout = true;
@@ -90,11 +90,20 @@ function drop(ids) {
 }
 
 function readFile(path) {
-  try { return fs.readFileSync(path, 'utf8'); } catch (error) { throw new Refusal(`${path}: ${error.code ?? error.message}`); }
+  try { return fs.readFileSync(path, 'utf8'); } catch (error) {
+    const what = /^[A-Z0-9]+: (.*?), /.exec(error.message)?.[1] ?? error.message;
+    throw new Refusal(`${what} (error code: ${-error.errno})\n  file: ${path}`);       // as Lean words it
+  }
 }
+
+const isText = x => typeof x === 'string', isNatural = x => Number.isInteger(x) && x >= 0;
+const isGiven = x => x !== undefined && x !== null;
+const listOf = isItem => x => Array.isArray(x) && x.every(isItem);
+const FIELDS = { cmd: isText, path: isText, env: isNatural, timeout: isNatural, axioms: listOf(isText), drop: listOf(isNatural) };
 
 function answerTo(request) {
   if (typeof request !== 'object' || request === null) throw new Refusal('Could not parse as a valid JSON command: an object is expected');
+  for (const name in FIELDS) if (isGiven(request[name]) && !FIELDS[name](request[name])) throw new Refusal(`Could not parse as a valid JSON command: wrong value of ${name}`);
   if (typeof request.cmd === 'string') return command(request);
   if (typeof request.path === 'string') return command({ ...request, cmd: readFile(request.path) });
   if (request.compare) return compare(request.compare);

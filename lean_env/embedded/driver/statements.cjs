@@ -5,6 +5,7 @@
  */
 
 const abi = require('./abi.cjs');
+const expressions = require('./expressions.cjs');
 
 const KINDS = ['axiom', 'def', 'theorem', 'opaque', 'quot', 'inductive', 'constructor', 'recursor'];
 const [AXIOM, DEF, THEOREM, OPAQUE, , INDUCTIVE] = KINDS.keys();
@@ -17,7 +18,6 @@ const type = c => abi.field(base(c), 2);
 const universes = c => abi.listItems(abi.field(base(c), 1)).map(abi.nameText).join(' ');
 const value = c => [DEF, THEOREM, OPAQUE].includes(kindOf(c)) ? abi.field(abi.field(c, 0), 1) : null;
 const constructors = c => kindOf(c) === INDUCTIVE ? abi.listItems(abi.field(abi.field(c, 0), 4)) : [];
-const equal = (a, b) => (abi.W.lean_expr_eqv(a, b) & 1) === 1;      // up to names of bound variables
 
 /** Does the constant come from an imported module (and not from the text)? */
 function imported(env, name) {
@@ -42,15 +42,28 @@ function worklist() {
   };
 }
 
-/** How two constants of one name differ, in a word, or null. Only what the kernel keeps counts. */
-function difference(a, b) {
-  if (!a || !b) return 'missing';
-  if (kindOf(a) !== kindOf(b)) return 'kind';
-  if (universes(a) !== universes(b)) return 'universes';
-  if (!equal(type(a), type(b))) return 'type';
-  if ((kindOf(a) === DEF || kindOf(a) === OPAQUE) && !equal(value(a), value(b))) return 'value';
-  if (constructors(a).map(abi.nameText).join() !== constructors(b).map(abi.nameText).join()) return 'constructors';
-  return null;
+/**
+ * How constants differ between two environments, in a word, or null. Only what the kernel keeps counts. Two auxiliary
+ * constants of different names are the same if they are the same kind of thing, of the same type and value.
+ */
+function comparison(challenge, solution) {
+  const difference = (a, b) => {
+    if (!a || !b) return 'missing';
+    if (kindOf(a) !== kindOf(b)) return 'kind';
+    if (universes(a) !== universes(b)) return 'universes';
+    if (!equal(type(a), type(b))) return 'type';
+    if ((kindOf(a) === DEF || kindOf(a) === OPAQUE) && !equal(value(a), value(b))) return 'value';
+    if (constructors(a).map(abi.nameText).join() !== constructors(b).map(abi.nameText).join()) return 'constructors';
+    return null;
+  };
+  const sameConstant = (n, m) => {
+    if (imported(challenge, n) || imported(solution, m)) return false;
+    const a = find(challenge, n), b = find(solution, m), how = difference(a, b);
+    for (const c of [a, b]) if (c) abi.dec(c);
+    return how === null;
+  };
+  const equal = (a, b) => expressions.equal(a, b, sameConstant);
+  return difference;
 }
 
 /**
@@ -58,11 +71,13 @@ function difference(a, b) {
  * [{ name, how }]. A theorem's proof does not count, only what it states.
  */
 function differences(challenge, solution, names) {
-  const differs = [], rest = worklist();
+  const differs = [], rest = worklist(), difference = comparison(challenge, solution);
   names.forEach(rest.add);
   for (const [n, text] of rest) {
     if (imported(challenge, n) && imported(solution, n)) continue;
-    const x = find(challenge, n), y = find(solution, n), how = difference(x, y);
+    const x = find(challenge, n), y = find(solution, n);
+    // An auxiliary constant that only one side has was compared where it is used.
+    const how = expressions.isAuxiliary(n) && !(x && y) ? null : difference(x, y);
     if (how) differs.push({ name: text, how });
     for (const c of [x, y]) {
       if (!c) continue;

@@ -2,11 +2,16 @@
 
 from collections.abc import Callable, Iterator
 
+from prover.policy.tactics.algebra import algebra
 from prover.policy.tactics.automation import automation
+from prover.policy.tactics.induction import inductions
+from prover.policy.tactics.instances import instances
 from prover.policy.tactics.normalise import normalised, substituted
 from prover.policy.tactics.proposal import Proposal, Ranking
+from prover.policy.tactics.residues import residues
 from prover.policy.tactics.search import searches
 from prover.policy.tactics.state import Goal, read_goals
+from prover.policy.tactics.structure import structures, unfoldings
 
 __all__ = ["Proposal", "Ranking", "proposals"]
 
@@ -34,7 +39,7 @@ def _all(goal: Goal) -> Iterator[Proposal]:
     yield from automation(goal)
     plain = normalised(goal)
     forms = list({(form.prefix, form.target): form for form in (substituted(plain), plain)}.values())
-    templates: list[Template] = [searches]
+    templates: list[Template] = [unfoldings, searches, residues, structures, algebra, instances, inductions]
     for template in templates:
         for form in forms:
             yield from template(form)

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
-from prover.policy.tactics.state import INT, Goal
+from prover.policy.tactics.state import Goal
 from prover.policy.tactics.terms import Term, parts, value
 
 Interval = tuple[int | None, int | None]
@@ -154,7 +154,7 @@ def proved_box(goal: Goal) -> Box:
         steps = [f"have lo_{v} : {low} ≤ {v} := by omega" for v, low in lows.items() if v != name]
         for monomial in monomials:
             proof = lower_proof(monomial, lows, known)
-            if proof and proof[0] > 0:
+            if proof:  # also when it says no more than "not negative": integers need that
                 steps.append(f"have : {proof[1]} ≤ {_uncast(monomial)} := {proof[2]}")
         lemma = "Nat.le_of_not_lt" if name in box.naturals else "Int.not_lt.mp"
         body = "".join(f"\n    {step}" for step in [*steps, "omega"])
@@ -200,8 +200,9 @@ def _push(box: Box, relation: Relation, name: str, natural: bool, up: bool) -> i
         return least is not None and most is not None and least + shift > most
 
     if up:
-        if name not in box.naturals and not (_is_linear(left) and _is_linear(right)):
-            return None  # the monotone lower bounds that prove the rest are about naturals
+        provable = name in box.naturals and lower_proof(left, {}, {}) is not None
+        if not provable and not (_is_linear(left) and _is_linear(right)):
+            return None
         start = -LIMIT if lo is None else lo
         width = next((w for w in (2**k for k in range(14)) if impossible(start + w - 1)), None)
         if width is None:
@@ -213,7 +214,11 @@ def _push(box: Box, relation: Relation, name: str, natural: bool, up: bool) -> i
         return high if high <= LIMIT else None
     if not (_is_linear(left) and _is_linear(right)):
         # what is not linear is only used to show that a natural is not 0
-        return 1 if lo == 0 and name in box.naturals and impossible(1) else None
+        if lo != 0 or name not in box.naturals:
+            return None
+        plain = Box(box.naturals, {v: (low, None) for v, (low, _) in box.intervals.items()} | {name: (0, 0)})
+        least, most = plain.of(left, natural)[0], plain.of(right, natural)[1]
+        return 1 if least is not None and most is not None and least + shift > most else None
     low, high = -LIMIT if lo is None else lo, LIMIT if hi is None else hi + 1
     if not impossible(low):
         return None
@@ -267,7 +272,7 @@ def lower_proof(term: Term, lows: dict[str, int], names: dict[str, str]) -> tupl
         low = lows.get(term.head, 0)
         return low, str(low), names.get(term.head, "_")
     if len(term.args) != 2 or term.head not in ("+", "*", "^"):
-        return None
+        return None  # a difference is not monotone
     a = lower_proof(term.args[0], lows, names)
     b = lower_proof(term.args[1], lows, names)
     if a is None or b is None:

@@ -7,7 +7,7 @@ from dataclasses import replace
 from prover.policy.tactics.bounds import NEGATED, Box, as_natural, linear_box, natural_copies, proved_box
 from prover.policy.tactics.proposal import Proposal
 from prover.policy.tactics.state import Goal, Hypothesis
-from prover.policy.tactics.terms import Term, value
+from prover.policy.tactics.terms import Term
 
 CASES = 30_000  # the kernel tries some thousand cases in a second
 BRANCHES = 500  # cases closed one by one by a tactic
@@ -99,49 +99,57 @@ def _decided(goal: Goal, box: Box) -> Iterator[Proposal]:
 
 
 def _branched(goal: Goal, box: Box) -> Iterator[Proposal]:
-    """One variable takes each of its values, and a tactic closes each case."""
+    """One natural takes each of its values, and a tactic closes each case."""
     bounded = box.bounded()
     mentioned = {v for t in goal.terms for v in _variables(t, goal)}
-    ranges = sorted((hi - lo, v) for v, (lo, hi) in bounded.items() if v in mentioned)
+    ranges = sorted((hi - lo, v) for v, (lo, hi) in bounded.items() if v in mentioned and v in box.naturals)
     for width, v in ranges[:2]:
         lo, hi = bounded[v]
         lines = [*goal.prefix, *box.lines]
-        if (divided := _divisor_of(goal, v)) is not None and width > 20:
-            number, proof = divided
+        clear = ["clear " + " ".join(reversed(box.names))] if box.names else []
+        product = _product(goal, v)
+        if product and width > 20:
+            number, proof = product
             step = math.isqrt(hi) + 1
             values = [d for d in range(max(lo, 1), hi + 1) if number % d == 0]
-            cases = " ∨ ".join(f"{step} * q + r = {d}" for d in values)
-            # each hypothesis keeps its statement: the digits only find the value
-            lines.append(
-                f"have key : ∀ q, q < {hi // step + 1} → ∀ r, r < {step} → {step} * q + r ∣ {number} → "
-                f"{cases} ∨ {step} * q + r = 0 := by\n"
-                f"  set_option maxRecDepth 100000 in\n  decide +kernel\n"
-                f"have dv : {v} ∣ {number} := {proof}\n"
-                f"have cs := key ({v} / {step}) (by omega) ({v} % {step}) (by omega) (by rwa [Nat.div_add_mod])\n"
-                f"rw [Nat.div_add_mod] at cs\nclear key"
-            )
+            cases = " ∨ ".join(f"{step} * q + r = {d}" for d in [0, *values])
+            lines += [
+                f"have key : ∀ q, q < {hi // step + 1} → ∀ r, r < {step} → {step} * q + r ∣ {number} → {cases} := by",
+                *("  " + line for line in DECIDE.splitlines()),
+                f"have dv : {v} ∣ {number} := {proof}",
+                f"have cs := key ({v} / {step}) (by omega) ({v} % {step}) (by omega) (by rwa [Nat.div_add_mod])",
+                "rw [Nat.div_add_mod] at cs",
+                *clear,
+                "clear key dv",
+                f"rcases cs with {' | '.join(['rfl'] * (len(values) + 1))}",
+                f"all_goals {CLOSE}",
+            ]
         elif width < BRANCHES:
-            values = list(range(lo, hi + 1))
-            lines.append(f"have cs : {' ∨ '.join(f'{v} = {d}' for d in values)} := by omega")
+            # one value a step: `omega` and `rcases` are quadratic in the length of a disjunction
+            lines += [
+                f"have low : {lo} ≤ {v} := by omega",
+                f"have top : {v} ≤ {hi} := by omega",
+                *clear,
+                f"iterate {width} (",
+                "  rcases Nat.eq_or_lt_of_le top with rfl | top",
+                f"  focus ({CLOSE})",
+                "  replace top := Nat.le_of_lt_succ top)",
+                "obtain rfl := Nat.le_antisymm top low",
+                CLOSE,
+            ]
         else:
             continue
-        count = len(values) + (divided is not None and width > 20)
-        if box.names:
-            lines.append("clear " + " ".join(reversed(box.names)))
-        lines.append(f"rcases cs with {' | '.join(['rfl'] * count)}")
-        lines.append(f"all_goals {CLOSE}")
         yield Proposal("\n".join(lines), "value cases")
 
 
-def _divisor_of(goal: Goal, name: str) -> tuple[int, str] | None:
+def _product(goal: Goal, name: str) -> tuple[int, str] | None:
     """A number that the natural `name` divides, with a proof, read off a product `name * t = number`."""
-    if name not in goal.naturals:
-        return None
     for h in goal.facts:
         if h.term and h.term.head == "=" and h.term.args[0].head == "*":
             left, right = h.term.args[0].args
             number = h.term.args[1].number
-            if number and name in (left.head, right.head):
-                lemma = "Dvd.intro _" if left.head == name else "Dvd.intro_left _"
-                return number, f"{lemma} {h.name}"
+            if number and left.head == name:
+                return number, f"⟨{right}, {h.name}.symm⟩"
+            if number and right.head == name:
+                return number, f"⟨{left}, by rw [Nat.mul_comm]; exact {h.name}.symm⟩"
     return None

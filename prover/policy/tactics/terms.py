@@ -262,7 +262,7 @@ def value(term: Term, values: dict[str, int] | None = None, natural: bool = True
             return (a // b if b > 0 else -(a // -b)) if b else 0
         case "%", [a, b]:
             return a % abs(b) if b else a
-        case "^", [a, b] if 0 <= b and b * max(a.bit_length(), 1) <= limit:
+        case "^", [a, b] if b >= 0 and b * max(a.bit_length(), 1) <= limit:
             return int(a**b)
         case _:
             return None

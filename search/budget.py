@@ -1,0 +1,46 @@
+"""How much a search may spend, and how much it has spent."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True)
+class Budget:
+    """Limits on one search; whichever is reached first ends it. None: no limit."""
+
+    samples: int | None = None  # proofs asked of the policy
+    checks: int | None = None  # questions to Lean
+    seconds: float | None = None  # wall time
+
+    def __post_init__(self) -> None:
+        if any(limit is not None and limit < 0 for limit in (self.samples, self.checks, self.seconds)):
+            raise ValueError("a budget cannot be negative")
+
+
+@dataclass
+class Meter:
+    """What a search has spent of its budget. The clock runs from its making."""
+
+    budget: Budget
+    samples: int = 0
+    checks: int = 0
+    began: float = field(default_factory=time.monotonic)
+
+    @property
+    def seconds(self) -> float:
+        return time.monotonic() - self.began
+
+    @property
+    def seconds_left(self) -> float:
+        return float("inf") if self.budget.seconds is None else self.budget.seconds - self.seconds
+
+    @property
+    def exhausted(self) -> bool:
+        """Is nothing left of checks or time?"""
+        return self.seconds_left <= 0 or (self.budget.checks is not None and self.checks >= self.budget.checks)
+
+    def samples_left(self, wanted: int) -> int:
+        """How many of the wanted samples may still be asked for."""
+        return wanted if self.budget.samples is None else max(0, min(wanted, self.budget.samples - self.samples))

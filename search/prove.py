@@ -1,0 +1,80 @@
+"""Proving the theorems of a file, one after the other, each with the ones before it at hand."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Collection
+from dataclasses import dataclass
+from enum import StrEnum
+
+from data import LeanFile, Place
+from lean_env import Claim, Lean, LeanPool, Verdict, Worker
+from search.budget import Budget
+from search.searcher import Searcher, SearchResult
+
+
+class Status(StrEnum):
+    """How it stands with a theorem of the file."""
+
+    PROVED = "proved"  # we found a proof
+    HOLDS = "holds"  # it has a proof, and the proof is right
+    FAILS = "fails"  # it has a proof, and the proof is not right
+    UNPROVED = "unproved"  # we found none
+
+
+@dataclass
+class Outcome:
+    """One theorem's outcome. `result` is the search's, if there was one; `verdict` that of the proof, if there is one."""
+
+    place: Place
+    status: Status
+    claim: Claim | None = None  # of the proof that was found
+    result: SearchResult | None = None
+    verdict: Verdict | None = None
+
+    @property
+    def proof(self) -> str | None:
+        return self.result.proof if self.result and self.status is Status.PROVED else None
+
+
+async def prove_file(
+    pool: LeanPool, file: LeanFile, searcher: Searcher, budget: Budget, names: Collection[str] = ()
+) -> AsyncIterator[Outcome]:
+    """Prove the open theorems of a file and check the others, in order; `budget` holds for each theorem.
+
+    `names`: only these; all others are taken as they stand.
+    """
+    proofs: dict[str, str] = {}
+    for place in file.places:
+        if names and place.name not in names:
+            continue
+        theorem = file.theorem(place, proofs)
+        if not place.open:
+            claim = Claim(theorem.challenge, file.as_written(place), place.name, theorem.context)
+            verdict = await pool.judge(claim)
+            yield Outcome(place, Status.HOLDS if verdict.proved else Status.FAILS, verdict=verdict)
+            continue
+        result = await searcher.prove(theorem, budget)
+        if result.proof is None:
+            yield Outcome(place, Status.UNPROVED, result=result)
+            continue
+        proofs[place.name] = result.proof
+        yield Outcome(place, Status.PROVED, theorem.claim(result.proof), result, result.verdict)
+
+
+async def confirm(lean: Lean, outcomes: Collection[Outcome], seconds: float = 120.0) -> list[Outcome]:
+    """Judge every proof that was found once more, in a new process that has seen nothing else.
+
+    Returns the outcomes that it does not agree with, changed to unproved. `seconds` is the limit for each.
+    """
+    disagreed = []
+    worker = Worker(lean)
+    try:
+        for outcome in outcomes:
+            if outcome.claim:
+                verdict = await worker.judge(outcome.claim, seconds)
+                if not verdict.proved:
+                    outcome.status, outcome.verdict = Status.UNPROVED, verdict
+                    disagreed.append(outcome)
+    finally:
+        await worker.close()
+    return disagreed
