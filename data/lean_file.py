@@ -148,6 +148,13 @@ async def parse(pool: LeanPool, text: str, path: str = "<input>") -> LeanFile:
     return LeanFile(text, raw, path, header_end, tuple(places))
 
 
+async def with_header(pool: LeanPool, text: str, header: str) -> str:
+    """The text with its imports replaced by a header."""
+    body = text.removeprefix(_BYTE_ORDER_MARK).replace("\r\n", "\n")
+    answer = await pool.declarations(body, timeout=300)
+    return f"{header.rstrip()}\n\n{body[answer['headerEnd'] :]}"
+
+
 def _place(command: dict[str, Any], text: str, errors: list[tuple[int, Message]]) -> Place | None:
     declared = command.get("declaration")
     if not declared or declared["kind"] not in _THEOREMS or not declared["value"] or not declared["signature"]:

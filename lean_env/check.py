@@ -6,6 +6,23 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
+MAX_SOURCE = 4 * 1024 * 1024  # bytes of one piece of code
+
+
+class InputError(ValueError):
+    """The code is not text that Lean can read."""
+
+
+def readable(source: str) -> str:
+    """The source itself. Raises InputError if it is too large or holds lone surrogates (bytes that were no UTF-8)."""
+    try:
+        size = len(source.encode("utf-8"))
+    except UnicodeEncodeError as error:
+        raise InputError(f"not valid Unicode at character {error.start}") from None
+    if size > MAX_SOURCE:
+        raise InputError(f"too large: {size} bytes, at most {MAX_SOURCE}")
+    return source
+
 
 @dataclass(frozen=True, slots=True)
 class Position:

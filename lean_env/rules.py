@@ -34,7 +34,10 @@ OPTIONS = [
 ]  # fmt: skip
 # Terms and tactics that trust compiled code, run code while elaborating, or read files.
 REFUSED = [
-    *(_TACTIC + name for name in ("nativeDecide", "bvDecide", "bvDecideMacro", "bvTrace", "bvTraceMacro", "bvCheck", "runTac")),
+    *(
+        _TACTIC + name
+        for name in ("nativeDecide", "bvDecide", "bvDecideMacro", "bvTrace", "bvTraceMacro", "bvCheck", "runTac")
+    ),
     *("Lean." + name for name in ("byElab", "runElab", "runMeta", "includeStr")),
     _TERM + "unsafe",
 ]

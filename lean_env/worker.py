@@ -10,12 +10,11 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from lean_env import rules
-from lean_env.check import Check, Ended, Message
+from lean_env.check import Check, Ended, InputError, Message, readable
 from lean_env.lean import Lean
 from lean_env.process import START, OutOfMemory, OutOfTime, Overflow, ProcessDied, ReplProcess
 from lean_env.verdict import Claim, Reason, Verdict, conclude, rejected, stopped
 
-MAX_SOURCE = 4 * 1024 * 1024  # bytes of one piece of code
 _KEPT = 64  # environments a process keeps for contexts and challenges
 _RECYCLE_EVERY = 100  # uses between two looks at a process's memory
 
@@ -40,21 +39,6 @@ class ContextError(Exception):
     def __init__(self, messages: Sequence[Message]) -> None:
         super().__init__("; ".join(str(m) for m in messages[:3]))
         self.messages = tuple(messages)
-
-
-class InputError(ValueError):
-    """The code is not text that Lean can read."""
-
-
-def readable(source: str) -> str:
-    """The source itself. Raises InputError if it is too large or holds lone surrogates (bytes that were no UTF-8)."""
-    try:
-        size = len(source.encode("utf-8"))
-    except UnicodeEncodeError as error:
-        raise InputError(f"not valid Unicode at character {error.start}") from None
-    if size > MAX_SOURCE:
-        raise InputError(f"too large: {size} bytes, at most {MAX_SOURCE}")
-    return source
 
 
 class Worker:

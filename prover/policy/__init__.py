@@ -1,6 +1,11 @@
 """Policies: whatever writes proofs. A model is one; so is a set of tactics."""
 
+from collections.abc import Callable
+
 from prover.policy.base import Params, Policy, Prompt, Sample
 from prover.policy.tactics.policy import TacticsPolicy
 
-__all__ = ["Params", "Policy", "Prompt", "Sample", "TacticsPolicy"]
+POLICIES: dict[str, Callable[[], Policy]] = {"tactics": TacticsPolicy}
+"""The policies by the names that the command line knows."""
+
+__all__ = ["POLICIES", "Params", "Policy", "Prompt", "Sample", "TacticsPolicy"]

@@ -124,7 +124,7 @@ function afterHeader(input, guarded, result) {
   try {
     if (!unwanted.length) return { parserState: header.parserState, state: abi.W.l_Lean_Elab_Command_mkState(abi.inc(environment(header.imports)), emptyLog(), noOptions()) };
     result.refused = { what: 'import', text: unwanted.join(' '), pos };
-  } catch (error) { result.messages.push({ severity: 'error', pos, data: error.message, kind: 'import' }); }
+  } catch (error) { result.messages.push({ severity: 'error', pos, endPos: null, data: error.message, kind: 'import' }); }
   abi.dec(header.parserState);
   return null;
 }
@@ -179,7 +179,7 @@ function runCommands(text, input, start, options, result) {
         const from = result.messages.length;
         drain(abi.field(state, STATE.messages), result.messages);
         if (fromParser.length && fromParser.every((m, i) => from + i < result.messages.length && JSON.stringify(result.messages[from + i]) === m)) result.messages.splice(from, fromParser.length);
-        if (uncaught !== null) result.messages.push({ severity: 'error', pos: text.position(abi.unbox(position)), data: uncaught });
+        if (uncaught !== null) result.messages.push({ severity: 'error', pos: text.position(abi.unbox(position)), endPos: null, data: uncaught });
         if (options.onTrees) {
           const info = abi.field(state, STATE.infoState);
           options.onTrees(abi.persistentItems(abi.field(info, abi.fieldCount(info) - 1)), text, environmentBefore, result.messages);

@@ -4,7 +4,17 @@ import itertools
 from collections.abc import Iterator
 from fractions import Fraction
 
-from prover.policy.tactics.polynomials import Polynomial, add, combination, degree, monomials, multiply, polynomial, scale, text
+from prover.policy.tactics.polynomials import (
+    Polynomial,
+    add,
+    combination,
+    degree,
+    monomials,
+    multiply,
+    polynomial,
+    scale,
+    text,
+)
 from prover.policy.tactics.proposal import Proposal
 from prover.policy.tactics.state import Goal
 from prover.policy.tactics.terms import Term, value
@@ -82,7 +92,7 @@ def _common_divisors(goal: Goal) -> Iterator[Proposal]:
                     f"  rwa [show {first} - {second} = {abs(rest)} by omega] at this",
                     "have le := Nat.le_of_dvd (by decide) dd",
                 ]
-                for close in ("omega", f"generalize {t} = g at *\nomega", f"simp_all [Nat.gcd_eq_iff]"):
+                for close in ("omega", f"generalize {t} = g at *\nomega", "simp_all [Nat.gcd_eq_iff]"):
                     yield Proposal("\n".join([*goal.prefix, *lines, close]), "common divisor")
         for close in ("omega", "grind", "simp_all [Nat.gcd_comm]"):
             yield Proposal("\n".join([*goal.prefix, *lines[:2], close]), "common divisor")

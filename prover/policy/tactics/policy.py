@@ -22,7 +22,8 @@ class TacticsPolicy:
 
     async def sample(self, prompts: Sequence[Prompt], n: int, params: Params) -> list[list[Sample]]:
         return [
-            [Sample(p.text, p.family) for p in self._order(prompt)[params.start : params.start + n]] for prompt in prompts
+            [Sample(p.text, p.family) for p in self._order(prompt)[params.start : params.start + n]]
+            for prompt in prompts
         ]
 
     def learn(self, sample: Sample, proved: bool) -> None:

@@ -20,14 +20,32 @@ def residues(goal: Goal) -> Iterator[Proposal]:
     """Proofs by residues, for every modulus the goal mentions and, where it has none, small ones."""
     goal = _divisibility(goal)
     moduli = _moduli(goal)
-    orbits = [o for m in moduli for o in [_orbits(goal, m)] if o]
-    for lines in orbits:
-        yield Proposal("\n".join([*goal.prefix, *lines, "omega"]), "power residues")
+    orbits = {m: orbit for m in moduli if (orbit := _orbits(goal, m)).lemmas}
+    for orbit in orbits.values():
+        lines = [*goal.prefix, *orbit.exponents, *_clear(orbit.huge), *orbit.lemmas, "omega"]
+        yield Proposal("\n".join(lines), "power residues")
     for m in moduli:
-        for lines in ([], *[o for o in orbits if f"% {m} =" in o[0]]):
-            yield from _explicit(goal, m, lines)
+        for orbit in [Orbit(), *([orbits[m]] if m in orbits else [])]:
+            yield from _explicit(goal, m, orbit)
     for m in moduli:
         yield from _simplified(goal, m)
+
+
+@dataclass
+class Orbit:
+    """Lean lines on the powers of numerals modulo one number.
+
+    `exponents` are residues of exponents that a hypothesis gives as a number, `huge` those hypotheses. They have to
+    go before the `lemmas`, because `omega` multiplies their numerals out.
+    """
+
+    exponents: list[str] = field(default_factory=list)
+    huge: list[str] = field(default_factory=list)
+    lemmas: list[str] = field(default_factory=list)
+
+
+def _clear(names: list[str]) -> list[str]:
+    return ["clear " + " ".join(dict.fromkeys(names))] if names else []
 
 
 def _divisibility(goal: Goal) -> Goal:
@@ -70,8 +88,8 @@ def _known(goal: Goal) -> dict[str, tuple[int, int, str]]:
     return found
 
 
-def _orbits(goal: Goal, m: int) -> list[str]:
-    """What every power of a numeral in the goal is modulo m, as Lean lines; none where there is no such power."""
+def _orbits(goal: Goal, m: int) -> Orbit:
+    """What every power of a numeral in the goal is modulo m."""
     powers = {
         t.args: None
         for t in goal.subterms()
@@ -79,7 +97,7 @@ def _orbits(goal: Goal, m: int) -> list[str]:
     }
     natural = not goal.integers
     known = _known(goal)
-    lines: list[str] = []
+    orbit = Orbit()
     done: dict[int, tuple[int, int]] = {}
     for base, exponent in powers:
         b = base.number
@@ -104,20 +122,22 @@ def _orbits(goal: Goal, m: int) -> list[str]:
                     cases.append(f"(k % {period} = {k} ∧ {cast} ^ k % {m} = {r})")
                 else:
                     cases.append(f"({start} ≤ k ∧ (k - {start}) % {period} = {k - start} ∧ {cast} ^ k % {m} = {r})")
-            lines.append(
+            orbit.lemmas.append(
                 f"have orb_{b} : ∀ k : Nat, {' ∨ '.join(cases)} := by\n"
                 f"  intro k\n  induction k with\n  | zero => first | decide | omega\n"
                 f"  | succ k ih => rw [{'Nat' if natural else 'Int'}.pow_succ]; omega"
             )
         start, period = done[b]
-        lines.append(f"have := orb_{b} ({exponent})")
+        orbit.lemmas.append(f"have := orb_{b} ({exponent})")
+        if natural:  # `omega` forgets this where the power stands in a difference
+            orbit.lemmas.append(f"have : 0 < {b} ^ ({exponent}) := Nat.pow_pos (by decide)")
         for name in (t.head for t in exponent.walk() if t.head in known):
             number, of, proof = known[name]
             if of == 0:
-                lines.append(
-                    f"have : {start} ≤ {name} ∧ {name} % {period} = {number % period} := by rw [{proof}]; decide +kernel"
-                )
-    return lines
+                fact = f"{start} ≤ {name} ∧ {name} % {period} = {number % period}"
+                orbit.exponents.append(f"have : {fact} := by rw [{proof}]; decide +kernel")
+                orbit.huge.append(proof)
+    return orbit
 
 
 @dataclass
@@ -188,15 +208,15 @@ def _split_variables(goal: Goal, terms: list[Term]) -> list[str]:
     return [v for v in numeric if any(t.mentions(v) for t in terms)]
 
 
-def _explicit(goal: Goal, m: int, lines: list[str]) -> Iterator[Proposal]:
+def _explicit(goal: Goal, m: int, orbit: Orbit) -> Iterator[Proposal]:
     """Each combination of residues on its own, with the residue of every product and power spelled out."""
     terms = _nonlinear(goal)
     known = _known(goal)
     variables = _split_variables(goal, terms)
     natural = not goal.integers
     fixed: dict[str, int] = {}
-    head = [*goal.prefix, *lines]
-    big: list[str] = []
+    head = [*goal.prefix, *orbit.exponents]
+    huge = list(orbit.huge)
     for v in variables:
         if v in known and known[v][1] % m == 0:
             number, modulus, proof = known[v]
@@ -204,12 +224,11 @@ def _explicit(goal: Goal, m: int, lines: list[str]) -> Iterator[Proposal]:
             how = "omega" if modulus else f"rw [{proof}]; decide +kernel"
             head.append(f"have res_{v} : {v} % {m} = {number % m} := by {how}")
             if not modulus:
-                big.append(proof)
+                huge.append(proof)
     free = [v for v in variables if v not in fixed]
     if not terms or m ** len(free) > BRANCHES:
         return
-    if big:  # numerals of thousands of digits slow `omega` down
-        head.append("clear " + " ".join(big))
+    head += [*_clear(huge), *orbit.lemmas]
 
     def branch(values: dict[str, int], rest: list[str], indent: str) -> list[str] | None:
         if not rest:
@@ -255,6 +274,6 @@ def _simplified(goal: Goal, m: int) -> Iterator[Proposal]:
         options = " ∨ ".join(f"{v} % {m} = {r}" for r in range(m))
         lines.append(f"have res_{v} : {options} := by omega")
     split = " <;> ".join(f"rcases res_{v} with {' | '.join([f'res_{v}'] * m)}" for v in free)
-    simp = f"simp [{SIMP[not goal.integers]}, {', '.join([*fixed, *(f'res_{v}' for v in free)])}]"
+    simp = f"simp [{SIMP[not goal.integers]}, {', '.join([*fixed, *(f'res_{v}' for v in free)])}]".replace(", ]", "]")
     for close in (simp, f"({simp} at *; done)", f"(try {simp} at *) <;> omega"):
         yield Proposal("\n".join([*lines, f"{split} <;> {close}" if split else close]), "residue cases")

@@ -39,7 +39,16 @@ def structures(goal: Goal) -> Iterator[Proposal]:
         return Proposal("\n".join([*prefix, *lines]), family)
 
     if prefix:
-        for close in ("omega", "simp_all", "grind", "assumption", "contradiction", "rfl", "decide", "simp_all <;> omega"):
+        for close in (
+            "omega",
+            "simp_all",
+            "grind",
+            "assumption",
+            "contradiction",
+            "rfl",
+            "decide",
+            "simp_all <;> omega",
+        ):
             yield proof("introduce", close)
     head = goal.term.head if goal.term else ""
     if head in ("∧", "↔"):
@@ -124,7 +133,7 @@ def _witnesses(goal: Goal) -> Iterator[Proposal]:
     for guess in itertools.islice(itertools.product(guesses, repeat=min(len(names), 2)), 24):
         rest = ["_"] * (len(names) - len(guess))
         yield Proposal("\n".join([*goal.prefix, f"refine ⟨{', '.join([*guess, *rest])}, ?_⟩\n{CLOSE}"]), "witness")
-    if len(names) == 1 and any("→" in t.type for t in [goal.term] if t) or (goal.term and "→" in goal.term.type):
+    if (len(names) == 1 and any("→" in t.type for t in [goal.term] if t)) or (goal.term and "→" in goal.term.type):
         for guess_ in ("fun x => x", "id", "fun _ => 0"):
             yield Proposal("\n".join([*goal.prefix, f"exact ⟨{guess_}, by simp⟩"]), "witness")
 

@@ -1,0 +1,93 @@
+"""Does one file prove another file's theorems? One pair, or many pairs as JSON lines."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections import OrderedDict
+from collections.abc import AsyncIterator, Collection, Iterable
+from typing import Any
+
+from data.lean_file import FileError, parse
+from lean_env import Claim, LeanPool, Reason, Verdict
+
+_SURE = 4  # claims under way for each worker, so that none waits for the next line
+_REMEMBERED = 1000  # challenges whose theorems are kept
+
+
+async def theorem_names(pool: LeanPool, challenge: str, path: str = "<challenge>") -> list[str]:
+    """The theorems that a challenge asks for: those with a `sorry`, or all where none has one.
+
+    Raises FileError if the challenge has errors or no theorem.
+    """
+    file = await parse(pool, challenge, path)
+    named = [p for p in file.places if not p.anonymous]
+    names = [p.name for p in named if p.open] or [p.name for p in named]
+    if not names:
+        raise FileError(f"{path}: it declares no theorem")
+    return names
+
+
+async def judge_pair(
+    pool: LeanPool, challenge: str, solution: str, names: Collection[str], timeout: float = 60.0
+) -> dict[str, Verdict]:
+    """The verdict on each of the challenge's theorems `names`."""
+    claims = [Claim(challenge, solution, name) for name in names]
+    return dict(zip(names, await asyncio.gather(*(pool.judge(c, timeout) for c in claims)), strict=True))
+
+
+async def judge_lines(pool: LeanPool, lines: Iterable[str], timeout: float = 60.0) -> AsyncIterator[dict[str, Any]]:
+    """For every line `{"id", "challenge", "solution"}` (and `"theorem"`, if not all are meant) one row `{"id", "proved",
+    "reason", "seconds"}`, in the same order; at most a few lines are read ahead. A line that is none of this gets the
+    reason `input` and its number as `line`.
+    """
+    names: OrderedDict[str, list[str] | None] = OrderedDict()
+
+    async def one(number: int, line: str) -> dict[str, Any]:
+        start = time.perf_counter()
+        item = _read(line)
+        if item is None:
+            return {"id": None, "line": number, "proved": False, "reason": str(Reason.INPUT), "seconds": 0.0}
+        challenge = item["challenge"]
+        if "theorem" in item:
+            wanted: list[str] | None = [item["theorem"]]
+        else:
+            if challenge not in names:
+                try:
+                    names[challenge] = await theorem_names(pool, challenge)
+                except (FileError, ValueError):
+                    names[challenge] = None
+                if len(names) > _REMEMBERED:
+                    names.popitem(last=False)
+            wanted = names.get(challenge)
+        reason = Reason.CHALLENGE
+        if wanted:
+            verdicts = await judge_pair(pool, challenge, item["solution"], wanted, timeout)
+            reason = next((v.reason for v in verdicts.values() if not v.proved), Reason.PROVED)
+        seconds = round(time.perf_counter() - start, 4)
+        return {"id": item["id"], "proved": reason is Reason.PROVED, "reason": str(reason), "seconds": seconds}
+
+    running: list[asyncio.Task[dict[str, Any]]] = []
+    try:
+        for number, line in enumerate(lines, 1):
+            if line.strip():
+                running.append(asyncio.create_task(one(number, line)))
+            if len(running) >= _SURE * pool.size:
+                yield await running.pop(0)
+        while running:
+            yield await running.pop(0)
+    finally:
+        for task in running:
+            task.cancel()
+
+
+def _read(line: str) -> dict[str, Any] | None:
+    try:
+        item = json.loads(line)
+    except ValueError:
+        return None
+    texts = ("challenge", "solution", *(("theorem",) if isinstance(item, dict) and "theorem" in item else ()))
+    if not isinstance(item, dict) or "id" not in item or not all(isinstance(item.get(key), str) for key in texts):
+        return None
+    return item

@@ -1,0 +1,28 @@
+"""The `prover` command: the front door. Each subcommand is a thin function around one library function."""
+
+from __future__ import annotations
+
+import typer
+
+from prover.cli import lean
+from prover.cli.check import check
+from prover.cli.doctor import doctor
+from prover.cli.prove import prove
+from prover.cli.common import guarded
+
+app = typer.Typer(
+    help="Prove Lean 4 theorems, with and without a language model.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command("prove")(prove)
+app.command("check")(check)
+app.command("doctor")(doctor)
+app.add_typer(lean.app, name="lean")
+
+
+def main() -> None:
+    """Run the command line. Exit codes: 0 proved, 1 not proved, 2 the input is wrong, 3 the environment is."""
+    guarded(app)

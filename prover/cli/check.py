@@ -1,0 +1,119 @@
+"""`prover check`: does a solution prove a challenge's theorem?"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from data.judging import judge_lines, judge_pair, theorem_names
+from data.lean_file import FileError
+from lean_env import LeanPool, Reason, Verdict
+from lean_env.check import InputError
+from prover.cli.common import Exit, Stop, err, installed_lean, out, printable, read_text, show_errors
+
+_INPUT = {Reason.INPUT, Reason.CHALLENGE}
+
+
+def check(
+    challenge: Annotated[
+        Path | None, typer.Argument(help="A Lean file that states the theorems, with `sorry`.")
+    ] = None,
+    solution: Annotated[Path | None, typer.Argument(help="A Lean file that claims to prove them.")] = None,
+    theorem: Annotated[list[str] | None, typer.Option(help="Only this theorem (full name); may be repeated.")] = None,
+    jsonl: Annotated[
+        Path | None, typer.Option(help='Many pairs: lines {"id", "challenge", "solution"}; `-` for stdin.')
+    ] = None,
+    timeout: Annotated[float, typer.Option(help="Seconds for each solution.", min=0.1)] = 60.0,
+    workers: Annotated[int | None, typer.Option(help="Lean processes; default: one per core.", min=1)] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Decide whether SOLUTION proves what CHALLENGE states, whatever SOLUTION looks like."""
+    if jsonl is not None:
+        if challenge or solution or theorem:
+            raise Stop("give either --jsonl FILE or CHALLENGE and SOLUTION", Exit.INPUT)
+        raise typer.Exit(asyncio.run(_many(jsonl, timeout, workers)))
+    if challenge is None or solution is None:
+        raise Stop("two files are needed: CHALLENGE and SOLUTION", Exit.INPUT)
+    texts = read_text(challenge), read_text(solution, strict=False)
+    try:
+        verdicts = asyncio.run(_pair(*texts, theorem or [], str(challenge), timeout, workers))
+    except FileError as error:
+        raise Stop(show_errors(str(error), error.messages), Exit.INPUT) from None
+    except InputError as error:
+        raise Stop(f"{challenge}: {error}", Exit.INPUT) from None
+    if as_json:
+        rows = [_row(name, verdict) for name, verdict in verdicts.items()]
+        print(json.dumps(rows))
+    else:
+        for name, verdict in verdicts.items():
+            _show(name, verdict)
+    reasons = {v.reason for v in verdicts.values()}
+    raise typer.Exit(Exit.INPUT if reasons & _INPUT else Exit.PROVED if reasons == {Reason.PROVED} else Exit.NOT_PROVED)
+
+
+async def _pair(
+    challenge: str, solution: str, names: list[str], path: str, timeout: float, workers: int | None
+) -> dict[str, Verdict]:
+    async with LeanPool(installed_lean(), workers=workers) as pool:
+        wanted = names or await theorem_names(pool, challenge, path)
+        return await judge_pair(pool, challenge, solution, wanted, timeout)
+
+
+async def _many(path: Path, timeout: float, workers: int | None) -> Exit:
+    """Judge every line; the worst exit code of all of them."""
+    code = Exit.PROVED
+    with _lines(path) as lines:
+        async with LeanPool(installed_lean(), workers=workers, cache=True) as pool:
+            done = proved = 0
+            async for row in judge_lines(pool, lines, timeout):
+                print(json.dumps(row), flush=True)
+                done, proved = done + 1, proved + row["proved"]
+                if "line" in row:
+                    err.print(f"{path}:{row['line']}: not a line with id, challenge and solution")
+                code = max(
+                    code, Exit.INPUT if row["reason"] in _INPUT else Exit.PROVED if row["proved"] else Exit.NOT_PROVED
+                )
+    err.print(f"{proved} of {done} proved")
+    return code
+
+
+class _lines:  # noqa: N801 - a context manager that reads like the call it is
+    """The lines of a file or of standard input; bytes that are no UTF-8 make their line unreadable, not the file."""
+
+    def __init__(self, path: Path) -> None:
+        try:
+            self._file = sys.stdin.buffer if str(path) == "-" else path.open("rb")
+        except OSError as error:
+            raise Stop(f"{path}: {error.strerror}", Exit.INPUT) from None
+
+    def __enter__(self) -> Iterator[str]:
+        return (line.decode("utf-8", "surrogateescape") for line in self._file)
+
+    def __exit__(self, *_: object) -> None:
+        if self._file is not sys.stdin.buffer:
+            self._file.close()
+
+
+def _row(name: str, verdict: Verdict) -> dict[str, object]:
+    return {
+        "theorem": name,
+        "proved": verdict.proved,
+        "reason": str(verdict.reason),
+        "detail": verdict.detail,
+        "axioms": list(verdict.axioms),
+        "seconds": round(verdict.seconds, 4),
+    }
+
+
+def _show(name: str, verdict: Verdict) -> None:
+    if verdict.proved:
+        rests = f", resting on {', '.join(verdict.axioms)}" if verdict.axioms else ""
+        out.print(f"[green]proved[/green]  {printable(name)}{rests}")
+    else:
+        out.print(f"[red]not proved[/red]  {printable(name)}: {verdict.reason}. {printable(verdict.detail)}")

