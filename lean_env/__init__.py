@@ -2,7 +2,7 @@
 
 from lean_env.check import Check, Ended, Message, Position, Sorry, Tactic
 from lean_env.lean import Lean, LeanUnavailable, embedded
-from lean_env.pool import LeanPool
+from lean_env.pool import LeanPool, PoolClosed
 from lean_env.verdict import Claim, Reason, Verdict
 from lean_env.worker import Limits, Worker
 
@@ -15,6 +15,7 @@ __all__ = [
     "LeanUnavailable",
     "Limits",
     "Message",
+    "PoolClosed",
     "Position",
     "Reason",
     "Sorry",

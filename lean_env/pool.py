@@ -22,6 +22,10 @@ _CACHED = 100_000  # verdicts
 _LASTING = frozenset(Reason) - {Reason.TIMEOUT, Reason.MEMORY, Reason.CRASH, Reason.UNCONFIRMED}
 
 
+class PoolClosed(Exception):
+    """The pool was closed before the call had its answer."""
+
+
 class LeanPool:
     """Checks and judges on several Lean processes at once.
 
@@ -57,12 +61,12 @@ class LeanPool:
         await self.close()
 
     async def close(self) -> None:
-        """End all processes. Calls under way fail."""
+        """End all processes. Calls under way and later ones raise PoolClosed."""
         await asyncio.gather(self._provers.close(), self._confirmers.close())
 
     async def start(self) -> None:
         """Start every worker's process now instead of at its first use."""
-        await asyncio.gather(*(w.start() for w in self._provers.workers))
+        await asyncio.gather(*(self._provers.run((), Worker.start) for _ in self._provers.workers))
 
     @property
     def pids(self) -> list[int]:
@@ -123,19 +127,34 @@ class _Group:
         self.workers = workers
         self._free = list(workers)  # longest idle first
         self._places = asyncio.Semaphore(len(workers))
+        self._running: set[asyncio.Task[Any]] = set()
+        self._closed = False
 
     async def run(self, context: Context, job: Callable[[Worker], Awaitable[T]]) -> T:
         """Run a job on a free worker; once more if its process dies of something that another try may not meet."""
         async with self._places:
+            if self._closed:
+                raise PoolClosed
             worker = self._take(context)
+            task = asyncio.create_task(self._run(worker, job))  # of its own, for `close` to cancel
+            self._running.add(task)
             try:
-                try:
-                    await worker.recycle()
-                    return await job(worker)
-                except ProcessDied:
-                    return await job(worker)
+                return await task
+            except asyncio.CancelledError:
+                caller = asyncio.current_task()
+                if self._closed and not (caller and caller.cancelling()):
+                    raise PoolClosed from None
+                raise
             finally:
+                self._running.discard(task)
                 self._free.append(worker)
+
+    async def _run(self, worker: Worker, job: Callable[[Worker], Awaitable[T]]) -> T:
+        try:
+            await worker.recycle()
+            return await job(worker)
+        except ProcessDied:
+            return await job(worker)
 
     def _take(self, context: Context) -> Worker:
         for prefix in (context, context[:-1]):
@@ -146,6 +165,10 @@ class _Group:
         return self._free.pop(0)
 
     async def close(self) -> None:
+        self._closed = True
+        for task in self._running:
+            task.cancel()
+        await asyncio.gather(*self._running, return_exceptions=True)
         await asyncio.gather(*(w.close() for w in self.workers))
 
 

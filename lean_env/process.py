@@ -60,6 +60,10 @@ class ReplProcess:
     def pid(self) -> int:
         return self._process.pid
 
+    @property
+    def ended(self) -> bool:
+        return self._process.returncode is not None
+
     async def request(self, request: dict[str, Any], timeout: float) -> dict[str, Any]:
         """Send one request, return its answer. Some seconds after its limit (`timeout`, seconds) the process is killed.
 
@@ -91,7 +95,7 @@ class ReplProcess:
 
     async def kill(self) -> None:
         """End the process now and wait until it is gone."""
-        if self._process.returncode is None:
+        if not self.ended:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(self._process.pid, signal.SIGKILL)
         await self._process.wait()

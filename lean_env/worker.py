@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import time
 from collections import OrderedDict
 from collections.abc import Sequence
@@ -16,7 +15,7 @@ from lean_env.process import START, OutOfMemory, OutOfTime, Overflow, ProcessDie
 from lean_env.verdict import Claim, Reason, Verdict, conclude, rejected, stopped
 
 _KEPT = 64  # environments a process keeps for contexts and challenges
-_RECYCLE_EVERY = 100  # uses between two looks at a process's memory
+_LOOK_EVERY = 10  # uses between two looks at a process's memory
 
 Context = tuple[str, ...]
 """Trusted text that stands before the code, in pieces: each is elaborated once after the ones before it, and kept."""
@@ -27,10 +26,8 @@ class Limits:
     """What one process may use."""
 
     context_seconds: float = 120.0  # to elaborate one piece of a context
-    uses: int = 20_000  # requests before a process is replaced by a new one
-    memory: int = (
-        1200 * 1024 * 1024
-    )  # bytes of Lean heap after a check, above which it is replaced (a heap never shrinks)
+    uses: int = 20_000  # calls before a process is replaced by a new one
+    memory: int = 1200 * 1024 * 1024  # bytes of Lean heap above which it is replaced, too (a heap never shrinks)
 
 
 class ContextError(Exception):
@@ -50,8 +47,9 @@ class Worker:
     def __init__(self, lean: Lean, limits: Limits | None = None) -> None:
         self.lean = lean
         self.limits = limits or Limits()
-        self.used = 0  # requests to the present process
+        self.used = 0  # calls that the present process has served
         self.started = 0  # processes so far
+        self._looked = 0  # how many of them at the last look at its memory
         self._process: ReplProcess | None = None
         self._kept: OrderedDict[Context, int] = OrderedDict()
 
@@ -66,10 +64,20 @@ class Worker:
     async def start(self) -> None:
         """Start a process and load Lean's core library, if none is running."""
         if self._process is None:
-            self.used = 0
-            self.started += 1
+            self.used = self._looked = 0
             self._process = await ReplProcess.start(self.lean)
-            await self._ask({"cmd": "", "discard": True}, START)
+            self.started += 1
+            try:
+                await self._ask({"cmd": "", "discard": True}, START)
+            except ProcessDied as error:  # whatever its kind: it is not about what is to be checked
+                raise ProcessDied(f"it did not start: {error}") from None
+
+    async def _use(self) -> None:
+        """Begin a call."""
+        if self._process is not None and self._process.ended:
+            self._forget()  # it died between two calls, which is no call's failure
+        await self.start()
+        self.used += 1
 
     async def close(self) -> None:
         """End the process; a later call starts a new one."""
@@ -98,6 +106,8 @@ class Worker:
         request = {"cmd": code, "discard": True, "allTactics": tactics, **({"axioms": list(axioms)} if axioms else {})}
         start = time.perf_counter()
         try:
+            readable(code)
+            await self._use()
             return Check.read(await self._elaborate(request, context, timeout), time.perf_counter() - start)
         except InputError as error:
             return Check(Ended.INPUT, detail=str(error))
@@ -107,10 +117,11 @@ class Worker:
             return Check(ended(error), seconds=time.perf_counter() - start, detail=str(error))
 
     async def judge(self, claim: Claim, timeout: float = 60.0) -> Verdict:
-        """Does the claim's solution prove its challenge's theorem? `timeout` in seconds holds for the solution alone."""
+        """Does the claim's solution prove its challenge's theorem? `timeout` in seconds is for the solution alone."""
         start = time.perf_counter()
         try:
             readable(claim.solution)
+            await self._use()
             challenge = await self._environment((*claim.context, claim.challenge), challenge=True)
             guard = {"env": challenge, "rules": rules.request()}
             answer = await self._elaborate({"cmd": claim.solution, "guard": guard}, claim.context, timeout)
@@ -137,17 +148,17 @@ class Worker:
 
         Raises InputError, ContextError, ProcessDied.
         """
+        readable(code)
+        await self._use()
         return await self._elaborate({"cmd": code, "discard": True, "declarations": True}, context, timeout)
 
     # ---- how the calls above are made ----
 
     async def _elaborate(self, request: dict[str, Any], context: Context, timeout: float) -> dict[str, Any]:
         """Send a `cmd` to run after a context, within `timeout` seconds."""
-        readable(request["cmd"])
         env = await self._environment(context)
-        return await self._ask(
-            {**request, "timeout": round(timeout * 1000), **({} if env is None else {"env": env})}, timeout
-        )
+        limit = max(1, round(timeout * 1000))  # 0 would be none
+        return await self._ask({**request, "timeout": limit, **({} if env is None else {"env": env})}, timeout)
 
     async def _environment(self, context: Context, **request: Any) -> int | None:
         """Environment id of a context; elaborated piece by piece if it is not loaded. None for the empty one.
@@ -157,17 +168,12 @@ class Worker:
         if not context:
             return None
         if context not in self._kept:
-            before = await self._environment(context[:-1])
             seconds = self.limits.context_seconds
-            answer = await self._ask(
-                {
-                    "cmd": readable(context[-1]),
-                    "timeout": round(seconds * 1000),
-                    **request,
-                    **({} if before is None else {"env": before}),
-                },
-                seconds,
-            )
+            try:
+                request["cmd"] = readable(context[-1])
+                answer = await self._elaborate(request, context[:-1], seconds)
+            except (InputError, OutOfTime, OutOfMemory, Overflow) as error:
+                raise ContextError([Message("error", f"the text before the code: {error}")]) from None
             errors = Check.read(answer, 0).errors
             if answer.get("timeout"):
                 errors = (Message("error", f"the text before the code took more than {seconds:.0f} s"),)
@@ -192,14 +198,14 @@ class Worker:
         assert process is not None
         try:
             answer = await process.request(request, timeout)
-        except BaseException:  # a cancelled request, too, leaves a process that is busy with it
+        except BaseException as error:  # a cancelled request, too, leaves a process that is busy with it
             self._forget()
-            with contextlib.suppress(ProcessDied):
-                await process.kill()
+            await process.kill()
+            if isinstance(error, OutOfMemory) and self.used > 1:
+                raise ProcessDied("it reached its memory limit, perhaps for what it had done before") from None
             raise
         if "message" in answer:
             raise ProcessDied(f"the REPL refused a request: {answer['message']}")
-        self.used += 1
         return answer
 
     async def recycle(self) -> None:
@@ -208,7 +214,8 @@ class Worker:
             return
         if self.used >= self.limits.uses:
             await self.close()
-        elif self.used % _RECYCLE_EVERY == 0:
+        elif self.used >= self._looked + _LOOK_EVERY:
+            self._looked = self.used
             stats = await self._ask({"stats": True}, START)
             if stats["memory"] > self.limits.memory:
                 await self.close()

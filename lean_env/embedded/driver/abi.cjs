@@ -155,11 +155,11 @@ abi.kindText = n => {
 // ---- calls ----
 /** A Lean constant (closed term) of the library, borrowed. */
 abi.constant = symbol => { const g = abi.W[symbol]; if (!g) throw Error(`this Lean has no ${symbol}`); return word(g.value); };
-/** The value of an owned IO result, owned; its error as an exception. */
+/** The value of an owned IO result, owned; its error as an exception (`what` says what was tried). */
 abi.io = (result, what) => {
   const value = abi.inc(abi.field(result, 0)), failed = abi.tag(result) !== 0;
   abi.dec(result);
-  if (failed) throw Error(`${what}: ${abi.takeText(abi.W.lean_io_error_to_string(value))}`);
+  if (failed) throw Error((what ? `${what}: ` : '') + abi.takeText(abi.W.lean_io_error_to_string(value)));
   return value;
 };
 abi.ref = value => abi.W.lean_st_mk_ref(value);

@@ -7,6 +7,8 @@ const abi = require('./abi.cjs');
 const STACK = 128 << 20;          // region given to Lean's own stack; the build's default of 64 KB overflows silently
 const STACK_GUARD = 16 << 20;     // Lean reports deep recursion here, before V8's native stack runs out
 
+const OLEANS = '/lean/lib/lean';  // where Lean, told that it lives in /lean, looks for compiled modules
+
 // What Lean itself wrote to its standard error, the end of it: it says there why it gives up ("INTERNAL PANIC: out of memory").
 let lastWords = [];
 const hear = byte => { lastWords.push(byte ?? 10); if (lastWords.length > 1000) lastWords = lastWords.slice(-500); };
@@ -59,9 +61,9 @@ function boot(root, maxBytes) {
         const { FS, NODEFS } = globalThis;
         FS.init(() => null, () => {}, hear);
         closeOff(FS, NODEFS);
-        FS.mkdirTree('/lean/lib/lean');
+        FS.mkdirTree(OLEANS);
         FS.mkdirTree('/sandbox');
-        FS.mount(NODEFS, { root: path.join(root, 'oleans') }, '/lean/lib/lean');
+        FS.mount(NODEFS, { root: path.join(root, 'oleans') }, OLEANS);
         FS.chdir('/sandbox');
       }],
       onRuntimeInitialized() {
@@ -79,4 +81,7 @@ function boot(root, maxBytes) {
   });
 }
 
-module.exports = { boot, lastWords: () => Buffer.from(lastWords).toString('utf8').trim() };
+/** Is there a compiled module of that name (as a header writes it)? */
+const hasModule = name => globalThis.FS.analyzePath(`${OLEANS}/${name.replace(/[«»]/g, '').replaceAll('.', '/')}.olean`).exists;
+
+module.exports = { boot, hasModule, lastWords: () => Buffer.from(lastWords).toString('utf8').trim() };

@@ -28,7 +28,7 @@ function declarationParts(stx, kind) {
 function declaration(stx, namespace, source) {
   const kind = syntax.kind(stx), parts = declarationParts(stx, kind);
   if (!parts) return null;
-  const [modifiers, body] = parts, at = s => s && [source.offset(s[0]), source.offset(s[1])];
+  const [modifiers, body] = parts, at = s => s ? [source.offset(s[0]), source.offset(s[1])] : null;
   const items = syntax.children(body);
   const bodyKind = syntax.kind(body), name = bodyKind.startsWith(COMMAND) ? bodyKind.slice(COMMAND.length) : 'lemma';
   const id = items.find(x => syntax.kind(x) === COMMAND + 'declId');

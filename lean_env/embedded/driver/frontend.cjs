@@ -4,6 +4,7 @@
 const abi = require('./abi.cjs');
 const places = require('./text.cjs');
 const syntax = require('./syntax.cjs');
+const { hasModule } = require('./boot.cjs');
 const declarations = require('./declarations.cjs');
 const guard = require('./guard.cjs');
 const watchdog = require('./watchdog.cjs');
@@ -25,20 +26,24 @@ const imported = new Map();       // import list as text -> { env, problem }
 function environment(imports) {
   const key = imports.join(' ');
   if (!imported.has(key)) {
+    // A failed import keeps what it had loaded, some 70 MB: let it fail on the missing module alone.
+    const missing = imports.find(name => !hasModule(name));
+    if (missing !== undefined) imports = [missing];
     const module = name => abi.ctor(0, [abi.parseName(name)], [0, 1, 0]);   // importAll, isExported, isMeta
     const result = abi.W.l_Lean_importModules(abi.array(imports.map(module)), noOptions(), 0, abi.array([]), 0, 1, 2, abi.box(1));
-    imported.set(key, abi.io(result, 'import'));
+    imported.set(key, abi.io(result));
   }
   return imported.get(key);
 }
 
-/** Header of a text: { imports, end (byte), parserState (owned), messages (owned log) }. */
+/** Header of a text: { imports, empty (no token stands there), module, parserState (owned), messages (owned log) }. */
 function readHeader(context) {
   const { W } = abi;
   const parsed = abi.io(W.l_Lean_Parser_parseHeader(abi.inc(context)), 'header');
   const header = abi.field(parsed, 0), rest = abi.field(parsed, 1);
   const out = { parserState: abi.inc(abi.field(rest, 0)), messages: abi.inc(abi.field(rest, 1)), imports: [] };
   const modules = W.l_Lean_Elab_headerToImports(abi.inc(header), 1);
+  out.empty = syntax.span(header) === null;
   out.module = syntax.span(syntax.child(header, 0)) !== null;
   out.imports = abi.arrayItems(modules).map(m => abi.nameText(abi.field(m, 0)));
   abi.dec(modules); abi.dec(parsed);
@@ -103,11 +108,22 @@ function elaborate(source, base, options) {
   const result = { messages: [], imports: base?.imports, headerEnd: 0, state: null, trusted: [], timedOut: false, refused: null, commands: [], holes: [] };
   let start;
   try {
-    start = base ? { parserState: abi.ctor(0, [abi.box(0)], [0]), state: abi.inc(base.state) } : afterHeader(input, options.guard, result);
+    start = base ? { parserState: afterSpace(input), state: abi.inc(base.state) } : afterHeader(input, options.guard, result);
     if (start) runCommands(text, input, start, options, result);
   } finally { abi.dec(input); }
   result.headerEnd = text.offset(result.headerEnd);
   return result;
+}
+
+/** Where a text with a base starts: after white space and comments, which only the header's parser skips; owned. */
+function afterSpace(input) {
+  const header = readHeader(input);
+  const said = [];
+  drain(header.messages, said);
+  abi.dec(header.messages);
+  if (header.empty && !said.length) return header.parserState;
+  abi.dec(header.parserState);
+  return abi.ctor(0, [abi.box(0)], [0]);     // its imports will be errors, as they must
 }
 
 /** Where a text without a base starts: parser state and fresh state (both owned), or null where its header stops it. */

@@ -1,5 +1,6 @@
 """The policy without a model: proof proposals from the shape of a printed tactic state."""
 
+import itertools
 from collections.abc import Callable, Iterator
 
 from prover.policy.tactics.algebra import algebra
@@ -39,7 +40,21 @@ def _all(goal: Goal) -> Iterator[Proposal]:
     yield from automation(goal)
     plain = normalised(goal)
     forms = list({(form.prefix, form.target): form for form in (substituted(plain), plain)}.values())
-    templates: list[Template] = [unfoldings, searches, residues, structures, algebra, instances, inductions]
+    templates: list[Template] = [
+        unfoldings,
+        searches,
+        residues,
+        _first_inductions,
+        structures,
+        algebra,
+        instances,
+        inductions,
+    ]
     for template in templates:
         for form in forms:
             yield from template(form)
+
+
+def _first_inductions(goal: Goal) -> Iterator[Proposal]:
+    """The likeliest inductions, ahead of what takes longer to fail."""
+    return itertools.islice(inductions(goal), 5)

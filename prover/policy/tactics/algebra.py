@@ -105,9 +105,10 @@ def _divisibility(goal: Goal) -> Iterator[Proposal]:
         return
     lines = [f"obtain ⟨c{i}, e{i}⟩ := {h.name}" for i, h in enumerate(facts)]
     if facts and goal.term and goal.term.head == "∣":
-        divided = [str(h.term.args[1]) for h in facts if h.term]
-        lemmas = "first | exact Nat.dvd_add (by assumption) (by assumption) | exact Int.dvd_add (by assumption) (by assumption)"
-        yield Proposal("\n".join([*goal.prefix, lemmas]), "divisibility")
+        divided = [h.term.args[1] for h in facts if h.term]
+        for kind in ("Nat", "Int"):
+            lemma = f"exact {kind}.dvd_add (by assumption) (by assumption)"
+            yield Proposal("\n".join([*goal.prefix, lemma]), "divisibility")
         factors = _linear_factors(goal.term.args[1], divided)
         if factors:
             witness = " + ".join(f"{f} * c{i}" for i, f in enumerate(factors) if f != "0") or "0"
@@ -120,12 +121,10 @@ def _divisibility(goal: Goal) -> Iterator[Proposal]:
             yield Proposal("\n".join([*goal.prefix, *bounds, close]), "divisibility")
 
 
-def _linear_factors(total: Term, parts: list[str]) -> list[str] | None:
+def _linear_factors(total: Term, parts: list[Term]) -> list[str] | None:
     """Coefficients of the divided terms in the total, where it is a linear combination of them."""
-    from prover.policy.tactics.terms import parse
-
     t = polynomial(total)
-    ps = [p for x in parts if (y := parse(x)) is not None and (p := polynomial(y)) is not None]
+    ps = [p for x in parts if (p := polynomial(x)) is not None]
     if t is None or len(ps) != len(parts):
         return None
     solution = combination(t, ps)
@@ -167,14 +166,9 @@ def _products(goal: Goal) -> Iterator[Proposal]:
             proofs.append(f"(show {low} ≤ {high} by omega)")
         proofs += [f"(Nat.zero_le {v})" for v in naturals]
         hints = [f"have := Nat.mul_le_mul {p} {q}" for p, q in itertools.combinations_with_replacement(proofs, 2)]
-        total = [f"rcases Nat.le_total {a} {b} with le | le" for a, b in itertools.combinations(naturals, 2)][:1]
         for close in ("grind", "omega", "simp only [Nat.pow_succ, Nat.pow_zero, Nat.mul_add, Nat.add_mul] at *; omega"):
             yield Proposal("\n".join([*goal.prefix, *hints[:HINTS], close]), "nonlinear")
-        for line in total:
-            a, b = line.split()[2:4]
-            for close in ("grind",):
-                text_ = (
-                    f"{line}\n· obtain ⟨d, rfl⟩ := Nat.exists_eq_add_of_le le\n  {close}\n"
-                    f"· obtain ⟨d, rfl⟩ := Nat.exists_eq_add_of_le le\n  {close}"
-                )
-                yield Proposal("\n".join([*goal.prefix, text_]), "nonlinear")
+        for a, b in itertools.islice(itertools.combinations(naturals, 2), 1):
+            case = "· obtain ⟨d, rfl⟩ := Nat.exists_eq_add_of_le le\n  grind"
+            lines = [f"rcases Nat.le_total {a} {b} with le | le", case, case]
+            yield Proposal("\n".join([*goal.prefix, *lines]), "nonlinear")

@@ -53,7 +53,7 @@ class Box:
                 high = b**d if b is not None and d is not None and b.bit_length() * d < 4096 else None
                 return (a**c if a.bit_length() * c < 4096 else 2**4096), high
             case "^" if c is not None and c == d and c % 2 == 0:
-                return 0, None
+                return (abs(b) ** c if b is not None and b < 0 and abs(b) < LIMIT else 0), None
             case "%" if c is not None and c == d and c > 0:
                 return 0, c - 1
             case _:
@@ -162,8 +162,43 @@ def proved_box(goal: Goal) -> Box:
             f"have {label} : {name} ≤ {bound} := by\n  first\n  | omega\n  | refine {lemma} fun hc => ?_{body}"
         )
 
+    _bound_by_squares(box, found, goal)
     _tighten(box, found, goal, record)
     return box
+
+
+def _bound_by_squares(box: Box, found: list[Relation], goal: Goal) -> None:
+    """An integer is bounded by an even power of it in a sum that is bounded."""
+    squares = [f"have := Int.sq_nonnneg {v}" for v in goal.integers]
+    for name in goal.integers:
+        if box.intervals[name] != (None, None):
+            continue
+        for relation in found:
+            if not any(t.head == "^" and t.args[0].head == name for t in relation[0].walk()):
+                continue
+
+            def impossible(outside: Interval, relation: Relation = relation, name: str = name) -> bool:
+                box.intervals[name] = outside
+                least, most = box.of(relation[0], False)[0], box.of(relation[1], False)[1]
+                box.intervals[name] = (None, None)
+                return least is not None and most is not None and least + relation[2] > most
+
+            bound = next((k for k in range(200) if impossible((k + 1, None)) and impossible((None, -k - 1))), None)
+            if bound is None:
+                continue
+            label = f"sq_{name}"
+            steps = [*squares, "have := Int.mul_le_mul hc hc (by decide) (by omega)", "grind"]
+            cases = "".join(
+                f"\n  · have hc : {bound + 1} ≤ {side} := by omega" + "".join(f"\n    {step}" for step in steps)
+                for side in (f"-{name}", name)
+            )
+            box.lines.append(
+                f"have {label} : -{bound} ≤ {name} ∧ {name} ≤ {bound} := by\n"
+                f"  refine ⟨Int.not_lt.mp fun hc => ?_, Int.not_lt.mp fun hc => ?_⟩{cases}"
+            )
+            box.names.append(label)
+            box.intervals[name] = (-bound, bound)
+            break
 
 
 def _tighten(box: Box, found: list[Relation], goal: Goal, record: Callable[[str, bool, int], None]) -> None:
@@ -241,10 +276,10 @@ def _monomials(goal: Goal) -> list[Term]:
     found: list[Term] = []
 
     def visit(term: Term) -> None:
-        if term.head in ("*", "^") and len(term.args) == 2 and value(term, {}) is None:
-            if lower_proof(term, {}, {}) is not None:
-                found.append(term)
-                return
+        nonlinear = term.head in ("*", "^") and len(term.args) == 2 and value(term, {}) is None
+        if nonlinear and lower_proof(term, {}, {}) is not None:
+            found.append(term)
+            return
         if term.head in ("∀", "∃", "fun"):
             return
         for arg in term.args:

@@ -1,6 +1,5 @@
 """Induction on the variables of the goal."""
 
-import re
 from collections.abc import Iterator
 
 from prover.policy.tactics.proposal import Proposal
@@ -8,6 +7,7 @@ from prover.policy.tactics.state import NAT, Goal, Hypothesis, is_proposition
 from prover.policy.tactics.terms import Term, value
 from prover.policy.tactics.vocabulary import definitions
 
+EXPAND = "Nat.pow_succ, Nat.pow_zero, Nat.one_mul, Nat.mul_succ, Nat.succ_mul, Nat.mul_add, Nat.add_mul"
 ARITHMETIC = "Nat.pow_succ, Nat.mul_add, Nat.add_mul, Nat.mul_comm, Nat.mul_left_comm, Nat.add_assoc"
 
 
@@ -66,7 +66,7 @@ def _natural(goal: Goal, n: str) -> Iterator[Proposal]:
         f"simp only [Nat.pow_succ{extra}] at *; omega",
         f"simp_all [{ARITHMETIC}{extra}] <;> omega",
         f"simp_all [{ARITHMETIC}{extra}] <;> grind",
-        f"simp only [Nat.pow_succ, Nat.mul_succ, Nat.succ_mul, Nat.mul_add, Nat.add_mul{extra}] at *; omega",
+        f"simp only [{EXPAND}{extra}] at *; omega",
     ]
     starts = [f"induction {n} with"]
     others = [h.name for h in goal.hypotheses if _is_data(h) and h.name != n]
@@ -116,7 +116,3 @@ def _structural(goal: Goal, variable: str) -> Iterator[Proposal]:
     for start in starts:
         for step in (f"simp_all{known}", f"grind{known}", f"simp_all{known} <;> omega", f"simp_all{known} <;> grind"):
             yield Proposal(f"{prefix}{start} <;> {step}", "structural induction")
-
-
-def is_identifier(text: str) -> bool:
-    return re.fullmatch(r"[^\W\d][\w'.]*", text) is not None

@@ -48,6 +48,11 @@ def _clear(names: list[str]) -> list[str]:
     return ["clear " + " ".join(dict.fromkeys(names))] if names else []
 
 
+def _choose(index: int, count: int) -> str:
+    """Tactics that pick one disjunct, so that `omega` need not try them all."""
+    return f"(iterate {index} right); " * (index > 0) + "left; " * (index < count - 1)
+
+
 def _divisibility(goal: Goal) -> Goal:
     """`∃ k, a = m * k` is by definition `m ∣ a`."""
     term = goal.term
@@ -116,16 +121,16 @@ def _orbits(goal: Goal, m: int) -> Orbit:
             cast = f"({b} : {'Nat' if natural else 'Int'})"
             cases = []
             for r, k in seen.items():
-                if k < start:
-                    cases.append(f"(k = {k} ∧ {cast} ^ k % {m} = {r})")
-                elif start == 0:
-                    cases.append(f"(k % {period} = {k} ∧ {cast} ^ k % {m} = {r})")
-                else:
-                    cases.append(f"({start} ≤ k ∧ (k - {start}) % {period} = {k - start} ∧ {cast} ^ k % {m} = {r})")
+                when = f"k = {k} ∧" if k < start else f"k % {period} = {k % period} ∧" if period > 1 else ""
+                late = f"{start} ≤ k ∧" if 0 < start <= k else ""
+                cases.append(f"({late} {when} {cast} ^ k % {m} = {r})")
+            after = range(1, len(cases) + 1)  # the case of k + 1; past the last it is the start of the period
             orbit.lemmas.append(
                 f"have orb_{b} : ∀ k : Nat, {' ∨ '.join(cases)} := by\n"
-                f"  intro k\n  induction k with\n  | zero => first | decide | omega\n"
-                f"  | succ k ih => rw [{'Nat' if natural else 'Int'}.pow_succ]; omega"
+                f"  intro k\n  induction k with\n  | zero => first | decide | omega\n  | succ k ih =>\n"
+                f"    rw [{'Nat' if natural else 'Int'}.pow_succ]\n"
+                f"    rcases ih with {' | '.join(['ih'] * len(cases))}\n"
+                + "\n".join(f"    · {_choose(k if k < len(cases) else start, len(cases))}omega" for k in after)
             )
         start, period = done[b]
         orbit.lemmas.append(f"have := orb_{b} ({exponent})")
@@ -183,16 +188,19 @@ class _Residues:
         return self.done[term]
 
 
+def _is_nonlinear(term: Term) -> bool:
+    if term.head == "^":
+        return value(term.args[0], {}) is None
+    return term.head == "*" and all(value(a, {}) is None for a in term.args)
+
+
 def _nonlinear(goal: Goal) -> list[Term]:
     """The maximal arithmetic terms with a product or a power of variables in them."""
     found: list[Term] = []
 
     def visit(term: Term) -> None:
         if term.head in ("*", "^", "+", "-") and term.args and value(term, {}) is None:
-            if any(
-                t.head in ("*", "^") and len(t.args) == 2 and all(value(a, {}) is None for a in t.args[: 1 + (t.head == "*")])
-                for t in term.walk()
-            ):  # fmt: skip
+            if any(_is_nonlinear(t) for t in term.walk()):
                 found.append(term)
         elif term.head not in ("∀", "∃", "fun"):
             for arg in term.args:

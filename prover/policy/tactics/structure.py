@@ -51,6 +51,7 @@ def structures(goal: Goal) -> Iterator[Proposal]:
         ):
             yield proof("introduce", close)
     head = goal.term.head if goal.term else ""
+    functional = any("→" in h.type or h.type.startswith(("Type", "Sort")) for h in goal.hypotheses)
     if head in ("∧", "↔"):
         yield proof("split", f"constructor <;> {CLOSE}")
         yield proof("split", f"constructor <;> intros <;> {CLOSE}")
@@ -60,7 +61,7 @@ def structures(goal: Goal) -> Iterator[Proposal]:
             yield proof("split", f"{side}; {CLOSE}")
     if head == "∃":
         yield from _witnesses(goal)
-    if head == "=":
+    if head == "=" and (functional or "fun " in goal.target):
         for tactic in ("ext", "funext x", "split", "ext <;> simp_all", "funext x; simp_all", "congr 1"):
             yield proof("extensionality", f"{tactic} <;> {CLOSE}")
     yield from _cases(goal)

@@ -24,7 +24,6 @@ def definitions(goal: Goal) -> list[str]:
             owner = local.get(receiver.head, "").split(" ")[0]
             if owner and owner not in LIBRARY and owner not in ("ℕ", "ℤ"):
                 found.append(owner + name)
-        elif t.args and name[:1].isalpha() and name not in local and name not in bound and not t.names:
-            if name.split(".")[0] not in LIBRARY:
-                found.append(name)
+        elif t.args and not t.names and name[:1].isalpha() and name.split(".")[0] not in LIBRARY | bound | set(local):
+            found.append(name)
     return list(dict.fromkeys(found))

