@@ -176,7 +176,7 @@ class Worker:
                 raise ContextError([Message("error", f"the text before the code: {error}")]) from None
             errors = Check.read(answer, 0).errors
             if answer.get("timeout"):
-                errors = (Message("error", f"the text before the code took more than {seconds:.0f} s"),)
+                errors = (Message("error", f"the text before the code took more than {seconds:g} s"),)
             if errors or "env" not in answer:
                 if "env" in answer:
                     await self._drop(answer["env"])

@@ -113,7 +113,6 @@ class _Run:
 
     def _record(self, sample: Sample, verdict: Verdict) -> None:
         self.result.reasons[verdict.reason] += 1
-        self.result.families[sample.family] += 1
         self.search.policy.learn(sample, verdict.proved)
         if verdict.proved and not self.result.proved:
-            self.result.proof, self.result.verdict = sample.proof, verdict
+            self.result.proof, self.result.verdict, self.result.family = sample.proof, verdict, sample.family

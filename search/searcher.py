@@ -18,11 +18,11 @@ class SearchResult:
     theorem: Theorem
     proof: str | None = None
     verdict: Verdict | None = None  # of the proof
+    family: str = ""  # what kind of proof it is
     samples: int = 0
     checks: int = 0
     seconds: float = 0.0
     reasons: Counter[Reason] = field(default_factory=Counter)  # how attempts ended
-    families: Counter[str] = field(default_factory=Counter)  # what was tried
     problem: str = ""  # why nothing could be tried at all
 
     @property

@@ -112,6 +112,19 @@ async def test_a_file_that_cannot_be_read(repl: ReplProcess, tmp_path: Path) -> 
     assert "directory (error code: 21)" in (await ask(repl, path=str(tmp_path)))["message"]
 
 
+async def test_definitions_whose_library_code_is_not_shipped_are_whole(repl: ReplProcess) -> None:
+    code = (
+        "def f (n : Nat) : List Nat := List.replicate n 0\n"
+        "def g (n : Nat) (xs : List Nat) : List Nat := if n = 0 then xs.reverse else g (n / 2) xs\n"
+        "example : (f 2).length = 2 := by simp [f]\nexample : g 0 [1] = [1] := by unfold g; rfl\n"
+        "example (n : Nat) : f n = List.replicate n 0 := f.eq_1 n\n"
+        "def h (n : Nat) : Nat := n + 1\n#eval h 1\nnoncomputable def k : Nat := Classical.choice ⟨0⟩"
+    )
+    assert await ask(repl, cmd=code) == {"messages": [message("info", "2", span(7, 0, 7, 5))], "env": ANY}
+    end = await ask(repl, cmd="section\nend\nend")
+    assert [(m["pos"], m["severity"]) for m in end["messages"]] == [(at(3, 0), "error")]  # no scope that the text lacks
+
+
 # ---- imports ----
 
 

@@ -13,7 +13,7 @@ const MAX_MESSAGE = 20000;        // characters; `grind` can fail with megabytes
 const MAX_MESSAGES = 1000;
 // Fields of Lean.Elab.Command.State, .Scope and ModuleParserState
 const STATE = { env: 0, messages: 1, scopes: 2, infoState: 8, snapshotTasks: 10 };
-const SCOPE = { options: 1, namespace: 2, openDecls: 3 };
+const SCOPE = { options: 1, namespace: 2, openDecls: 3, flags: ['isNoncomputable', 'isPublic', 'isMeta'] };
 const SEVERITY = { information: 'info', warning: 'warning', error: 'error' };
 
 const emptyLog = () => abi.inc(abi.constant('l_Lean_MessageLog_empty'));
@@ -89,6 +89,19 @@ function clean(state) {
   for (const [i, value] of cleanInfo) state = abi.withField(state, i, abi.inc(value));
   return state;
 }
+
+/**
+ * Owned Command.State in an environment (borrowed), as inside `noncomputable section`. There a definition that cannot be
+ * compiled is no error; here that happens to honest ones: this build has no compiled code of the library's generic
+ * functions (`List.replicate`), and a definition that fails so would be left half made, unknown to `simp` and `unfold`.
+ */
+function freshState(env) {
+  const state = abi.W.l_Lean_Elab_Command_mkState(abi.inc(env), emptyLog(), noOptions());
+  const scope = abi.field(abi.field(state, STATE.scopes), 0);
+  const fields = Array.from({ length: abi.fieldCount(scope) }, (_, i) => abi.inc(abi.field(scope, i)));
+  const flags = SCOPE.flags.map((name, i) => name === 'isNoncomputable' ? 1 : abi.scalar(scope, i));
+  return abi.withField(state, STATE.scopes, abi.list([abi.ctor(0, fields, flags)]));
+}
 const stateEnvironment = state => abi.field(state, STATE.env);
 
 
@@ -138,7 +151,7 @@ function afterHeader(input, guarded, result) {
   if (guarded && header.module) unwanted.push('module');
   const pos = { line: 1, column: 0 };
   try {
-    if (!unwanted.length) return { parserState: header.parserState, state: abi.W.l_Lean_Elab_Command_mkState(abi.inc(environment(header.imports)), emptyLog(), noOptions()) };
+    if (!unwanted.length) return { parserState: header.parserState, state: freshState(environment(header.imports)) };
     result.refused = { what: 'import', text: unwanted.join(' '), pos };
   } catch (error) { result.messages.push({ severity: 'error', pos, endPos: null, data: error.message, kind: 'import' }); }
   abi.dec(header.parserState);

@@ -46,7 +46,7 @@ function start() {
 /** Begin to count `ms` for the cancel token (a Lean reference holding `false`). */
 exports.arm = (ms, token) => {
   if (!cells) start();
-  Atomics.store(cells, CELLS.LIMIT, ms);
+  Atomics.store(cells, CELLS.LIMIT, Math.min(ms, 0x7fffffff));
   Atomics.store(cells, CELLS.ADDRESS, abi.refValueAddress(token) | 0);
   Atomics.store(cells, CELLS.STATE, Atomics.load(cells, CELLS.TURN) + 1);
   Atomics.add(cells, CELLS.TURN, 1);

@@ -1,11 +1,10 @@
 """The policy without a model: proof proposals from the shape of a printed tactic state."""
 
-import itertools
 from collections.abc import Callable, Iterator
 
 from prover.policy.tactics.algebra import algebra
 from prover.policy.tactics.automation import automation
-from prover.policy.tactics.induction import inductions
+from prover.policy.tactics.induction import inductions, likely_inductions
 from prover.policy.tactics.instances import instances
 from prover.policy.tactics.normalise import normalised, substituted
 from prover.policy.tactics.proposal import Proposal, Ranking
@@ -44,7 +43,7 @@ def _all(goal: Goal) -> Iterator[Proposal]:
         unfoldings,
         searches,
         residues,
-        _first_inductions,
+        likely_inductions,
         structures,
         algebra,
         instances,
@@ -53,8 +52,3 @@ def _all(goal: Goal) -> Iterator[Proposal]:
     for template in templates:
         for form in forms:
             yield from template(form)
-
-
-def _first_inductions(goal: Goal) -> Iterator[Proposal]:
-    """The likeliest inductions, ahead of what takes longer to fail."""
-    return itertools.islice(inductions(goal), 5)

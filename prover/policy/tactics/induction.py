@@ -1,5 +1,6 @@
 """Induction on the variables of the goal."""
 
+import itertools
 from collections.abc import Iterator
 
 from prover.policy.tactics.proposal import Proposal
@@ -14,7 +15,7 @@ ARITHMETIC = "Nat.pow_succ, Nat.mul_add, Nat.add_mul, Nat.mul_comm, Nat.mul_left
 def inductions(goal: Goal) -> Iterator[Proposal]:
     """Induction on each variable of the target, likeliest first, closed by automation."""
     goal = _without_subtraction(goal)
-    for variable in _candidates(goal):
+    for variable in sorted(_candidates(goal), key=lambda h: _weight(goal, h)):
         if variable.type in NAT:
             yield from _natural(goal, variable.name)
         else:
@@ -28,19 +29,21 @@ def _is_data(h: Hypothesis) -> bool:
 
 
 def _candidates(goal: Goal) -> list[Hypothesis]:
-    if goal.term is None:
-        return []
+    return [h for h in goal.hypotheses if _is_data(h) and goal.term is not None and goal.term.mentions(h.name)]
 
-    def weight(h: Hypothesis) -> int:
-        """Exponents and arguments of functions are what induction is for."""
-        assert goal.term is not None
-        inside = [t for t in goal.term.walk() if t.mentions(h.name)]
-        exponent = any(t.head == "^" and t.args[1].mentions(h.name) for t in inside if len(t.args) == 2)
-        argument = any(t.args and not t.names and (t.head[0].isalpha() or t.head[0] == ".") for t in inside)
-        return -2 * exponent - argument
 
-    usable = [h for h in goal.hypotheses if _is_data(h) and goal.term.mentions(h.name)]
-    return sorted(usable, key=weight)
+def _weight(goal: Goal, h: Hypothesis) -> int:
+    """Negative for exponents and for arguments of functions, which are what induction is for."""
+    inside = [t for t in (goal.term.walk() if goal.term else ()) if t.mentions(h.name)]
+    exponent = any(t.head == "^" and len(t.args) == 2 and t.args[1].mentions(h.name) for t in inside)
+    argument = any(t.args and not t.names and (t.head[0].isalpha() or t.head[0] == ".") for t in inside)
+    return -2 * exponent - argument
+
+
+def likely_inductions(goal: Goal) -> Iterator[Proposal]:
+    """The first few inductions, where a variable stands in an exponent or is an argument of a function."""
+    if any(_weight(goal, h) < 0 for h in _candidates(goal)):
+        yield from itertools.islice(inductions(goal), 5)
 
 
 def _without_subtraction(goal: Goal) -> Goal:
