@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -175,9 +175,14 @@ def _place(command: dict[str, Any], text: str, errors: list[tuple[int, Message]]
         proof=tuple(proof),
         informal=_comment(text[doc[0] : doc[1]]) if doc else "",
         open=bool(declared["holes"]),
-        errors=tuple(m for offset, m in errors if proof[0] <= offset <= proof[1]),
+        errors=tuple(m for offset, m in errors if _within(offset, proof) or _within(offset, declared.get("id"))),
         column=start - (text.rfind("\n", 0, start) + 1),
     )
+
+
+def _within(offset: int, span: Sequence[int] | None) -> bool:
+    """Errors about a proof as a whole (termination, the kernel's) stand at the theorem's name."""
+    return span is not None and span[0] <= offset <= span[1]
 
 
 def _comment(doc: str) -> str:

@@ -45,10 +45,10 @@ class LeanPool:
         confirm: bool = True,
         cache: bool = False,
     ) -> None:
-        lean = lean or embedded()
+        self.lean = lean or embedded()
         size = workers or os.cpu_count() or 1
-        self._provers = _Group([Worker(lean, limits) for _ in range(size)])
-        self._confirmers = _Group([Worker(lean, limits) for _ in range(max(1, size // 4) if confirm else 0)])
+        self._provers = _Group([Worker(self.lean, limits) for _ in range(size)])
+        self._confirmers = _Group([Worker(self.lean, limits) for _ in range(max(1, size // 4) if confirm else 0)])
         self._cache: OrderedDict[str, Verdict] | None = OrderedDict() if cache else None
         self.size = size
 
@@ -167,7 +167,8 @@ class _Group:
     async def close(self) -> None:
         self._closed = True
         for task in self._running:
-            task.cancel()
+            if not task.cancelling():  # a second time would keep it from waiting for its process's end
+                task.cancel()
         await asyncio.gather(*self._running, return_exceptions=True)
         await asyncio.gather(*(w.close() for w in self.workers))
 

@@ -55,7 +55,7 @@ class Worker:
 
     @property
     def pid(self) -> int | None:
-        return self._process.pid if self._process else None
+        return self._process.pid if self._process and not self._process.ended else None
 
     def has(self, context: Context) -> bool:
         """Is this context loaded, so that a check in it is quick?"""

@@ -20,9 +20,8 @@ from tests.lean_env.processes import alive, gone, until
 # A minute and more of the kernel's time, which heeds the cancel token.
 SEARCH = "example : ∀ a b c : Fin 400, a.val + b.val + c.val < 5000 := by decide +kernel"
 # Half a second of it, and then an answer.
-SHORT_SEARCH = "example : ∀ a b : Fin 200, a.val + b.val < 5000 := by decide +kernel\n#check (7 : Nat)"
-# Numerals of astronomic size, computed in one step that nothing interrupts.
-DEAF = "example : (List.replicate (2^36) 0).length = 2^36 := by simp"
+SHORT_SEARCH = "example : ∀ a b : Fin 40, a.val + b.val < 5000 := by decide +kernel\n#check (7 : Nat)"
+DEAF = "partial def loop (n : Nat) : Nat := loop (n + 1)\n#eval loop 0"  # compiled code heeds nothing
 BOMB = "#eval (Array.replicate 1000000000 0).size"
 RIGHT = Claim("theorem t : 1 + 1 = 2 := by sorry", "theorem t : 1 + 1 = 2 := rfl", "t")
 WRONG = Claim("theorem t : 1 + 1 = 3 := by sorry", "theorem t : 1 + 1 = 3 := by decide", "t")
@@ -77,7 +76,7 @@ async def test_an_endless_search_is_stopped_and_its_process_goes_on(one: LeanPoo
 
 
 async def test_what_heeds_no_token_is_killed(one: LeanPool) -> None:
-    check = await one.check(DEAF, timeout=0.3)
+    check = await one.check(DEAF, timeout=1)
     assert check.ended is Ended.TIMEOUT
     assert "ignored its wall-clock limit" in check.detail
     await check_number(one, 3)
@@ -85,8 +84,7 @@ async def test_what_heeds_no_token_is_killed(one: LeanPool) -> None:
 
 async def test_a_memory_bomb_reaches_the_memory_limit(one: LeanPool) -> None:
     check = await one.check(BOMB)
-    assert check.ended is Ended.MEMORY
-    await check_number(one, 4)
+    assert (check.ended, check.detail) == (Ended.MEMORY, "it reached its memory limit")
 
 
 async def test_a_stack_overflow_is_a_crash_and_not_tried_again(one: LeanPool, asked: Asked) -> None:
@@ -105,16 +103,19 @@ async def test_a_heap_that_others_filled_is_not_held_against_a_check() -> None:
         assert [m.text for m in check.messages] == ["40000000"], check
 
 
-async def test_a_process_is_replaced_when_it_is_used_up(one: LeanPool, monkeypatch: pytest.MonkeyPatch) -> None:
-    for limits in (Limits(uses=5), Limits(memory=1)):
-        await check_number(one, 5)
-        before = one.pids
-        with monkeypatch.context() as patch:
-            patch.setattr(one._provers.workers[0], "limits", limits)
-            for number in range(11):
-                await check_number(one, number)
-        assert one.pids != before
-        assert not any(map(alive, before))
+@pytest.mark.parametrize("limits", [Limits(uses=5), Limits(memory=1)], ids=["uses", "memory"])
+async def test_a_process_is_replaced_when_it_is_used_up(
+    one: LeanPool, monkeypatch: pytest.MonkeyPatch, limits: Limits
+) -> None:
+    await check_number(one, 5)
+    before = one.pids
+    monkeypatch.setattr(one._provers.workers[0], "limits", limits)
+    for number in range(6, 100):
+        await check_number(one, number)
+        if one.pids != before:
+            break
+    assert number <= 20
+    assert not any(map(alive, before))
 
 
 # ---- deaths ----
@@ -137,7 +138,6 @@ async def test_a_check_whose_process_dies_twice_is_a_crash(one: LeanPool, asked:
         os.kill(one.pids[0], signal.SIGKILL)
     check = await call
     assert (check.ended, check.detail) == (Ended.CRASH, "the process was killed by signal 9")
-    await check_number(one, 8)
 
 
 async def test_a_lean_that_does_not_start_says_so() -> None:
