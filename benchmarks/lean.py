@@ -2,9 +2,10 @@
 
     python benchmarks/lean.py                     two workers against one; what goals and axioms cost when asked for
     python benchmarks/lean.py --batch             … and a warm check against one compiler process per check
-    python benchmarks/lean.py --peer repl.cjs     … and start, warm checks and memory against another REPL on the same build
+    python benchmarks/lean.py --peer repl.cjs     … and start, warm checks and memory against another REPL
 
-The peer is a Node script that takes LEAN_JS, LEAN_WASM, LEAN_OLEANS and JSON lines {"id", "code"} on standard input.
+The peer is a Node script for the same build that takes LEAN_JS, LEAN_WASM, LEAN_OLEANS from the environment and JSON
+lines {"id", "code"} on standard input.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from lean_env.embedded.node import node
 
 CODES = {
     "term": "theorem t (p q : Prop) (hp : p) (hq : q) : p ∧ q := ⟨hp, hq⟩",
-    "induction": "theorem t (n : Nat) : 0 + n = n := by\n  induction n with\n  | zero => rfl\n  | succ n ih => rw [← Nat.add_assoc, ih]",
+    "induction": "theorem t (n : Nat) : 0 + n = n := by\n  induction n with\n  | zero => rfl\n  | succ n ih => omega",
     "simp": "theorem t (xs ys : List Nat) : (xs ++ ys).length = ys.length + xs.length := by simp [Nat.add_comm]",
     "omega": "theorem t (a b c : Int) (h : a < b) (k : b < c) : a + 2 ≤ c := by omega",
     "grind": "theorem t (a b : Int) (h : a = b) : (a + b) ^ 2 = 4 * a * b := by grind",
@@ -151,10 +152,24 @@ async def two_workers() -> dict[str, float]:
     return {"throughput of two workers to one": min(seconds[1]) / min(seconds[2])}
 
 
-async def against_batch(runs: int = 3) -> dict[str, float]:
-    """One compiler process per check: the same build, run as `lean FILE`."""
+def batch_seconds() -> float:
+    """One check by a compiler process of its own: the same build, run as `lean FILE`."""
     found = install.find()
     assert found is not None
+    with tempfile.NamedTemporaryFile("w", suffix=".lean") as file:
+        file.write(CODES["omega"])
+        file.flush()
+        script = Path(__file__).with_name("batch.cjs")
+        begin = time.perf_counter()
+        done = subprocess.run(
+            [str(node()), "--stack-size=50000", str(script), str(found.root), str(found.oleans), file.name], check=False
+        )
+        assert done.returncode == 0, f"the batch compiler ended with code {done.returncode}"
+        return time.perf_counter() - begin
+
+
+async def against_batch() -> dict[str, float]:
+    """A warm check against one compiler process per check."""
     worker = Worker(embedded())
     await worker.start()
     warm = []
@@ -164,18 +179,9 @@ async def against_batch(runs: int = 3) -> dict[str, float]:
             await worker.check(code)
             warm.append(time.perf_counter() - begin)
     await worker.close()
-    batch = []
-    for _ in range(runs):
-        with tempfile.NamedTemporaryFile("w", suffix=".lean") as file:
-            file.write(CODES["omega"])
-            file.flush()
-            begin = time.perf_counter()
-            script = Path(__file__).with_name("batch.cjs")
-            done = subprocess.run([str(node()), "--stack-size=50000", str(script), str(found.root), str(found.oleans), file.name], check=False)
-            assert done.returncode == 0, f"the batch compiler ended with code {done.returncode}"
-            batch.append(time.perf_counter() - begin)
-    print(f"batch process: {statistics.median(batch):.2f} s, warm check: {statistics.median(warm) * 1000:.1f} ms")
-    return {"one batch process per check to a warm check": statistics.median(batch) / statistics.median(warm)}
+    batch = statistics.median(batch_seconds() for _ in range(3))
+    print(f"batch process: {batch:.2f} s, warm check: {statistics.median(warm) * 1000:.1f} ms")
+    return {"one batch process per check to a warm check": batch / statistics.median(warm)}
 
 
 async def main() -> None:

@@ -2,8 +2,9 @@
 
     python benchmarks/minif2f.py minif2f_valid.jsonl [--seconds 60] [--workers 2] [--only NAME]
 
-The file has V1.5's fields (name, formal_statement ending in `:= by`). Statements are tried under the header `core`; those
-that do not elaborate are counted and left out. One line per statement: name, proved or not, seconds, checks, kind of proof.
+The file has V1.5's fields (name, formal_statement ending in `:= by`). Statements are tried under the header `core`;
+those that do not elaborate are counted and left out. One line per statement: name, proved or not, seconds, checks, kind
+of proof.
 """
 
 from __future__ import annotations
@@ -48,7 +49,7 @@ async def main() -> None:
             proved += result.proved
             mark, family = ("proved", result.family) if result.proved else ("-", "")
             print(f"{t.name:45} {mark:7} {result.seconds:5.1f} s {result.checks:4} checks  {family}", flush=True)
-    print(f"\n{len(theorems)} statements, {asked} can be asked without Mathlib, {proved} proved within {args.seconds:.0f} s each")
+    print(f"\n{len(theorems)} statements, {asked} can be asked without Mathlib, {proved} proved ({args.seconds:.0f} s each)")
 
 
 if __name__ == "__main__":

@@ -4,7 +4,8 @@ CORE = """\
 notation "ℕ" => Nat
 notation "ℤ" => Int
 
-syntax (name := lemma) (priority := default + 1) declModifiers group("lemma " declId ppIndent(declSig) declVal) : command
+syntax (name := lemma) (priority := default + 1)
+  declModifiers group("lemma " declId ppIndent(declSig) declVal) : command
 macro_rules
   | `($mods:declModifiers lemma $name $sig $val) => `($mods:declModifiers theorem $name $sig $val)
 

@@ -38,9 +38,9 @@ async def judge_pair(
 
 
 async def judge_lines(pool: LeanPool, lines: Iterable[str], timeout: float = 60.0) -> AsyncIterator[dict[str, Any]]:
-    """For every line `{"id", "challenge", "solution"}` (and `"theorem"`, if not all are meant) one row `{"id", "proved",
-    "reason", "seconds"}`, in the same order; at most a few lines are read ahead. A line that is none of this gets the
-    reason `input` and its number as `line`.
+    """For every line `{"id", "challenge", "solution"}` (and `"theorem"`, if not all are meant) one row
+    `{"id", "proved", "reason", "seconds"}`, in the same order; at most a few lines are read ahead. A line that is none
+    of this gets the reason `input` and its number as `line`.
     """
     names: OrderedDict[str, list[str] | None] = OrderedDict()
 

@@ -43,7 +43,7 @@ class Place:
 
 @dataclass(frozen=True)
 class LeanFile:
-    """A file and its theorems in order. `text` is what Lean reads: line ends are \\n, and there is no byte order mark."""
+    """A file and its theorems in order. `text` is what Lean reads: line ends are \\n, there is no byte order mark."""
 
     text: str
     raw: str  # as it stands in the file
@@ -119,7 +119,7 @@ class LeanFile:
 async def parse(pool: LeanPool, text: str, path: str = "<input>") -> LeanFile:
     """Cut a Lean file into theorems.
 
-    Raises FileError if Lean reports an error outside of the theorems' proofs, lean_env's InputError for what is no text.
+    Raises FileError if Lean reports an error outside of the theorems' proofs, InputError for what is no text.
     """
     raw, text = text, text.removeprefix(_BYTE_ORDER_MARK).replace("\r\n", "\n")
     answer = await pool.declarations(text, timeout=300)

@@ -1,9 +1,10 @@
 """What counts as proved. Reward, evaluation and the command line all use this Verdict and nothing else.
 
-A claim is proved if and only if Lean elaborates the solution without an error, the solution contains nothing but allowed
-additions (rules.py), and in the resulting environment the theorem is there, states what the challenge states (the
-elaborated statement and every definition it rests on), uses no `sorry`, and rests on no axiom beyond Lean's three and the
-challenge's own. All of it is read off the syntax trees and the environment; Lean's messages only count as errors or not.
+A claim is proved if and only if Lean elaborates the solution without an error, the solution contains nothing but
+allowed additions (rules.py), and in the resulting environment the theorem is there, states what the challenge states
+(the elaborated statement and every definition it rests on), uses no `sorry`, and rests on no axiom beyond Lean's three
+and the challenge's own. All of it is read off the syntax trees and the environment; of Lean's messages it only counts
+whether they are errors.
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ class Reason(StrEnum):
 
 @dataclass(frozen=True)
 class Claim:
-    """That `solution` proves the theorem `theorem` (full name) of `challenge`. Both stand after the trusted `context`."""
+    """That `solution` proves the theorem `theorem` (full name) of `challenge`, both after the trusted `context`."""
 
     challenge: str
     solution: str

@@ -23,7 +23,7 @@ class Status(StrEnum):
 
 @dataclass
 class Outcome:
-    """One theorem's outcome. `result` is the search's, if there was one; `verdict` that of the proof, if there is one."""
+    """One theorem's outcome. `result` is the search's, if there was one; `verdict` is of the proof, if there is one."""
 
     place: Place
     status: Status

@@ -6,9 +6,9 @@ import typer
 
 from prover.cli import lean
 from prover.cli.check import check
+from prover.cli.common import guarded
 from prover.cli.doctor import doctor
 from prover.cli.prove import prove
-from prover.cli.common import guarded
 
 app = typer.Typer(
     help="Prove Lean 4 theorems, with and without a language model.",

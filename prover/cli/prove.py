@@ -129,7 +129,7 @@ class _Session:
             hold = sum(o.status is Status.HOLDS for o in outcomes)
             already = f", {hold} had a proof that holds" if hold else ""
             out.print(
-                f"\n{kept} of {len(outcomes) - hold} proved{already}; every proof was accepted again by a new Lean process"
+                f"\n{kept} of {len(outcomes) - hold} proved{already}; a new Lean process accepted every proof again"
                 if kept
                 else f"\nnone of {len(outcomes) - hold} proved{already}"
             )

@@ -104,7 +104,9 @@ async def test_errors_in_a_proof_are_the_theorems_own(pool: LeanPool) -> None:
     assert (await pool.judge(file.theorem(file.places[1], {}).claim("rfl"))).proved
 
 
-@pytest.mark.parametrize("text", ["theorem a : (1).foo = 1 := by sorry", "def x : Nat := true", "theorem", "import Nowhere"])
+@pytest.mark.parametrize(
+    "text", ["theorem a : (1).foo = 1 := by sorry", "def x : Nat := true", "theorem", "import Nowhere"]
+)
 async def test_errors_elsewhere_end_it(pool: LeanPool, text: str) -> None:
     with pytest.raises(FileError) as raised:
         await parse(pool, text)

@@ -30,7 +30,11 @@ def _installed() -> None:
 def prover(*args: str, stdin: str | bytes = "", env: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
     given = stdin.encode() if isinstance(stdin, str) else stdin
     done = subprocess.run(
-        [sys.executable, "-m", "prover", *args], input=given, capture_output=True, timeout=200, env={**os.environ, **(env or {})}
+        [sys.executable, "-m", "prover", *args],
+        input=given,
+        capture_output=True,
+        timeout=200,
+        env={**os.environ, **(env or {})},
     )
     result = subprocess.CompletedProcess(done.args, done.returncode, done.stdout.decode(), done.stderr.decode())
     assert "Traceback" not in result.stderr, result.stderr
@@ -123,7 +127,10 @@ def test_check_exit_codes(tmp_path: Path) -> None:
 
 def test_check_many_in_order(tmp_path: Path) -> None:
     challenge = "theorem c : 2 + 2 = 4 := by sorry"
-    good, bad = {"challenge": challenge, "solution": "theorem c : 2 + 2 = 4 := rfl"}, {"challenge": challenge, "solution": ""}
+    good, bad = (
+        {"challenge": challenge, "solution": "theorem c : 2 + 2 = 4 := rfl"},
+        {"challenge": challenge, "solution": ""},
+    )
     lines = [json.dumps({"id": i, **(bad if i % 3 else good)}) for i in range(30)]
     lines[7] = "{not json"
     file = tmp_path / "many.jsonl"
@@ -138,7 +145,11 @@ def test_check_many_in_order(tmp_path: Path) -> None:
 
 
 def test_without_lean_it_says_what_to_do(tmp_path: Path) -> None:
-    nothing = {"PROVER_HOME": str(tmp_path / "empty"), "npm_config_registry": "http://127.0.0.1:9", "npm_config_cache": str(tmp_path)}
+    nothing = {
+        "PROVER_HOME": str(tmp_path / "empty"),
+        "npm_config_registry": "http://127.0.0.1:9",
+        "npm_config_cache": str(tmp_path),
+    }
     assert prover("lean", "path", env=nothing).returncode == 3
     assert prover("doctor", env=nothing).returncode == 3
     done = prover("prove", "-", stdin=EASY, env=nothing)

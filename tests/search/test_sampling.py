@@ -97,7 +97,9 @@ async def test_a_file_is_proved_in_order(pool: LeanPool) -> None:
         "theorem d : 1 = 2 := rfl\n"
         "theorem e : 1 = 2 := by sorry\n",
     )
-    outcomes = [o async for o in prove_file(pool, file, Sampling(pool, Listed("exact a.symm", "rfl")), Budget(seconds=20))]
+    outcomes = [
+        o async for o in prove_file(pool, file, Sampling(pool, Listed("exact a.symm", "rfl")), Budget(seconds=20))
+    ]
     assert [o.status for o in outcomes] == [
         Status.PROVED, Status.PROVED, Status.HOLDS, Status.FAILS, Status.UNPROVED,
     ]  # fmt: skip
@@ -116,7 +118,9 @@ async def test_a_proof_that_a_new_process_does_not_accept_is_withdrawn(pool: Lea
     (outcome,) = [o async for o in prove_file(pool, file, Sampling(pool, Listed("rfl")), Budget(seconds=20))]
     assert outcome.claim is not None
     # Stands for a first process that was led astray: what it believed is changed after the fact.
-    outcome.claim = type(outcome.claim)(outcome.claim.challenge, "theorem a : 1 = 1 := sorry", "a", outcome.claim.context)
+    outcome.claim = type(outcome.claim)(
+        outcome.claim.challenge, "theorem a : 1 = 1 := sorry", "a", outcome.claim.context
+    )
     assert await confirm(pool.lean, [outcome]) == [outcome]
     assert outcome.status is Status.UNPROVED
     assert outcome.proof is None

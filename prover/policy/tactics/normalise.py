@@ -3,8 +3,9 @@
 from dataclasses import replace
 
 from prover.policy.tactics.state import Goal, Hypothesis, is_proposition
-from prover.policy.tactics.terms import Term
+from prover.policy.tactics.terms import Term, value
 
+HUGE = 10**9
 MAX_STEPS = 40  # a bound for states with absurdly many conjunctions
 
 
@@ -85,7 +86,7 @@ def substituted(goal: Goal) -> Goal:
             declared = variable.is_name and any(
                 v.name == variable.head and not (v.term and is_proposition(v.term)) for v in goal.hypotheses
             )
-            if declared and not definition.mentions(variable.head):
+            if declared and not definition.mentions(variable.head) and not _is_huge(definition):
                 rest = [
                     replace(g, type=str(t), term=t)
                     if g.term is not None and (t := g.term.replace(variable.head, definition)) != g.term
@@ -97,6 +98,15 @@ def substituted(goal: Goal) -> Goal:
                 new = Goal(tuple(rest), str(target), target, (*goal.prefix, f"subst {h.name}"))
                 return substituted(new)
     return goal
+
+
+def _is_huge(term: Term) -> bool:
+    """A numeral so large that tactics choke on it where it stands in a larger term."""
+    known = value(term, {}, limit=4096)
+    # a power of numerals without a value is too large to be worth one
+    too_large = any(t.head == "^" and all(s.number is not None for s in t.args) and value(t, {}, limit=4096) is None
+                    for t in term.walk())  # fmt: skip
+    return too_large or (known is not None and abs(known) > HUGE)
 
 
 def normalised(goal: Goal) -> Goal:
