@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from prover.policy.tactics.proposal import Proposal
+from prover.policy.tactics.proposal import AUTOMATION, Proposal
 from prover.policy.tactics.state import Goal
 
 ONE_LINERS = (
@@ -25,4 +25,4 @@ ONE_LINERS = (
 
 def automation(goal: Goal) -> Iterator[Proposal]:
     for tactic in ONE_LINERS:
-        yield Proposal(tactic, "automation")
+        yield Proposal(tactic, AUTOMATION)

@@ -13,8 +13,12 @@ class Proposal:
     family: str
 
 
+AUTOMATION = "automation"
+"""The family of single tactics, each a few milliseconds: it stays first whatever else has succeeded."""
+
+
 class Ranking:
-    """Moves families that have succeeded to the front. It lives in memory, for one run."""
+    """Moves families that have succeeded to the front, behind automation. It lives in memory, for one run."""
 
     def __init__(self) -> None:
         self._successes: Counter[str] = Counter()
@@ -24,4 +28,4 @@ class Ranking:
 
     def rank(self, proposals: Iterable[Proposal]) -> list[Proposal]:
         """Proposals of more successful families first; otherwise the order stays."""
-        return sorted(proposals, key=lambda p: -self._successes[p.family])
+        return sorted(proposals, key=lambda p: (p.family != AUTOMATION, -self._successes[p.family]))
