@@ -62,7 +62,7 @@ class Sorry:
 
 @dataclass(frozen=True, slots=True)
 class Tactic:
-    """A tactic that was run: its text and place, the goals before and after it ("no goals", or one after the other)."""
+    """A tactic that was run: its text and place, the goals before and after it ("no goals", or one by one)."""
 
     text: str
     goals: str

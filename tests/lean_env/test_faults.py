@@ -9,11 +9,14 @@ import random
 import signal
 import time
 from collections import Counter
+from contextvars import ContextVar
 from dataclasses import dataclass
+from typing import Any
 
 import pytest
 
 from lean_env import Check, Claim, Ended, LeanPool, Reason, Verdict
+from lean_env.process import ProcessDied, ReplProcess
 from tests.lean_env.processes import gone, resident
 
 CHECKS = 5_000
@@ -122,15 +125,32 @@ def unlucky(got: Outcome) -> bool:
 
 @pytest.mark.slow
 @pytest.mark.timeout(3600)
-async def test_every_check_gets_its_own_verdict(pool: LeanPool) -> None:
-    """(`pool` is asked for only because it installs Lean.)"""
+async def test_every_check_gets_its_own_verdict(pool: LeanPool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """(`pool` is asked for only because it installs Lean.)
+
+    A check may say CRASH only if two of the processes that worked for it were killed. That is no rare thing here: a new
+    process takes as long to start as hundreds of checks, and may be killed meanwhile.
+    """
     dice = random.Random(2)
     jobs = plan(seed=1)
     waiting = iter(jobs)
     answers: dict[int, Outcome] = {}
     problems: list[str] = []
     pids: set[int] = set()
+    killed: set[int] = set()
+    died: dict[int, set[int]] = {}  # check -> processes that died working for it
+    current: ContextVar[int] = ContextVar("current", default=0)
     kills, bad_luck, largest, python = 0, 0, 0, 0
+    request = ReplProcess.request
+
+    async def noted(process: ReplProcess, what: dict[str, Any], timeout: float) -> dict[str, Any]:
+        try:
+            return await request(process, what, timeout)
+        except ProcessDied:
+            died.setdefault(current.get(), set()).add(process.pid)
+            raise
+
+    monkeypatch.setattr(ReplProcess, "request", noted)
     start = time.monotonic()
 
     async with LeanPool(workers=2) as faulty:
@@ -138,11 +158,14 @@ async def test_every_check_gets_its_own_verdict(pool: LeanPool) -> None:
         async def caller() -> None:
             nonlocal kills, bad_luck, largest, python
             for number, kind in waiting:
+                current.set(number)
                 got = await outcome(faulty, number, kind)
                 assert number not in answers
                 answers[number] = got
                 if unlucky(got):
                     bad_luck += 1
+                    if len(died[number] & killed) < 2:
+                        problems.append(f"{kind} {number}: a crash without two kills")
                 elif problem := wrong(number, kind, got):
                     problems.append(f"{kind} {number}: {problem}")
                 pids.update(faulty.pids)
@@ -150,7 +173,9 @@ async def test_every_check_gets_its_own_verdict(pool: LeanPool) -> None:
                 python = max(python, resident())
                 if len(answers) % KILL_EVERY == 0 and faulty.pids:
                     with contextlib.suppress(ProcessLookupError):  # it has just ended by itself
-                        os.kill(dice.choice(faulty.pids), signal.SIGKILL)
+                        victim = dice.choice(faulty.pids)
+                        os.kill(victim, signal.SIGKILL)
+                        killed.add(victim)
                         kills += 1
 
         # Every process runs, so that memory is compared with memory in use.
@@ -166,7 +191,6 @@ async def test_every_check_gets_its_own_verdict(pool: LeanPool) -> None:
     )
     assert not problems, "\n".join(problems)
     assert sorted(answers) == [number for number, _ in jobs]
-    assert bad_luck <= max(1, kills // 20)
     assert largest < 2200 * MIB
     assert python - before < 400 * MIB  # a 10 MB text is held a few times over
     await gone(pids, 5)

@@ -104,7 +104,6 @@ function freshState(env) {
 }
 const stateEnvironment = state => abi.field(state, STATE.env);
 
-
 /**
  * Elaborate `source` after `base` (a kept { state, imports }, borrowed) or, without one, after the imports of its header.
  *
@@ -159,73 +158,89 @@ function afterHeader(input, guarded, result) {
 }
 
 function runCommands(text, input, start, options, result) {
-  const { W } = abi, guarded = options.guard;
-  const fileName = abi.field(input, 1), fileMap = abi.field(input, 2);
   const ref = abi.ref(start.state);
   let parserState = start.parserState, token = 0;
   if (options.timeout) { token = abi.ref(abi.box(0)); watchdog.arm(options.timeout, token); }
   try {
     for (let ended = false; !ended;) {
-      let state = abi.refGet(ref);
-      const scope = abi.field(abi.field(state, STATE.scopes), 0), namespace = abi.inc(abi.field(scope, SCOPE.namespace));
-      const environmentBefore = abi.inc(stateEnvironment(state));
-      const parserContext = abi.ctor(0, [abi.inc(environmentBefore), abi.inc(abi.field(scope, SCOPE.options)), abi.inc(namespace), abi.inc(abi.field(scope, SCOPE.openDecls))]);
-      abi.dec(state);
-      const position = abi.field(parserState, 0);
-      const parsed = W.l_Lean_Parser_parseCommand(abi.inc(input), parserContext, parserState, emptyLog());
-      const stx = abi.inc(abi.field(parsed, 0)), rest = abi.field(parsed, 1);
-      parserState = abi.inc(abi.field(rest, 0));
-      const parseMessages = abi.inc(abi.field(rest, 1));
-      abi.dec(parsed);
-      let skip = false;
-      ended = (W.l_Lean_Parser_isTerminalCommand(abi.inc(stx)) & 1) === 1;
-
-      const known = result.messages.length;
-      drain(parseMessages, result.messages);
-      const parses = result.messages.length === known;
-      if (guarded) {
-        const refused = guard.examine(stx, guarded.rules, guarded.trusted, text);
-        declarations.collectHoles(stx, text, result.holes);
-        // What the parser could not read it may call anything; it is an error already, and not run.
-        if (refused && parses) result.refused = { what: refused.what, text: refused.text, pos: text.position(refused.span?.[0] ?? abi.unbox(position)) };
-        if (refused) ended = skip = true;
-      } else if (options.trusted) result.trusted.push(...guard.trustedTexts(stx, text));
-      if (options.declarations && !ended) {
-        const s = syntax.span(stx), declared = declarations.declaration(stx, abi.nameText(namespace), text);
-        result.commands.push({ kind: syntax.kind(stx), span: s && [text.offset(s[0]), text.offset(s[1])], ...(declared && { declaration: declared }) });
-      }
-      if (skip) abi.dec(parseMessages);
-      else {
-        // The elaborator is given the parser's messages (it keeps quiet about what they explain); it may or may not repeat them.
-        const fromParser = result.messages.slice(known).map(m => JSON.stringify(m));
-        abi.refSet(ref, abi.withField(abi.refTake(ref), STATE.messages, parseMessages));
-        const context = abi.ctor(0, [abi.inc(fileName), abi.inc(fileMap), abi.box(0), position, abi.nil, abi.nil,
-          abi.inc(abi.constant('l_Lean_firstFrontendMacroScope')), abi.nil, abi.nil, token ? abi.some(abi.inc(token)) : abi.nil], [0]);
-        const ran = W.l_Lean_Elab_Command_elabCommandTopLevel(abi.inc(stx), context, abi.inc(ref));
-        const uncaught = abi.tag(ran) === 1 ? exceptionText(abi.inc(abi.field(ran, 0))) : null;
-        abi.dec(ran);
-        state = abi.refGet(ref);
-        const from = result.messages.length;
-        drain(abi.field(state, STATE.messages), result.messages);
-        if (fromParser.length && fromParser.every((m, i) => from + i < result.messages.length && JSON.stringify(result.messages[from + i]) === m)) result.messages.splice(from, fromParser.length);
-        if (uncaught !== null) result.messages.push({ severity: 'error', pos: text.position(abi.unbox(position)), endPos: null, data: uncaught });
-        if (options.onTrees) {
-          const info = abi.field(state, STATE.infoState);
-          options.onTrees(abi.persistentItems(abi.field(info, abi.fieldCount(info) - 1)), text, environmentBefore, result.messages);
-        }
-        abi.dec(state);
-        abi.refSet(ref, clean(abi.refTake(ref)));
-        if (token && abi.refValue(token) !== abi.box(0)) {
-          result.timedOut = ended = true;
-          if (/^internal exception/.test(result.messages.at(-1)?.data)) result.messages.pop();    // how the interruption shows
-        }
-      }
-      abi.dec(stx); abi.dec(namespace); abi.dec(environmentBefore);
+      const command = parseCommand(input, ref, parserState, result);
+      parserState = command.parserState;
+      ended = command.last;
+      const goOn = inspect(command, text, options, result);
+      if (goOn) elaborateCommand(command, text, input, ref, token, options, result); else abi.dec(command.messages);
+      ended ||= !goOn || result.timedOut;
+      [command.stx, command.namespace, command.environmentBefore].forEach(abi.dec);
     }
   } finally {
     if (token) { result.timedOut = watchdog.disarm() || result.timedOut; abi.dec(token); }
     result.state = abi.refTake(ref);
     abi.dec(ref); abi.dec(parserState);
+  }
+}
+
+/**
+ * The next command (all parts owned): { stx, position (byte, boxed), parserState, messages (the parser's log), said (the
+ * same as JSON texts), last, namespace, environmentBefore }. What the parser says is added to the result.
+ */
+function parseCommand(input, ref, parserState, result) {
+  const { W } = abi, state = abi.refGet(ref);
+  const scope = abi.field(abi.field(state, STATE.scopes), 0), namespace = abi.inc(abi.field(scope, SCOPE.namespace));
+  const environmentBefore = abi.inc(stateEnvironment(state));
+  const context = abi.ctor(0, [abi.inc(environmentBefore), abi.inc(abi.field(scope, SCOPE.options)), abi.inc(namespace), abi.inc(abi.field(scope, SCOPE.openDecls))]);
+  abi.dec(state);
+  const position = abi.field(parserState, 0);
+  const parsed = W.l_Lean_Parser_parseCommand(abi.inc(input), context, parserState, emptyLog());
+  const stx = abi.inc(abi.field(parsed, 0)), rest = abi.field(parsed, 1);
+  const command = { stx, position, parserState: abi.inc(abi.field(rest, 0)), messages: abi.inc(abi.field(rest, 1)), namespace, environmentBefore };
+  abi.dec(parsed);
+  command.last = (W.l_Lean_Parser_isTerminalCommand(abi.inc(stx)) & 1) === 1;
+  const known = result.messages.length;
+  drain(command.messages, result.messages);
+  command.said = result.messages.slice(known).map(m => JSON.stringify(m));
+  return command;
+}
+
+/** What is to be known of a command before it runs. False if it must not run. */
+function inspect(command, text, options, result) {
+  const { stx } = command, guarded = options.guard;
+  if (options.declarations && !command.last) {
+    const s = syntax.span(stx), declared = declarations.declaration(stx, abi.nameText(command.namespace), text);
+    result.commands.push({ kind: syntax.kind(stx), span: s && [text.offset(s[0]), text.offset(s[1])], ...(declared && { declaration: declared }) });
+  }
+  if (options.trusted) result.trusted.push(...guard.trustedTexts(stx, text));
+  if (!guarded) return true;
+  declarations.collectHoles(stx, text, result.holes);
+  const refused = guard.examine(stx, guarded.rules, guarded.trusted, text);
+  // What the parser could not read it may call anything; it is an error already, and only not run.
+  if (refused && !command.said.length) result.refused = { what: refused.what, text: refused.text, pos: text.position(refused.span?.[0] ?? abi.unbox(command.position)) };
+  return !refused;
+}
+
+/** Run a command (spends its log of messages): the state in `ref` goes on, and what Lean says is added to the result. */
+function elaborateCommand(command, text, input, ref, token, options, result) {
+  const { W } = abi, from = result.messages.length;
+  // The elaborator is given the parser's messages (it keeps quiet about what they explain); it may or may not repeat them.
+  abi.refSet(ref, abi.withField(abi.refTake(ref), STATE.messages, command.messages));
+  const context = abi.ctor(0, [abi.inc(abi.field(input, 1)), abi.inc(abi.field(input, 2)), abi.box(0), command.position, abi.nil, abi.nil,
+    abi.inc(abi.constant('l_Lean_firstFrontendMacroScope')), abi.nil, abi.nil, token ? abi.some(abi.inc(token)) : abi.nil], [0]);
+  const ran = W.l_Lean_Elab_Command_elabCommandTopLevel(abi.inc(command.stx), context, abi.inc(ref));
+  const uncaught = abi.tag(ran) === 1 ? exceptionText(abi.inc(abi.field(ran, 0))) : null;
+  abi.dec(ran);
+
+  const state = abi.refGet(ref);
+  drain(abi.field(state, STATE.messages), result.messages);
+  const repeated = command.said.length && command.said.every((m, i) => m === JSON.stringify(result.messages[from + i]));
+  if (repeated) result.messages.splice(from, command.said.length);
+  if (uncaught !== null) result.messages.push({ severity: 'error', pos: text.position(abi.unbox(command.position)), endPos: null, data: uncaught });
+  if (options.onTrees) {
+    const info = abi.field(state, STATE.infoState);
+    options.onTrees(abi.persistentItems(abi.field(info, abi.fieldCount(info) - 1)), text, command.environmentBefore, result.messages);
+  }
+  abi.dec(state);
+  abi.refSet(ref, clean(abi.refTake(ref)));
+  if (token && abi.refValue(token) !== abi.box(0)) {
+    result.timedOut = true;
+    if (/^internal exception/.test(result.messages.at(-1)?.data)) result.messages.pop();    // how the interruption shows
   }
 }
 
