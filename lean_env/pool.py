@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 from lean_env.check import Check, Ended
 from lean_env.lean import Lean, embedded
-from lean_env.process import ProcessDied
+from lean_env.process import Crowded, ProcessDied
 from lean_env.verdict import Claim, Reason, Verdict, stopped
 from lean_env.worker import Context, Limits, Worker
 
@@ -150,11 +150,17 @@ class _Group:
                 self._free.append(worker)
 
     async def _run(self, worker: Worker, job: Callable[[Worker], Awaitable[T]]) -> T:
-        try:
-            await worker.recycle()
-            return await job(worker)
-        except ProcessDied:
-            return await job(worker)
+        died = False
+        while True:
+            try:
+                await worker.recycle()
+                return await job(worker)
+            except Crowded:  # does not happen to the first job of the new process
+                continue
+            except ProcessDied:
+                if died:
+                    raise
+                died = True
 
     def _take(self, context: Context) -> Worker:
         for prefix in (context, context[:-1]):

@@ -30,6 +30,10 @@ class OutOfMemory(ProcessDied):
     """It reached its memory limit."""
 
 
+class Crowded(ProcessDied):
+    """It reached its memory limit, perhaps for what it had done before: a new process may have room."""
+
+
 class Overflow(ProcessDied):
     """Its stack overflowed: another try would end the same way."""
 

@@ -11,7 +11,7 @@ from typing import Any
 from lean_env import rules
 from lean_env.check import Check, Ended, InputError, Message, readable
 from lean_env.lean import Lean
-from lean_env.process import START, OutOfMemory, OutOfTime, Overflow, ProcessDied, ReplProcess
+from lean_env.process import START, Crowded, OutOfMemory, OutOfTime, Overflow, ProcessDied, ReplProcess
 from lean_env.verdict import Claim, Reason, Verdict, conclude, rejected, stopped
 
 _KEPT = 64  # environments a process keeps for contexts and challenges
@@ -202,7 +202,7 @@ class Worker:
             self._forget()
             await process.kill()
             if isinstance(error, OutOfMemory) and self.used > 1:
-                raise ProcessDied("it reached its memory limit, perhaps for what it had done before") from None
+                raise Crowded(str(error)) from None
             raise
         if "message" in answer:
             raise ProcessDied(f"the REPL refused a request: {answer['message']}")
