@@ -29,6 +29,9 @@ class Exit(IntEnum):
     ENVIRONMENT = 3
 
 
+INTERRUPTED = 130  # as shells have it for Ctrl-C
+
+
 class Stop(Exception):
     """A command ends here: a message for the user and an exit code."""
 
@@ -49,7 +52,7 @@ def guarded(app: Callable[[], None]) -> NoReturn:
         sys.exit(Exit.ENVIRONMENT)
     except KeyboardInterrupt:
         err.print("interrupted")
-        sys.exit(130)
+        sys.exit(INTERRUPTED)
     except BrokenPipeError:
         sys.exit(Exit.PROVED)
     sys.exit(Exit.PROVED)

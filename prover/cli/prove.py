@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Self
 
 import typer
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
@@ -18,7 +18,18 @@ from data.lean_file import FileError, with_header
 from data.statements import parse_statement
 from lean_env import Lean, LeanPool
 from lean_env.check import InputError
-from prover.cli.common import Exit, Stop, err, installed_lean, out, printable, read_text, show_errors, write_text
+from prover.cli.common import (
+    INTERRUPTED,
+    Exit,
+    Stop,
+    err,
+    installed_lean,
+    out,
+    printable,
+    read_text,
+    show_errors,
+    write_text,
+)
 from prover.policy import POLICIES, Policy
 from search import Budget, Meter, Sampling
 from search.prove import Outcome, Status, confirm, prove_file
@@ -77,10 +88,14 @@ def _advice(error: FileError) -> str:
 
 
 class _Session:
+    """One run of the command."""
+
     def __init__(self, policy: Policy, timeout: float, workers: int | None, as_json: bool) -> None:
         self.policy, self.budget, self.workers, self.as_json = policy, Budget(seconds=timeout), workers, as_json
+        self.outcomes: list[Outcome] = []
+        self.interrupted = False
 
-    async def run(self, text: str, path: str | None, header: str | None, names: list[str], output: Path | None) -> Exit:
+    async def run(self, text: str, path: str | None, header: str | None, names: list[str], output: Path | None) -> int:
         lean = installed_lean()
         async with LeanPool(lean, workers=self.workers) as pool:
             file = await self._file(pool, text, path, header)
@@ -92,13 +107,19 @@ class _Session:
                 )
             if not file.places:
                 raise Stop(f"{file.path}: it has no theorem", Exit.INPUT)
-            outcomes = await self._prove(pool, file, names)
-        await self._confirm(lean, outcomes)
+            try:
+                await self._prove(pool, file, names, output)
+            except asyncio.CancelledError:  # Ctrl-C: what has been found is still confirmed and given out
+                self.interrupted = True
+                err.print("interrupted; confirming what has been found")
+        await self._confirm(lean)
         if output is not None:
-            write_text(output, file.with_proofs({o.place.name: o.proof for o in outcomes if o.proof is not None}))
+            self._write(file, output)
             err.print(f"written to {output}")
-        good = sum(o.status in (Status.PROVED, Status.HOLDS) for o in outcomes)
-        return Exit.PROVED if good == len(outcomes) else Exit.NOT_PROVED
+        if self.interrupted:
+            return INTERRUPTED
+        good = sum(o.status in (Status.PROVED, Status.HOLDS) for o in self.outcomes)
+        return Exit.PROVED if good == len(self.outcomes) else Exit.NOT_PROVED
 
     async def _file(self, pool: LeanPool, text: str, path: str | None, header: str | None) -> LeanFile:
         if path is None:
@@ -107,50 +128,49 @@ class _Session:
             text = await with_header(pool, text, header)
         return await parse(pool, text, path)
 
-    async def _prove(self, pool: LeanPool, file: LeanFile, names: list[str]) -> list[Outcome]:
-        outcomes: list[Outcome] = []
+    async def _prove(self, pool: LeanPool, file: LeanFile, names: list[str], output: Path | None) -> None:
         total = len(names) or len(file.places)
-        with _progress() as show:
-            searcher = Sampling(pool, self.policy, progress=lambda meter: show(len(outcomes), total, meter))
+        with _Line() as line:
+            searcher = Sampling(pool, self.policy, progress=lambda meter: line.show(len(self.outcomes), total, meter))
             async for outcome in prove_file(pool, file, searcher, self.budget, names):
-                outcomes.append(outcome)
-                show(len(outcomes), total, None)
-                self._report(outcome)
-        return outcomes
+                self.outcomes.append(outcome)
+                if not self.as_json:  # a program gets only what has been confirmed
+                    with line.hidden():
+                        _tell(outcome)
+                if output is not None:
+                    self._write(file, output)  # so that a killed run can go on from there
+                line.show(len(self.outcomes), total, None)
 
-    async def _confirm(self, lean: Lean, outcomes: list[Outcome]) -> None:
-        found = [o for o in outcomes if o.status is Status.PROVED]
+    def _write(self, file: LeanFile, output: Path) -> None:
+        write_text(output, file.with_proofs({o.place.name: o.proof for o in self.outcomes if o.proof is not None}))
+
+    async def _confirm(self, lean: Lean) -> None:
+        found = [o for o in self.outcomes if o.status is Status.PROVED]
         for outcome in await confirm(lean, found):
             err.print(
                 f"[red]withdrawn[/red] {printable(outcome.place.name)}: a new Lean process does not accept the proof"
             )
-        kept = sum(o.status is Status.PROVED for o in found)
-        if not self.as_json:
-            hold = sum(o.status is Status.HOLDS for o in outcomes)
-            already = f", {hold} had a proof that holds" if hold else ""
-            out.print(
-                f"\n{kept} of {len(outcomes) - hold} proved{already}; a new Lean process accepted every proof again"
-                if kept
-                else f"\nnone of {len(outcomes) - hold} proved{already}"
-            )
-
-    def _report(self, outcome: Outcome) -> None:
         if self.as_json:
-            print(json.dumps(_row(outcome)), flush=True)
+            for outcome in self.outcomes:
+                print(json.dumps(_row(outcome)))
             return
-        result, verdict = outcome.result, outcome.verdict
-        line = f"{_MARK[outcome.status]} {printable(outcome.place.name)}"
-        if result is not None:
-            line += f"  [dim]{result.seconds:.1f} s, {result.checks} checks[/dim]"
-        out.print(line)
-        if outcome.proof is not None:
-            out.print(
-                "\n".join(f"    {row}" for row in ["by", *("  " + r for r in printable(outcome.proof).splitlines())])
-            )
-        elif outcome.status is Status.FAILS and verdict is not None:
-            out.print(f"    {verdict.reason}: {printable(verdict.detail)}")
-        elif result is not None:
-            out.print(f"    {_how_far(outcome)}")
+        kept = sum(o.status is Status.PROVED for o in found)
+        wanted = sum(o.status in (Status.PROVED, Status.UNPROVED) for o in self.outcomes)
+        if wanted:
+            again = "; a new Lean process accepted every proof again" if kept else ""
+            out.print(f"\n{kept} of {wanted} proved{again}")
+
+
+def _tell(outcome: Outcome) -> None:
+    result, verdict = outcome.result, outcome.verdict
+    spent = f"  [dim]{result.seconds:.1f} s, {result.checks} checks[/dim]" if result is not None else ""
+    out.print(f"{_MARK[outcome.status]} {printable(outcome.place.name)}{spent}")
+    if outcome.proof is not None:
+        out.print("\n".join(f"    {row}" for row in ["by", *("  " + r for r in printable(outcome.proof).splitlines())]))
+    elif outcome.status is Status.FAILS and verdict is not None:
+        out.print(f"    {verdict.reason}: {printable(verdict.detail)}")
+    elif result is not None:
+        out.print(f"    {_how_far(outcome)}")
 
 
 def _how_far(outcome: Outcome) -> str:
@@ -179,15 +199,29 @@ def _row(outcome: Outcome) -> dict[str, object]:
     }
 
 
-@contextmanager
-def _progress() -> Iterator[Callable[[int, int, Meter | None], None]]:
+class _Line:
     """A line on standard error that moves: theorems done, checks spent on the present one."""
-    columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
-    with Progress(*columns, console=err, transient=True) as bar:
-        task = bar.add_task("starting Lean")
 
-        def show(done: int, total: int, meter: Meter | None) -> None:
-            spent = f", {meter.checks} checks on the present one" if meter else ""
-            bar.update(task, description=f"{done} of {total} theorems{spent}")
+    def __init__(self) -> None:
+        columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
+        # Standard output stays what it is: it may be a file while standard error is a terminal.
+        self._bar = Progress(*columns, console=err, transient=True, redirect_stdout=False, redirect_stderr=False)
+        self._task = self._bar.add_task("starting Lean")
 
-        yield show
+    def __enter__(self) -> Self:
+        self._bar.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._bar.stop()
+
+    def show(self, done: int, total: int, meter: Meter | None) -> None:
+        spent = f", {meter.checks} checks on the present one" if meter else ""
+        self._bar.update(self._task, description=f"{done} of {total} theorems{spent}")
+
+    @contextmanager
+    def hidden(self) -> Iterator[None]:
+        """Out of the way while something else is printed."""
+        self._bar.stop()
+        yield
+        self._bar.start()
