@@ -26,11 +26,11 @@ DECLARATIONS = [
 ]
 MODIFIERS = ["private", "protected", "noncomputable", "nonrec"]
 # They steer tactics, unfolding and compilation; none of them changes what a statement says.
-ATTRIBUTES = ["simp", "grind", "reducible", "irreducible", "inline", "elab_as_elim"]
+ATTRIBUTES = ["simp", "grind", "reducible", "irreducible", "inline", "always_inline", "elab_as_elim", "ext"]
 # A name that ends with a dot stands for all options below it. `debug.skipKernelTC`, `warn.sorry`, … are not here.
 OPTIONS = [
     "maxHeartbeats", "maxRecDepth", "synthInstance.maxHeartbeats", "synthInstance.maxSize", "exponentiation.threshold",
-    "autoImplicit", "relaxedAutoImplicit", "pp.", "linter.", "trace.",
+    "autoImplicit", "relaxedAutoImplicit", "tactic.hygienic", "pp.", "linter.", "trace.Meta.", "trace.Elab.",
 ]  # fmt: skip
 # Terms and tactics that trust compiled code, run code while elaborating, or read files.
 REFUSED = [

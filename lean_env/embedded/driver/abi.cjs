@@ -134,7 +134,7 @@ abi.persistentPairs = o => {
       if (abi.tag(entry) === 0) pairs.push([abi.field(entry, 0), abi.field(entry, 1)]); else go(abi.field(entry, 0));
     }
   };
-  go(abi.field(o, 0));
+  go(o);      // a structure of one field is that field
   return pairs;
 };
 

@@ -54,7 +54,7 @@ function declaration(stx, namespace, source) {
 /** Places of every `sorry`, `admit` and `stop` that is written in a tree. */
 function collectHoles(stx, source, into, read = syntax.kindReader()) {
   if (!syntax.isNode(stx)) return;
-  if (HOLES.has(read(stx))) { const s = syntax.span(stx); if (s) into.push([source.offset(s[0]), source.offset(s[1])]); return; }
+  if (HOLES.has(read(stx)) || syntax.atomText(syntax.child(stx, 0)) === 'sorry') { const s = syntax.span(stx); if (s) into.push([source.offset(s[0]), source.offset(s[1])]); return; }
   for (const c of syntax.children(stx)) collectHoles(c, source, into, read);
 }
 

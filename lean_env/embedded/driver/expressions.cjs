@@ -19,15 +19,22 @@ const sameName = (a, b) => a === b || (abi.W.lean_name_eq(a, b) & 1) === 1;
 const sameLevels = (a, b) => { const xs = abi.listItems(a), ys = abi.listItems(b); return xs.length === ys.length && xs.every((x, i) => (abi.W.lean_level_eq(x, ys[i]) & 1) === 1); };
 const isAuxiliary = name => AUXILIARY.test(abi.kindText(name));
 
+/** Calls `visit` on the Name (borrowed) of every constant that occurs in an expression. */
+function eachConstant(expression, visit) {
+  const names = abi.W.l_Lean_Expr_getUsedConstants(abi.inc(expression));
+  abi.arrayItems(names).forEach(n => visit(n));
+  abi.dec(names);
+}
+
 /**
- * Are borrowed expressions `a` and `b` equal up to names of bound variables and of auxiliary constants?
- * `sameConstant(n, m)` decides about two auxiliary constants of different names (borrowed).
+ * Are borrowed expressions `a` and `b` equal, up to names of bound variables and as far as their constants are? Every pair
+ * of constants that stand at the same place is given to `pair(n, m)` (borrowed), once or more; what the two are is left to
+ * the caller. Constants of different names make a pair only if both names are auxiliary; else the answer is false.
  */
-function equal(a, b, sameConstant) {
-  if (same(a, b)) return true;
+function equal(a, b, pair) {
+  if (same(a, b)) { eachConstant(a, n => pair(n, n)); return true; }
   const seen = new Set();
   const go = (x, y) => {
-    if (x === y) return true;
     const key = `${x} ${y}`;
     if (seen.has(key)) return true;
     seen.add(key);
@@ -35,13 +42,18 @@ function equal(a, b, sameConstant) {
     if (tag !== abi.tag(y)) return false;
     if (tag === CONST) {
       const [n, m] = [abi.field(x, 0), abi.field(y, 0)];
-      return sameLevels(abi.field(x, 1), abi.field(y, 1)) && (sameName(n, m) || (isAuxiliary(n) && isAuxiliary(m) && sameConstant(n, m)));
+      if (!sameLevels(abi.field(x, 1), abi.field(y, 1)) || !(sameName(n, m) || (isAuxiliary(n) && isAuxiliary(m)))) return false;
+      pair(n, m);
+      return true;
     }
-    if (tag === PROJECTION && !(sameName(abi.field(x, 0), abi.field(y, 0)) && abi.field(x, 1) === abi.field(y, 1))) return false;
+    if (tag === PROJECTION) {
+      if (!(sameName(abi.field(x, 0), abi.field(y, 0)) && abi.field(x, 1) === abi.field(y, 1))) return false;
+      pair(abi.field(x, 0), abi.field(y, 0));
+    }
     if (tag === SORT || tag === LITERAL || !(tag in CHILDREN)) return same(x, y);
     return CHILDREN[tag].every(i => go(abi.field(x, i), abi.field(y, i)));
   };
   return go(a, b);
 }
 
-module.exports = { equal, isAuxiliary };
+module.exports = { equal, eachConstant, sameName };

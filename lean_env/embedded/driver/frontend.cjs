@@ -168,7 +168,7 @@ function runCommands(text, input, start, options, result) {
       ended = command.last;
       const goOn = inspect(command, text, options, result);
       if (goOn) elaborateCommand(command, text, input, ref, token, options, result); else abi.dec(command.messages);
-      ended ||= !goOn || result.timedOut;
+      ended ||= (!goOn && !guard.onlyRuns(command.stx)) || result.timedOut;
       [command.stx, command.namespace, command.environmentBefore].forEach(abi.dec);
     }
   } finally {
@@ -213,7 +213,7 @@ function inspect(command, text, options, result) {
   const refused = guard.examine(stx, guarded.rules, guarded.trusted, text);
   // What the parser could not read it may call anything; it is an error already, and only not run.
   if (refused && !command.said.length) result.refused = { what: refused.what, text: refused.text, pos: text.position(refused.span?.[0] ?? abi.unbox(command.position)) };
-  return !refused;
+  return !refused && !guard.onlyRuns(stx);
 }
 
 /** Run a command (spends its log of messages): the state in `ref` goes on, and what Lean says is added to the result. */

@@ -11,7 +11,6 @@
 const syntax = require('./syntax.cjs');
 
 const COMMAND = 'Lean.Parser.Command.';
-const SET_OPTION = new Set(['Lean.Parser.Command.set_option', 'Lean.Parser.Tactic.set_option', 'Lean.Parser.Term.set_option']);
 const CONFIG_ITEM = new Set(['Lean.Parser.Tactic.posConfigItem', 'Lean.Parser.Tactic.valConfigItem']);
 const ATTRIBUTE = new Set(['Lean.Parser.Term.attrInstance', 'Lean.Parser.Command.eraseAttr']);
 
@@ -26,7 +25,12 @@ function compile(rules) {
   };
 }
 
-/** A declaration's modifiers are trusted where the challenge declares the same name with the same ones. */
+const THEOREMS = new Set([COMMAND + 'theorem', 'lemma']);
+// Commands that run code. A solution may repeat the challenge's (it is often the same file), but they are not run again:
+// what they call may have become something else in front of them.
+const RUNNING = new Set(['eval', 'evalBang', 'runCmd', 'runElab', 'runMeta'].flatMap(name => [COMMAND + name, 'Lean.' + name]));
+
+/** A theorem's modifiers are trusted where the challenge declares the same name with the same ones. */
 const modifierKey = (modifiers, body, source) => {
   const id = syntax.children(body).find(x => syntax.kind(x) === COMMAND + 'declId');
   return `${syntax.kind(body)}\n${id ? syntax.tokenText(id, source) : ''}\n${syntax.tokenText(modifiers, source)}`;
@@ -35,7 +39,7 @@ const modifierKey = (modifiers, body, source) => {
 /** What of a challenge's command a solution may repeat: the whole command, and the modifiers of what it declares. */
 function trustedTexts(stx, source) {
   const texts = [syntax.tokenText(stx, source)];
-  if (syntax.kind(stx) === COMMAND + 'declaration') texts.push(modifierKey(syntax.child(stx, 0), syntax.child(stx, 1), source));
+  if (syntax.kind(stx) === COMMAND + 'declaration' && THEOREMS.has(syntax.kind(syntax.child(stx, 1)))) texts.push(modifierKey(syntax.child(stx, 0), syntax.child(stx, 1), source));
   return texts;
 }
 
@@ -74,7 +78,7 @@ function examineTree(root, rules, source) {
     if (!syntax.isNode(stx)) return null;
     const kind = read(stx);
     if (rules.refused.has(kind)) return { what: 'syntax', text: syntax.firstToken(stx, source), span: syntax.span(stx) };
-    if (SET_OPTION.has(kind)) {
+    if (syntax.atomText(syntax.child(stx, 0)) === 'set_option') {       // a command, a term, a tactic, a step of `grind`, …
       const option = syntax.identName(syntax.child(stx, 1));
       if (!rules.option(option)) return { what: 'option', text: option, span: syntax.span(stx) };
     } else if (ATTRIBUTE.has(kind)) {
@@ -82,8 +86,8 @@ function examineTree(root, rules, source) {
       if (!rules.attributes.has(attribute)) return { what: 'attribute', text: attribute, span: syntax.span(stx) };
     } else if (CONFIG_ITEM.has(kind)) {
       const words = syntax.tokenText(stx, source).split('\n');
-      const setting = words.find(w => rules.settings.has(w.replace(/^\+/, '')));
-      if (setting) return { what: 'syntax', text: words.join(''), span: syntax.span(stx) };
+      const on = words.some((w, i) => rules.settings.has(w.replace(/^\+/, '')) && !(words[i + 1] === ':=' && words[i + 2] === 'false'));
+      if (on) return { what: 'syntax', text: words.join(''), span: syntax.span(stx) };
     }
     for (const c of syntax.children(stx)) { const r = go(c); if (r) return r; }
     return null;
@@ -91,4 +95,7 @@ function examineTree(root, rules, source) {
   return go(root);
 }
 
-module.exports = { compile, trustedTexts, examine };
+/** Does a command do nothing but run code? */
+const onlyRuns = stx => RUNNING.has(syntax.kind(stx));
+
+module.exports = { compile, trustedTexts, examine, onlyRuns };

@@ -25,7 +25,8 @@ const statements = require('./statements.cjs');
 
 const FATAL = 70;                 // exit code after an error that leaves Lean's memory in doubt
 // The library's own axioms; all other imported "axioms" are theorems whose proofs this build does not ship.
-const AXIOMS = new Set(['propext', 'Classical.choice', 'Quot.sound', 'sorryAx', 'Lean.ofReduceBool', 'Lean.ofReduceNat', 'Lean.trustCompiler']);
+const AXIOMS = new Set(['propext', 'Classical.choice', 'Quot.sound', 'sorryAx', 'Lean.ofReduceBool', 'Lean.ofReduceNat', 'Lean.trustCompiler',
+  'Lean.reduceBool', 'Lean.reduceNat']);
 
 const kept = new Map();           // env id -> { state, imports, trusted }
 let nextEnv = 0;

@@ -26,13 +26,6 @@ function imported(env, name) {
   return !abi.isScalar(index);
 }
 
-/** Calls `visit` on the Name (borrowed) of every constant that occurs in an expression. */
-function eachUsed(expression, visit) {
-  const names = abi.W.l_Lean_Expr_getUsedConstants(abi.inc(expression));
-  abi.arrayItems(names).forEach(visit);
-  abi.dec(names);
-}
-
 /** A work list of Names, each taken once. */
 function worklist() {
   const seen = new Set(), todo = [];
@@ -43,49 +36,39 @@ function worklist() {
 }
 
 /**
- * How constants differ between two environments, in a word, or null. Only what the kernel keeps counts. Two auxiliary
- * constants of different names are the same if they are the same kind of thing, of the same type and value.
+ * How the constants of the texts that `name` (borrowed) rests on differ between two environments: [{ name, how }]. Starting
+ * from that name on both sides, pairs of constants are compared that stand at the same place in what was compared before;
+ * of a theorem counts what it states, not its proof. Auxiliary definitions make a pair under different names too.
  */
-function comparison(challenge, solution) {
-  const difference = (a, b) => {
-    if (!a || !b) return 'missing';
-    if (kindOf(a) !== kindOf(b)) return 'kind';
-    if (universes(a) !== universes(b)) return 'universes';
-    if (!equal(type(a), type(b))) return 'type';
-    if ((kindOf(a) === DEF || kindOf(a) === OPAQUE) && !equal(value(a), value(b))) return 'value';
-    if (constructors(a).map(abi.nameText).join() !== constructors(b).map(abi.nameText).join()) return 'constructors';
-    return null;
+function differences(challenge, solution, name) {
+  const differs = [], seen = new Set(), todo = [];
+  const pair = (n, m) => {
+    const key = `${abi.nameText(n)} ${abi.nameText(m)}`;
+    if (!seen.has(key)) { seen.add(key); todo.push([abi.inc(n), abi.inc(m)]); }
   };
-  const sameConstant = (n, m) => {
-    if (imported(challenge, n) || imported(solution, m)) return false;
-    const a = find(challenge, n), b = find(solution, m), how = difference(a, b);
-    for (const c of [a, b]) if (c) abi.dec(c);
-    return how === null;
+  const difference = (n, m) => {
+    const renamed = !expressions.sameName(n, m), fromImport = [imported(challenge, n), imported(solution, m)];
+    if (fromImport[0] && fromImport[1] && !renamed) return null;
+    if (fromImport[0] || fromImport[1]) return 'origin';
+    const a = find(challenge, n), b = find(solution, m);
+    try {
+      if (!a || !b) return 'missing';
+      if (kindOf(a) !== kindOf(b)) return 'kind';
+      if (renamed && kindOf(a) !== DEF && kindOf(a) !== THEOREM) return 'name';     // only these are what their value is
+      if (universes(a) !== universes(b)) return 'universes';
+      if (!expressions.equal(type(a), type(b), pair)) return 'type';
+      if ((kindOf(a) === DEF || kindOf(a) === OPAQUE) && !expressions.equal(value(a), value(b), pair)) return 'value';
+      const own = constructors(a);
+      if (own.map(abi.nameText).join() !== constructors(b).map(abi.nameText).join()) return 'constructors';
+      own.forEach(c => pair(c, c));
+      return null;
+    } finally { for (const c of [a, b]) if (c) abi.dec(c); }
   };
-  const equal = (a, b) => expressions.equal(a, b, sameConstant);
-  return difference;
-}
-
-/**
- * How the constants of the texts that a list of expressions rests on, transitively, differ between two environments:
- * [{ name, how }]. A theorem's proof does not count, only what it states.
- */
-function differences(challenge, solution, names) {
-  const differs = [], rest = worklist(), difference = comparison(challenge, solution);
-  names.forEach(rest.add);
-  for (const [n, text] of rest) {
-    if (imported(challenge, n) && imported(solution, n)) continue;
-    const x = find(challenge, n), y = find(solution, n);
-    // An auxiliary constant that only one side has was compared where it is used.
-    const how = expressions.isAuxiliary(n) && !(x && y) ? null : difference(x, y);
-    if (how) differs.push({ name: text, how });
-    for (const c of [x, y]) {
-      if (!c) continue;
-      eachUsed(type(c), rest.add);
-      if (kindOf(c) === DEF || kindOf(c) === OPAQUE) eachUsed(value(c), rest.add);
-      constructors(c).forEach(rest.add);
-      abi.dec(c);
-    }
+  pair(name, name);
+  while (todo.length) {
+    const [n, m] = todo.pop(), how = difference(n, m);
+    if (how) differs.push({ name: abi.nameText(m), how });
+    abi.dec(n); abi.dec(m);
   }
   return differs;
 }
@@ -99,10 +82,10 @@ function compare(challenge, solution, name, watched) {
   const wanted = abi.parseName(name);
   const a = find(challenge, wanted), b = find(solution, wanted);
   const out = { challenge: a && KINDS[kindOf(a)], solution: b && KINDS[kindOf(b)], differs: [], axioms: axioms(solution, name, watched) ?? [] };
-  if (a && b) out.differs = differences(challenge, solution, [wanted]);
+  if (a && b) out.differs = differences(challenge, solution, wanted);
   for (const axiom of out.axioms) {
     const n = abi.parseName(axiom.name);
-    axiom.challenge = !axiom.imported && differences(challenge, solution, [n]).length === 0;
+    axiom.challenge = !axiom.imported && differences(challenge, solution, n).length === 0;
     abi.dec(n);
   }
   abi.dec(wanted);
@@ -123,16 +106,16 @@ function axioms(env, name, watched) {
   rest.add(first);
   abi.dec(first);
   for (const [n, text] of rest) {
-    const fromImport = imported(env, n);
-    if (fromImport && !watched.has(text)) continue;
+    if (imported(env, n)) {
+      if (watched.has(text)) found.push({ name: text, imported: true });
+      continue;
+    }
     const x = find(env, n);
     if (!x) continue;
-    if (kindOf(x) === AXIOM) found.push({ name: text, imported: fromImport });
-    if (!fromImport) {
-      eachUsed(type(x), rest.add);
-      if (value(x) !== null) eachUsed(value(x), rest.add);
-      constructors(x).forEach(rest.add);
-    }
+    if (kindOf(x) === AXIOM) found.push({ name: text, imported: false });
+    expressions.eachConstant(type(x), rest.add);
+    if (value(x) !== null) expressions.eachConstant(value(x), rest.add);
+    constructors(x).forEach(rest.add);
     abi.dec(x);
   }
   return found.sort((x, y) => x.name < y.name ? -1 : 1);
@@ -148,8 +131,8 @@ function newConstantsUsing(env, before, symbol) {
     if (same) continue;
     let uses = false;
     const check = n => { if (abi.kindText(n) === symbol) uses = true; };
-    eachUsed(type(c), check);
-    if (value(c) !== null) eachUsed(value(c), check);
+    expressions.eachConstant(type(c), check);
+    if (value(c) !== null) expressions.eachConstant(value(c), check);
     if (uses) hits.push(abi.nameText(name));
   }
   abi.dec(map);

@@ -39,6 +39,9 @@ function eachToken(stx, visit) {
   return false;
 }
 
+/** The text of an atom (a keyword or symbol), or ''. */
+const atomText = stx => !abi.isScalar(stx) && abi.tag(stx) === 2 ? abi.text(abi.field(stx, 1)) : '';
+
 /** [start, end) in bytes of a tree, without the white space around it, or null where nothing of it stands in the source. */
 function span(stx) {
   let start = -1, end = -1;
@@ -74,4 +77,4 @@ function identName(stx) {
   return !abi.isScalar(stx) && abi.tag(stx) === 3 ? abi.nameText(abi.field(stx, 2)) : '';
 }
 
-module.exports = { isNode, isToken, children, child, kind, kindReader, tokenSpan, eachToken, span, tokenText, firstToken, find, identName };
+module.exports = { isNode, isToken, children, child, kind, kindReader, tokenSpan, atomText, eachToken, span, tokenText, firstToken, find, identName };
