@@ -3,8 +3,9 @@
 A claim is proved if and only if Lean elaborates the solution without an error, the solution contains nothing but
 allowed additions (rules.py), and in the resulting environment the theorem is there, states what the challenge states
 (the elaborated statement and every definition it rests on), uses no `sorry`, and rests on no axiom beyond Lean's three
-and the challenge's own. All of it is read off the syntax trees and the environment; of Lean's messages it only counts
-whether they are errors.
+and the challenge's own; and if Lean's kernel accepts the theorem, and everything of the solution that it rests on, once
+more from the constants alone. All of it is read off the syntax trees and the environment; of Lean's messages it only
+counts whether they are errors.
 """
 
 from __future__ import annotations
@@ -89,6 +90,8 @@ def rejected(answer: dict[str, Any], check: Check) -> Verdict | None:
 
 def conclude(answer: dict[str, Any], check: Check, facts: dict[str, Any], theorem: str) -> Verdict:
     """The Verdict of a solution that elaborated, from the facts of comparing the two environments."""
+    if facts.get("timeout"):
+        return Verdict(Reason.TIMEOUT, "wall-clock limit reached in the kernel's second look", check)
     fact = facts["theorems"][theorem]
     axioms = tuple(a["name"] for a in fact["axioms"])
     if fact["challenge"] != "theorem":
@@ -106,4 +109,6 @@ def conclude(answer: dict[str, Any], check: Check, facts: dict[str, Any], theore
     wrong = [a["name"] for a in fact["axioms"] if a["name"] not in rules.AXIOMS and not a["challenge"]]
     if wrong:
         return Verdict(Reason.AXIOM, f"rests on {', '.join(wrong)}", check, axioms)
+    if fact["refused"] is not None:
+        return Verdict(Reason.ERROR, f"the kernel does not accept {fact['refused']} on its own", check, axioms)
     return Verdict(Reason.PROVED, "", check, axioms)

@@ -131,7 +131,8 @@ class Worker:
             if "env" in answer:
                 if verdict is None:
                     request = {"challenge": challenge, "solution": answer["env"], "theorems": [claim.theorem]}
-                    facts = await self._ask({"compare": request}, START)
+                    # The kernel looks at everything again: it may take as long as the solution took at most.
+                    facts = await self._ask({"compare": {**request, "timeout": _milliseconds(timeout)}}, timeout)
                     verdict = conclude(answer, check, facts, claim.theorem)
                 await self._drop(answer["env"])
             assert verdict is not None
@@ -157,7 +158,7 @@ class Worker:
     async def _elaborate(self, request: dict[str, Any], context: Context, timeout: float) -> dict[str, Any]:
         """Send a `cmd` to run after a context, within `timeout` seconds."""
         env = await self._environment(context)
-        limit = max(1, round(timeout * 1000))  # 0 would be none
+        limit = _milliseconds(timeout)
         return await self._ask({**request, "timeout": limit, **({} if env is None else {"env": env})}, timeout)
 
     async def _environment(self, context: Context, **request: Any) -> int | None:
@@ -226,3 +227,8 @@ def ended(error: ProcessDied) -> Ended:
     if isinstance(error, OutOfTime):
         return Ended.TIMEOUT
     return Ended.MEMORY if isinstance(error, OutOfMemory) else Ended.CRASH
+
+
+def _milliseconds(seconds: float) -> int:
+    """A limit as the driver takes it, where 0 would be none."""
+    return max(1, round(seconds * 1000))

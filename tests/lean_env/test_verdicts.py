@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
-from lean_env import Claim, LeanPool, Reason
+from lean_env import Claim, LeanPool, Reason, rules
 
 FILES = sorted((Path(__file__).parents[1] / "fixtures" / "verdicts").glob("*.yaml"))
 CASES: list[dict[str, Any]] = [
@@ -28,3 +28,21 @@ async def test_decided_right_for_the_right_reason(pool: LeanPool, case: dict[str
     verdict = await pool.judge(claim, timeout=case.get("timeout", 20))
     assert verdict.reason == Reason(case["reason"]), f"{case['why']}\n{verdict.detail}"
     assert verdict.proved == case["proved"]
+
+
+SKIPS_THE_KERNEL = """\
+set_option debug.skipKernelTC true in
+theorem helper : 1 = 2 := by decide +kernel
+theorem foo : 1 = 2 := helper
+"""
+
+
+async def test_the_kernel_has_a_second_look(pool: LeanPool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With the first lock taken off, what never passed the kernel is still not believed."""
+    claim = Claim("theorem foo : 1 = 2 := sorry", SKIPS_THE_KERNEL, "foo")
+    assert (await pool.judge(claim)).reason is Reason.FORBIDDEN
+    monkeypatch.setattr(rules, "OPTIONS", [*rules.OPTIONS, "debug."])
+    verdict = await pool.judge(claim)
+    assert verdict.check.ok  # Lean itself says nothing against it
+    assert verdict.reason is Reason.ERROR
+    assert "helper" in verdict.detail

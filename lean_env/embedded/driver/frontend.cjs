@@ -109,7 +109,8 @@ const stateEnvironment = state => abi.field(state, STATE.env);
  *
  * options: timeout (ms), guard ({ rules, trusted, imports }), declarations (list what each command declares),
  *          onTrees(trees, text, environmentBefore, messages so far) for each command's info trees.
- * Returns { messages, imports, headerEnd (code points), state (owned, null if there is none), trusted (see guard.cjs), timedOut,
+ * Returns { messages, imports, headerEnd (code points), state (owned, null if there is none), before (with a guard: the
+ *           environment that the text began in, owned), trusted (see guard.cjs), timedOut,
  *           refused ({ what, text, pos }), commands, holes (code point spans of written `sorry`s; with a guard) }.
  */
 function elaborate(source, base, options) {
@@ -117,10 +118,11 @@ function elaborate(source, base, options) {
   if (source.includes('\r\n')) source = source.replaceAll('\r\n', '\n');    // as Lean reads files; keeps offsets true
   const text = places(source);
   const input = W.l_Lean_Parser_mkInputContext___redArg(abi.string(source), abi.string('<input>'), 1, abi.box(text.bytes.length));
-  const result = { messages: [], imports: base?.imports, headerEnd: 0, state: null, trusted: [], timedOut: false, refused: null, commands: [], holes: [] };
+  const result = { messages: [], imports: base?.imports, headerEnd: 0, state: null, before: 0, trusted: [], timedOut: false, refused: null, commands: [], holes: [] };
   let start;
   try {
     start = base ? { parserState: afterSpace(input), state: abi.inc(base.state) } : afterHeader(input, options.guard, result);
+    if (start && options.guard) result.before = abi.inc(stateEnvironment(start.state));
     if (start) runCommands(text, input, start, options, result);
   } finally { abi.dec(input); }
   result.headerEnd = text.offset(result.headerEnd);

@@ -11,7 +11,8 @@
  *   challenge: true            remember the texts of the commands, so that the environment can be a guard's challenge
  *   guard: {rules, env}        refuse what the rules do not allow and the challenge `env` does not have → refused, holes
  *   discard: true              keep no environment: the answer has no env
- *   {compare: {challenge, solution, theorems}} → {theorems: {name: {challenge, solution, differs, axioms}}, sorries: [name]}
+ *   {compare: {challenge, solution, theorems, timeout?}} → {theorems: {name: {challenge, solution, differs, axioms, refused}},
+ *                              sorries: [name]}; refused: what the kernel does not accept on its own (see replay.cjs), or null
  *   {drop: [env]} → {}         {stats: true} → {rss, memory} in bytes
  */
 
@@ -21,7 +22,9 @@ const { boot, lastWords } = require('./boot.cjs');
 const frontend = require('./frontend.cjs');
 const guard = require('./guard.cjs');
 const infotree = require('./infotree.cjs');
+const replay = require('./replay.cjs');
 const statements = require('./statements.cjs');
+const watchdog = require('./watchdog.cjs');
 
 const FATAL = 70;                 // exit code after an error that leaves Lean's memory in doubt
 // The library's own axioms; all other imported "axioms" are theorems whose proofs this build does not ship.
@@ -71,22 +74,36 @@ function command(request) {
     const here = frontend.stateEnvironment(result.state);
     answer.axioms = Object.fromEntries(request.axioms.map(name => [name, statements.axioms(here, name, AXIOMS)?.map(a => a.name) ?? null]));
   }
-  if (request.discard) abi.dec(result.state);
+  if (request.discard) forget(result);
   else {
     answer.env = nextEnv++;
-    kept.set(answer.env, { state: result.state, imports: result.imports, trusted: result.trusted });
+    kept.set(answer.env, { state: result.state, before: result.before, imports: result.imports, trusted: result.trusted });
   }
   return answer;
 }
 
-function compare({ challenge, solution, theorems }) {
-  const [a, b] = [challenge, solution].map(id => frontend.stateEnvironment(environmentOf(id).state));
-  const facts = name => statements.compare(a, b, name, AXIOMS);
-  return { theorems: Object.fromEntries(theorems.map(name => [name, facts(name)])), sorries: statements.newConstantsUsing(b, a, 'sorryAx') };
+function compare({ challenge, solution, theorems, timeout }) {
+  const theirs = environmentOf(solution), token = timeout ? abi.ref(abi.box(0)) : 0;
+  const [a, b] = [environmentOf(challenge), theirs].map(kept => frontend.stateEnvironment(kept.state));
+  const facts = name => {
+    const fact = statements.compare(a, b, name, AXIOMS);
+    const wanted = abi.parseName(name);
+    // Without a `before` (no guard) there is nothing to begin from; and what differs need not be checked.
+    fact.refused = theirs.before && fact.solution && !fact.differs.length ? replay(theirs.before, b, wanted, token) : null;
+    abi.dec(wanted);
+    return fact;
+  };
+  if (token) watchdog.arm(timeout, token);
+  try {
+    const answer = { theorems: Object.fromEntries(theorems.map(name => [name, facts(name)])), sorries: statements.newConstantsUsing(b, theirs.before, 'sorryAx') };
+    return token && watchdog.disarm() ? { ...answer, timeout: true } : answer;
+  } finally { if (token) abi.dec(token); }
 }
 
+const forget = kept => { abi.dec(kept.state); if (kept.before) abi.dec(kept.before); };
+
 function drop(ids) {
-  for (const id of ids) { const found = kept.get(id); if (found) { abi.dec(found.state); kept.delete(id); } }
+  for (const id of ids) { const found = kept.get(id); if (found) { forget(found); kept.delete(id); } }
   return {};
 }
 

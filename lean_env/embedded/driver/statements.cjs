@@ -121,14 +121,12 @@ function axioms(env, name, watched) {
   return found.sort((x, y) => x.name < y.name ? -1 : 1);
 }
 
-/** Names (text) of the constants that `env` has beyond its imports and beyond `before`, whose value or type uses `symbol`. */
+/** Names (text) of the constants that `env` has beyond its imports and beyond `before` (0: none), and that use `symbol`. */
 function newConstantsUsing(env, before, symbol) {
   const map = abi.W.l_Lean_Environment_constants(abi.inc(env)), hits = [];
-  for (const [name, c] of abi.persistentPairs(abi.field(map, 1))) {
+  for (const [name, c] of abi.persistentPairs(abi.field(map, 1))) {    // stage 2 of the map: what no module brought
     const old = before && find(before, name);
-    const same = old === c;
-    if (old) abi.dec(old);
-    if (same) continue;
+    if (old) { abi.dec(old); continue; }
     let uses = false;
     const check = n => { if (abi.kindText(n) === symbol) uses = true; };
     expressions.eachConstant(type(c), check);
