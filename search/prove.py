@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from data import LeanFile, Place
-from lean_env import Claim, Lean, LeanPool, Verdict, Worker
+from lean_env import Claim, Lean, LeanPool, Verdict
 from search.budget import Budget
 from search.searcher import Searcher, SearchResult
 
@@ -67,14 +67,11 @@ async def confirm(lean: Lean, outcomes: Collection[Outcome], seconds: float = 12
     Returns the outcomes that it does not agree with, changed to unproved. `seconds` is the limit for each.
     """
     disagreed = []
-    worker = Worker(lean)
-    try:
+    async with LeanPool(lean, workers=1, confirm=False) as fresh:
         for outcome in outcomes:
             if outcome.claim:
-                verdict = await worker.judge(outcome.claim, seconds)
+                verdict = await fresh.judge(outcome.claim, seconds)
                 if not verdict.proved:
                     outcome.status, outcome.verdict = Status.UNPROVED, verdict
                     disagreed.append(outcome)
-    finally:
-        await worker.close()
     return disagreed

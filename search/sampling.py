@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Callable
 
 from data import Theorem
-from lean_env import Ended, LeanPool, Reason, Verdict
+from lean_env import LeanPool, Reason, Verdict
 from prover.policy import Params, Policy, Prompt, Sample
 from search.budget import Budget, Meter
 from search.searcher import SearchResult
@@ -50,9 +50,7 @@ class Sampling:
         if check.ok and check.sorries:
             return check.sorries[0].goal
         said = check.errors or check.messages
-        result.problem = str(said[0]) if check.ended is not Ended.COMPLETED or said else "the statement leaves no goal"
-        if not said:
-            result.problem = check.detail or result.problem
+        result.problem = str(said[0]) if said else check.detail or "the statement leaves no goal"
         return None
 
 

@@ -15,6 +15,7 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeEl
 
 from lean_env import Lean, LeanUnavailable, Message, embedded
 from lean_env.embedded import install
+from lean_env.process import OutOfMemory, OutOfTime, Overflow, ProcessDied
 
 out = Console(highlight=False, soft_wrap=True)
 err = Console(stderr=True, highlight=False, soft_wrap=True)
@@ -50,6 +51,9 @@ def guarded(app: Callable[[], None]) -> NoReturn:
     except (LeanUnavailable, install.InstallError) as error:
         err.print(f"[red]prover:[/red] {printable(str(error))}")
         sys.exit(Exit.ENVIRONMENT)
+    except ProcessDied as death:  # while reading the user's own file; deaths during checks are verdicts
+        err.print(f"[red]prover:[/red] Lean could not read the file: {printable(str(death))}")
+        sys.exit(Exit.INPUT if isinstance(death, OutOfTime | OutOfMemory | Overflow) else Exit.ENVIRONMENT)
     except KeyboardInterrupt:
         err.print("interrupted")
         sys.exit(INTERRUPTED)

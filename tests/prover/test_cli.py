@@ -97,6 +97,7 @@ def test_mathlib_statements_with_the_core_header(tmp_path: Path) -> None:
         (["prove", "-", "--timeout", "-1"], "", "--timeout"),
         (["prove", "-", "--out", "/nowhere/x.lean"], "theorem a : True := by sorry", "no folder"),
         (["prove", "--statement", "1 +"], "", "unexpected token"),
+        (["prove", "-"], "#eval (Array.replicate 1000000000 0).size", "memory limit"),
         (["check", "a.lean"], "", "two files are needed"),
         (["frobnicate"], "", "No such command"),
     ],
