@@ -8,7 +8,6 @@ from enum import IntEnum
 from pathlib import Path
 from typing import NoReturn
 
-import typer
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
@@ -120,11 +119,3 @@ def show_errors(heading: str, messages: tuple[Message, ...], limit: int = 5) -> 
     if len(messages) > limit:
         lines.append(f"  … and {len(messages) - limit} more")
     return "\n".join(lines)
-
-
-def version(value: bool) -> None:
-    if value:
-        from importlib.metadata import version as installed
-
-        out.print(f"prover {installed('open-prover')}")
-        raise typer.Exit
