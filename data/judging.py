@@ -12,7 +12,7 @@ from typing import Any
 from data.lean_file import FileError, parse
 from lean_env import Claim, LeanPool, Reason, Verdict
 
-_SURE = 4  # claims under way for each worker, so that none waits for the next line
+_AHEAD = 4  # claims under way for each worker, so that none waits for the next line
 _REMEMBERED = 1000  # challenges whose theorems are kept
 
 
@@ -73,7 +73,7 @@ async def judge_lines(pool: LeanPool, lines: Iterable[str], timeout: float = 60.
         for number, line in enumerate(lines, 1):
             if line.strip():
                 running.append(asyncio.create_task(one(number, line)))
-            if len(running) >= _SURE * pool.size:
+            if len(running) >= _AHEAD * pool.size:
                 yield await running.pop(0)
         while running:
             yield await running.pop(0)

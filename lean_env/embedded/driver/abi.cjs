@@ -19,7 +19,7 @@
  * An IO function takes no world token here and returns constructor 0 (ok v) or 1 (error e); closures take one.
  */
 
-const CLOSURE = 245, STRING = 249;
+const CLOSURE = 245;
 const abi = { W: null };          // W: the exports of the wasm instance
 let memory, U8, I32, U32;
 
@@ -139,8 +139,6 @@ abi.persistentPairs = o => {
 };
 
 // ---- names ----
-/** `A.b.c` to an owned Name, no quoting. */
-abi.name = s => s.split('.').reduce((prefix, part) => abi.W.lean_name_mk_string(prefix, abi.string(part)), abi.nil);
 /** Text as a user writes it (`«…»` for odd parts) to an owned Name; anonymous where it is none. */
 abi.parseName = s => abi.W.l_String_toName(abi.string(s));
 /** Borrowed Name to text, odd parts quoted: one text for each name. */
@@ -181,6 +179,5 @@ abi.closure = (arity, body) => {
   return o;
 };
 abi.ok = value => abi.ctor(0, [value]);
-abi.isString = o => !(o & 1) && abi.tag(o) === STRING;
 
 module.exports = abi;

@@ -9,13 +9,10 @@
  */
 
 const abi = require('./abi.cjs');
+const constants = require('./constants.cjs');
 const expressions = require('./expressions.cjs');
 
-// ConstantInfo by tag
-const [AXIOM, DEF, THEOREM, OPAQUE, , INDUCTIVE, CONSTRUCTOR, RECURSOR] = [0, 1, 2, 3, 4, 5, 6, 7];
-const INDUCT = { parameters: 1, all: 3, constructors: 4 };    // fields of InductiveVal
-const base = c => abi.field(abi.field(c, 0), 0);
-const type = c => abi.field(base(c), 2);
+const { AXIOM, INDUCTIVE, CONSTRUCTOR, RECURSOR, INDUCT, find, kindOf, nameOf, universeNames, type, value } = constants;
 
 /**
  * Let the kernel check theorem `name` (borrowed Name) of `env` and, before it, every constant that it rests on and `before`
@@ -29,7 +26,6 @@ module.exports = function replay(before, env, name, token) {
   const started = new Set();
   let refused = null;
 
-  const find = (e, n) => abi.option(W.l_Lean_Environment_find_x3f(abi.inc(e), abi.inc(n), 0));
   const isOld = n => { const c = find(before, n); if (c) abi.dec(c); return c !== null; };
 
   const add = (n, declaration) => {
@@ -44,20 +40,16 @@ module.exports = function replay(before, env, name, token) {
   const needs = expression => expressions.eachConstant(expression, n => { if (!refused) constant(n); });
 
   const family = c => {
-    const value = abi.field(c, 0), members = abi.listItems(abi.field(value, INDUCT.all)).map(n => find(env, n));
-    const constructors = m => abi.listItems(abi.field(abi.field(m, 0), INDUCT.constructors)).map(n => find(env, n));
-    const built = members.map(m => [m, constructors(m)]);
-    for (const [m, own] of built) {
-      started.add(abi.nameText(abi.field(base(m), 0)));
-      own.forEach(k => started.add(abi.nameText(abi.field(base(k), 0))));
-    }
-    for (const [m, own] of built) { needs(type(m)); own.forEach(k => needs(type(k))); }
+    const info = abi.field(c, 0), members = abi.listItems(abi.field(info, INDUCT.all)).map(n => find(env, n));
+    const built = members.map(m => [m, constants.constructors(m).map(n => find(env, n))]);
+    for (const [m, own] of built) [m, ...own].forEach(k => started.add(abi.nameText(nameOf(k))));
+    for (const [m, own] of built) [m, ...own].forEach(k => needs(type(k)));
     if (!refused) {
-      const pair = k => abi.ctor(0, [abi.inc(abi.field(base(k), 0)), abi.inc(type(k))]);
-      const types = built.map(([m, own]) => abi.ctor(0, [abi.inc(abi.field(base(m), 0)), abi.inc(type(m)), abi.list(own.map(pair))]));
-      add(abi.field(base(c), 0), abi.ctor(6, [abi.inc(abi.field(base(c), 1)), abi.inc(abi.field(value, INDUCT.parameters)), abi.list(types)], [0]));
+      const pair = k => abi.ctor(0, [abi.inc(nameOf(k)), abi.inc(type(k))]);
+      const types = built.map(([m, own]) => abi.ctor(0, [abi.inc(nameOf(m)), abi.inc(type(m)), abi.list(own.map(pair))]));
+      add(nameOf(c), abi.ctor(6, [abi.inc(universeNames(c)), abi.inc(abi.field(info, INDUCT.parameters)), abi.list(types)], [0]));
     }
-    for (const [m, own] of built) { abi.dec(m); own.forEach(abi.dec); }
+    for (const [m, own] of built) [m, ...own].forEach(abi.dec);
   };
 
   const constant = n => {
@@ -67,14 +59,14 @@ module.exports = function replay(before, env, name, token) {
     if (isOld(n)) return;
     const c = find(env, n);
     if (!c) { refused = text; return; }
-    const kind = abi.tag(c), value = abi.field(c, 0);
-    if (kind === CONSTRUCTOR) constant(abi.field(value, 1));             // field 1: its inductive type
-    else if (kind === RECURSOR) constant(abi.field(abi.field(value, 1), 0));   // field 1: all types of the family
+    const kind = kindOf(c), info = abi.field(c, 0);
+    if (kind === CONSTRUCTOR) constant(abi.field(info, 1));             // field 1: its inductive type
+    else if (kind === RECURSOR) constant(abi.field(abi.field(info, 1), 0));   // field 1: all types of the family
     else if (kind === INDUCTIVE) family(c);
-    else if ([AXIOM, DEF, THEOREM, OPAQUE].includes(kind)) {
+    else if (kind === AXIOM || value(c) !== null) {
       needs(type(c));
-      if (kind !== AXIOM && !refused) needs(abi.field(value, 1));
-      if (!refused) add(n, abi.ctor(kind, [abi.inc(value)]));
+      if (kind !== AXIOM && !refused) needs(value(c));
+      if (!refused) add(n, abi.ctor(kind, [abi.inc(info)]));
     } else refused = text;
     abi.dec(c);
   };

@@ -1,23 +1,13 @@
 'use strict';
-/**
- * Declarations as Lean's kernel keeps them: comparing statements between two environments, and what a proof rests on.
- * ConstantInfo: tag = kind below, field 0 = its value structure, whose field 0 is (name, universe names, type).
- */
+/** Comparing statements between two environments, and what a proof rests on; on constants as the kernel keeps them. */
 
 const abi = require('./abi.cjs');
+const constants = require('./constants.cjs');
 const expressions = require('./expressions.cjs');
 
-const KINDS = ['axiom', 'def', 'theorem', 'opaque', 'quot', 'inductive', 'constructor', 'recursor'];
-const [AXIOM, DEF, THEOREM, OPAQUE, , INDUCTIVE] = KINDS.keys();
+const { KINDS, AXIOM, DEF, THEOREM, OPAQUE, find, kindOf, type, value, constructors } = constants;
 
-/** Constant of an environment by its Name (borrowed), owned; null if there is none. */
-const find = (env, name) => abi.option(abi.W.l_Lean_Environment_find_x3f(abi.inc(env), abi.inc(name), 0));
-const kindOf = c => abi.tag(c);
-const base = c => abi.field(abi.field(c, 0), 0);
-const type = c => abi.field(base(c), 2);
-const universes = c => abi.listItems(abi.field(base(c), 1)).map(abi.nameText).join(' ');
-const value = c => [DEF, THEOREM, OPAQUE].includes(kindOf(c)) ? abi.field(abi.field(c, 0), 1) : null;
-const constructors = c => kindOf(c) === INDUCTIVE ? abi.listItems(abi.field(abi.field(c, 0), 4)) : [];
+const universes = c => abi.listItems(constants.universeNames(c)).map(abi.nameText).join(' ');
 
 /** Does the constant come from an imported module (and not from the text)? */
 function imported(env, name) {

@@ -1,0 +1,23 @@
+'use strict';
+/**
+ * Constants as Lean's kernel keeps them. ConstantInfo: tag = kind below, field 0 = its value structure, whose field 0 is
+ * (name, universe names, type), all borrowed from the constant.
+ */
+
+const abi = require('./abi.cjs');
+
+const KINDS = ['axiom', 'def', 'theorem', 'opaque', 'quot', 'inductive', 'constructor', 'recursor'];
+const [AXIOM, DEF, THEOREM, OPAQUE, , INDUCTIVE, CONSTRUCTOR, RECURSOR] = KINDS.keys();
+const INDUCT = { parameters: 1, all: 3, constructors: 4 };    // fields of an inductive type's value structure
+
+/** Constant of an environment by its Name (borrowed), owned; null if there is none. */
+const find = (env, name) => abi.option(abi.W.l_Lean_Environment_find_x3f(abi.inc(env), abi.inc(name), 0));
+const kindOf = c => abi.tag(c);
+const base = c => abi.field(abi.field(c, 0), 0);
+const nameOf = c => abi.field(base(c), 0);
+const universeNames = c => abi.field(base(c), 1);
+const type = c => abi.field(base(c), 2);
+const value = c => [DEF, THEOREM, OPAQUE].includes(kindOf(c)) ? abi.field(abi.field(c, 0), 1) : null;
+const constructors = c => kindOf(c) === INDUCTIVE ? abi.listItems(abi.field(abi.field(c, 0), INDUCT.constructors)) : [];
+
+module.exports = { KINDS, AXIOM, DEF, THEOREM, OPAQUE, INDUCTIVE, CONSTRUCTOR, RECURSOR, INDUCT, find, kindOf, nameOf, universeNames, type, value, constructors };
