@@ -10,16 +10,36 @@ from data import Theorem
 
 
 @dataclass(frozen=True)
+class Round:
+    """An earlier answer of the policy's that failed, and what Lean said of it (shortened)."""
+
+    proof: str
+    said: str
+
+
+@dataclass(frozen=True)
 class Prompt:
-    """What a policy is asked: a theorem, and the tactic state at the start of its proof as Lean prints it."""
+    """What a policy is asked: to go on with a theorem's proof.
+
+    goal: the tactic state to go on from, as Lean prints it.
+    prefix: the tactics that lead there from the statement, first column 0; empty at the start of a proof.
+    column: where the tactic block stands that is to be continued (more than 0 inside a block of the prefix).
+    rounds: earlier answers that failed, oldest first, to be corrected.
+    """
 
     theorem: Theorem
     goal: str = ""
+    prefix: str = ""
+    column: int = 0
+    rounds: tuple[Round, ...] = ()
 
 
 @dataclass(frozen=True)
 class Sample:
-    """One answer: a proof (the text after `:= by`), and what kind of proof it is, for statistics."""
+    """One answer: the lines that follow the prompt's prefix; the whole proof, from column 0, where that is empty.
+
+    family: what kind of answer it is, for statistics.
+    """
 
     proof: str
     family: str = ""
