@@ -1,6 +1,6 @@
 """Lean: where it comes from, talking to it, what counts as proved, and many workers."""
 
-from lean_env.check import Check, Ended, Message, Position, Sorry, Tactic
+from lean_env.check import Check, Ended, Message, Position, Sorry, Step, Steps, Tactic
 from lean_env.lean import Lean, LeanUnavailable, embedded
 from lean_env.pool import LeanPool, PoolClosed
 from lean_env.verdict import Claim, Reason, Verdict
@@ -19,6 +19,8 @@ __all__ = [
     "Position",
     "Reason",
     "Sorry",
+    "Step",
+    "Steps",
     "Tactic",
     "Verdict",
     "Worker",

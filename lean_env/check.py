@@ -136,3 +136,36 @@ class Check:
             seconds=seconds,
             detail="wall-clock limit reached" if answer.get("timeout") else "",
         )
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A tactic that was run on a proof state, with the comments before it, and the goals that it left."""
+
+    text: str
+    goals: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Steps:
+    """How far a text of tactics went from a proof state: the tactics that worked, as lines of a proof, until one did not.
+
+    complete: no goal is left, and the kernel accepted the proof term. Only a Verdict of the whole text says "proved".
+    problem: what Lean said of the tactic that did not work; empty if all did.
+    """
+
+    steps: tuple[Step, ...] = ()
+    complete: bool = False
+    problem: str = ""
+    ended: Ended = Ended.COMPLETED
+
+    @classmethod
+    def read(cls, answer: dict[str, Any]) -> Steps:
+        """From the REPL's answer to a `tactic` with `steps`."""
+        steps = answer["steps"]
+        return cls(
+            steps=tuple(Step(s["tactic"], tuple(s["goals"])) for s in steps),
+            complete=bool(steps) and steps[-1]["proofStatus"] == "Completed",
+            problem=answer.get("problem", ""),
+            ended=Ended.TIMEOUT if answer.get("timeout") else Ended.COMPLETED,
+        )

@@ -1,4 +1,4 @@
-"""Many workers behind the calls of one: local processes now; Ray actors across machines will be another backend."""
+"""Many workers behind the calls of one: local processes, or Ray actors across machines."""
 
 from __future__ import annotations
 
@@ -8,13 +8,16 @@ import os
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Sequence
 from types import TracebackType
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
-from lean_env.check import Check, Ended
-from lean_env.lean import Lean, embedded
+from lean_env.check import Check, Ended, Steps
+from lean_env.lean import Lean, LeanUnavailable, embedded
 from lean_env.process import Crowded, ProcessDied
 from lean_env.verdict import Claim, Reason, Verdict, stopped
 from lean_env.worker import Context, Limits, Worker
+
+if TYPE_CHECKING:
+    from lean_env.ray_workers import Cluster
 
 T = TypeVar("T")
 _CACHED = 100_000  # verdicts
@@ -33,7 +36,8 @@ class LeanPool:
     more in a new process. What a worker finds proved is judged again by a worker of a second group, which sees nothing
     but such claims. Processes start when they are first needed and end with the `async with` block.
 
-    `cache=True` remembers verdicts by the content of the claim.
+    `cache=True` remembers verdicts by the content of the claim. `backend="ray"` has the workers in Ray actors: see
+    ray_workers.Cluster for where, and for `address`. There `lean=None` is the embedded Lean of each node.
     """
 
     def __init__(
@@ -44,11 +48,21 @@ class LeanPool:
         limits: Limits | None = None,
         confirm: bool = True,
         cache: bool = False,
+        backend: Literal["local", "ray"] = "local",
+        address: str | None = None,
     ) -> None:
-        self.lean = lean or embedded()
-        size = workers or os.cpu_count() or 1
-        self._provers = _Group([Worker(self.lean, limits) for _ in range(size)])
-        self._confirmers = _Group([Worker(self.lean, limits) for _ in range(max(1, size // 4) if confirm else 0)])
+        self.lean = lean
+        if backend == "ray":
+            cluster = _cluster(address)
+            size = workers or cluster.size
+            provers = cluster.workers(size, lean, limits, reserve=True)
+            confirmers = cluster.workers(max(1, size // 4) if confirm else 0, lean, limits, reserve=False)
+        else:
+            self.lean = local = lean or embedded()
+            size = workers or os.cpu_count() or 1
+            provers = [Worker(local, limits) for _ in range(size)]
+            confirmers = [Worker(local, limits) for _ in range(max(1, size // 4) if confirm else 0)]
+        self._provers, self._confirmers = _Group(provers), _Group(confirmers)
         self._cache: OrderedDict[str, Verdict] | None = OrderedDict() if cache else None
         self.size = size
 
@@ -66,7 +80,7 @@ class LeanPool:
 
     async def start(self) -> None:
         """Start every worker's process now instead of at its first use."""
-        await asyncio.gather(*(self._provers.run((), Worker.start) for _ in self._provers.workers))
+        await asyncio.gather(*(self._provers.run((), lambda w: w.start()) for _ in self._provers.workers))
 
     @property
     def pids(self) -> list[int]:
@@ -81,14 +95,30 @@ class LeanPool:
         timeout: float = 60.0,
         tactics: bool = False,
         axioms: Sequence[str] = (),
+        reuse: bool = False,
     ) -> Check:
         """See Worker.check."""
         try:
             return await self._provers.run(
-                context, lambda w: w.check(code, context=context, timeout=timeout, tactics=tactics, axioms=axioms)
+                context,
+                lambda w: w.check(
+                    code, context=context, timeout=timeout, tactics=tactics, axioms=axioms, reuse=reuse
+                ),
             )
         except ProcessDied as error:
             return Check(Ended.CRASH, detail=str(error))
+
+    async def steps(
+        self, challenge: str, text: str, *, after: str = "", context: Context = (), timeout: float = 60.0
+    ) -> Steps:
+        """See Worker.steps."""
+        try:
+            return await self._provers.run(
+                (*context, challenge, after),
+                lambda w: w.steps(challenge, text, after=after, context=context, timeout=timeout),
+            )
+        except ProcessDied as error:
+            return Steps(problem=str(error), ended=Ended.CRASH)
 
     async def judge(self, claim: Claim, timeout: float = 60.0) -> Verdict:
         """See Worker.judge. A claim is proved only if a second worker finds so too."""
@@ -177,6 +207,14 @@ class _Group:
                 task.cancel()
         await asyncio.gather(*self._running, return_exceptions=True)
         await asyncio.gather(*(w.close() for w in self.workers))
+
+
+def _cluster(address: str | None) -> Cluster:
+    try:
+        from lean_env.ray_workers import Cluster  # here: most programs do without Ray
+    except ModuleNotFoundError as error:
+        raise LeanUnavailable(f"{error.name} is not installed: run `pip install 'open-prover[ray]'`") from None
+    return Cluster(address)
 
 
 def _key(claim: Claim) -> str:

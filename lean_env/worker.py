@@ -9,12 +9,14 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from lean_env import rules
-from lean_env.check import Check, Ended, InputError, Message, readable
+from lean_env.check import Check, Ended, InputError, Message, Steps, readable
 from lean_env.lean import Lean
 from lean_env.process import START, Crowded, OutOfMemory, OutOfTime, Overflow, ProcessDied, ReplProcess
 from lean_env.verdict import Claim, Reason, Verdict, conclude, rejected, stopped
 
 _KEPT = 64  # environments a process keeps for contexts and challenges
+_STATES = 4000  # proof states it keeps
+_AT_ONCE = 200  # unwanted proof states before it is told
 _LOOK_EVERY = 10  # uses between two looks at a process's memory
 
 Context = tuple[str, ...]
@@ -52,14 +54,16 @@ class Worker:
         self._looked = 0  # how many of them at the last look at its memory
         self._process: ReplProcess | None = None
         self._kept: OrderedDict[Context, int] = OrderedDict()
+        self._states: OrderedDict[Context, int] = OrderedDict()  # proof states by (*context, challenge, proof so far)
+        self._unwanted: list[int] = []
 
     @property
     def pid(self) -> int | None:
         return self._process.pid if self._process and not self._process.ended else None
 
     def has(self, context: Context) -> bool:
-        """Is this context loaded, so that a check in it is quick?"""
-        return not context or context in self._kept
+        """Is this context loaded, so that a check in it is quick? Or this proof state, (*context, challenge, proof)?"""
+        return not context or context in self._kept or context in self._states
 
     async def start(self) -> None:
         """Start a process and load Lean's core library, if none is running."""
@@ -89,6 +93,8 @@ class Worker:
         """The process, which the worker lets go of together with what it had loaded."""
         process, self._process = self._process, None
         self._kept.clear()
+        self._states.clear()
+        self._unwanted.clear()
         return process
 
     # ---- what it can be asked ----
@@ -101,9 +107,16 @@ class Worker:
         timeout: float = 60.0,
         tactics: bool = False,
         axioms: Sequence[str] = (),
+        reuse: bool = False,
     ) -> Check:
-        """Elaborate `code` after `context`; `timeout` in seconds of wall time. Never raises for what is in the code."""
-        request = {"cmd": code, "discard": True, "allTactics": tactics, **({"axioms": list(axioms)} if axioms else {})}
+        """Elaborate `code` after `context`; `timeout` in seconds of wall time. Never raises for what is in the code.
+
+        `reuse`: take over the tactics that an earlier code with `reuse` begins with, too. Messages, tactics and proofs are
+        those of a full run; the limit then counts only what is new.
+        """
+        request: dict[str, Any] = {"cmd": code, "discard": True, "allTactics": tactics, "reuse": reuse}
+        if axioms:
+            request["axioms"] = list(axioms)
         start = time.perf_counter()
         try:
             readable(code)
@@ -115,6 +128,28 @@ class Worker:
             return Check(Ended.CONTEXT, messages=error.messages, detail="the text before the code has errors")
         except (OutOfTime, OutOfMemory, Overflow) as error:
             return Check(ended(error), seconds=time.perf_counter() - start, detail=str(error))
+
+    async def steps(
+        self, challenge: str, text: str, *, after: str = "", context: Context = (), timeout: float = 60.0
+    ) -> Steps:
+        """Run tactics one by one on the goal that the challenge's `sorry` leaves, after the tactics `after`.
+
+        `text` and `after` are lines of a tactic block that begins at column 0. Proof states are kept: only tactics that
+        are new to the worker are run. `timeout` in seconds of wall time for `text`. Never raises for what is in it.
+        """
+        try:
+            readable(text)
+            await self._use()
+            state = await self._state((*context, challenge, after), timeout)
+            if state is None:
+                return Steps(problem="the tactics before it do not work")
+            return await self._run_steps((*context, challenge, after), state, text, timeout)
+        except InputError as error:
+            return Steps(problem=str(error), ended=Ended.INPUT)
+        except ContextError as error:
+            return Steps(problem=str(error), ended=Ended.CONTEXT)
+        except (OutOfTime, OutOfMemory, Overflow) as error:
+            return Steps(problem=str(error), ended=ended(error))
 
     async def judge(self, claim: Claim, timeout: float = 60.0) -> Verdict:
         """Does the claim's solution prove its challenge's theorem? `timeout` in seconds is for the solution alone."""
@@ -190,8 +225,58 @@ class Worker:
                 self._kept.move_to_end(context[:length])
         return self._kept[context]
 
-    async def _drop(self, environment: int) -> None:
-        await self._ask({"drop": [environment]}, START)
+    async def _state(self, place: Context, timeout: float) -> int | None:
+        """Id of a proof state, (*context, challenge, proof so far); made again if the process does not have it.
+
+        None if the tactics do not work, or not within `timeout` seconds. Raises ContextError if the challenge has no goal.
+        """
+        if place in self._states:
+            self._states.move_to_end(place)
+            return self._states[place]
+        *context, challenge, proof = place
+        start = (*context, challenge, "")
+        if start not in self._states:
+            env = await self._environment(tuple(context))
+            base = {} if env is None else {"env": env}
+            answer = await self._ask({"cmd": readable(challenge), **base}, self.limits.context_seconds)
+            await self._drop(answer.get("env"))
+            check = Check.read(answer, 0)
+            if check.errors or not check.sorries:
+                raise ContextError(check.errors or [Message("error", "the challenge leaves no goal")])
+            states = [s["proofState"] for s in answer["sorries"]]
+            self._unwanted += states[:-1]
+            await self._keep_state(start, states[-1])
+        if not proof:
+            return self._states[start]
+        lines = proof.split("\n")
+        known = next(n for n in range(len(lines) - 1, -1, -1) if (*start[:-1], "\n".join(lines[:n])) in self._states)
+        before = (*start[:-1], "\n".join(lines[:known]))
+        await self._run_steps(before, self._states[before], "\n".join(lines[known:]), timeout)
+        return self._states.get(place)
+
+    async def _run_steps(self, place: Context, state: int, text: str, timeout: float) -> Steps:
+        """Run tactics on a proof state and keep the states they lead to."""
+        request = {"tactic": text, "proofState": state, "steps": True, "timeout": _milliseconds(timeout)}
+        answer = await self._ask(request, timeout)
+        proof = place[-1]
+        for step in answer["steps"]:
+            proof = f"{proof}\n{step['tactic']}" if proof else step["tactic"]
+            await self._keep_state((*place[:-1], proof), step["proofState"])
+        return Steps.read(answer)
+
+    async def _keep_state(self, place: Context, state: int) -> None:
+        if place in self._states:
+            self._unwanted.append(self._states.pop(place))
+        self._states[place] = state
+        while len(self._states) > _STATES:
+            self._unwanted.append(self._states.popitem(last=False)[1])
+        if len(self._unwanted) >= _AT_ONCE:
+            await self._drop(None, self._unwanted)
+            self._unwanted.clear()
+
+    async def _drop(self, environment: int | None, states: Sequence[int] = ()) -> None:
+        """Let the process forget an environment (if there is one) and proof states."""
+        await self._ask({"drop": [] if environment is None else [environment], "dropProofStates": list(states)}, START)
 
     async def _ask(self, request: dict[str, Any], timeout: float) -> dict[str, Any]:
         await self.start()

@@ -168,6 +168,9 @@ abi.refSet = (ref, value) => { abi.W.lean_st_ref_set(ref, value); };
 abi.refValueAddress = ref => (ref >>> 0) + 8;
 abi.refValue = ref => word(ref + 8);
 
+/** The value of a promise (borrowed) that has been kept, owned, or null. */
+abi.promised = promise => { const value = word(word(promise + 8) + 8); return value && !(value & 1) ? abi.inc(abi.field(value, 0)) : null; };
+
 const slots = {};                 // one function table entry per arity, calling the JS body set last
 /** JS function as an owned Lean closure of that arity (the world token counts); valid until the next one of the same arity. */
 abi.closure = (arity, body) => {

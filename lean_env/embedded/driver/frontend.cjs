@@ -7,14 +7,13 @@ const syntax = require('./syntax.cjs');
 const { hasModule } = require('./boot.cjs');
 const declarations = require('./declarations.cjs');
 const guard = require('./guard.cjs');
+const { drain, exceptionText } = require('./messages.cjs');
+const { Runs } = require('./runs.cjs');
 const watchdog = require('./watchdog.cjs');
 
-const MAX_MESSAGE = 20000;        // characters; `grind` can fail with megabytes
-const MAX_MESSAGES = 1000;
 // Fields of Lean.Elab.Command.State, .Scope and ModuleParserState
 const STATE = { env: 0, messages: 1, scopes: 2, infoState: 8, snapshotTasks: 10 };
 const SCOPE = { options: 1, namespace: 2, openDecls: 3, flags: ['isNoncomputable', 'isPublic', 'isMeta'] };
-const SEVERITY = { information: 'info', warning: 'warning', error: 'error' };
 
 const emptyLog = () => abi.inc(abi.constant('l_Lean_MessageLog_empty'));
 const noOptions = () => abi.inc(abi.constant('l_Lean_Options_empty'));
@@ -50,32 +49,6 @@ function readHeader(context) {
   return out;
 }
 
-// ---- messages ----
-function message(m) {
-  const j = JSON.parse(abi.takeText(abi.W.l_Lean_Json_compress(abi.W.l_Lean_Message_toJson(abi.inc(m)))));
-  const data = j.data.trim();
-  return {
-    severity: SEVERITY[j.severity] ?? j.severity, pos: j.pos, endPos: j.endPos ?? null,
-    data: data.length > MAX_MESSAGE ? `${data.slice(0, MAX_MESSAGE)}… (${data.length - MAX_MESSAGE} more characters)` : data,
-    ...(j.kind && j.kind !== '[anonymous]' && { kind: j.kind }),
-  };
-}
-
-/** The messages of a borrowed log, appended; past MAX_MESSAGES only the first error is still kept. */
-function drain(log, messages) {
-  const items = abi.W.l_Lean_MessageLog_toArray(log);
-  for (const m of abi.arrayItems(items)) {
-    if (messages.length < MAX_MESSAGES) messages.push(message(m));
-    else {
-      messages.dropped = (messages.dropped ?? 0) + 1;
-      if (!messages.some(x => x.severity === 'error')) { const late = message(m); if (late.severity === 'error') messages.push(late); }
-    }
-  }
-  abi.dec(items);
-}
-
-const exceptionText = e => abi.takeText(abi.W.l_Lean_MessageData_toString(abi.W.l_Lean_Exception_toMessageData(e)));
-
 // ---- states ----
 let cleanInfo = null;             // infoState and snapshotTasks of a fresh state, shared by all kept ones
 /** Owned Command.State without what only its last command needs: messages, info trees, snapshot tasks. */
@@ -108,7 +81,8 @@ const stateEnvironment = state => abi.field(state, STATE.env);
  * Elaborate `source` after `base` (a kept { state, imports }, borrowed) or, without one, after the imports of its header.
  *
  * options: timeout (ms), guard ({ rules, trusted, imports }), declarations (list what each command declares),
- *          onTrees(trees, text, environmentBefore, messages so far) for each command's info trees.
+ *          onTrees(trees, text, environmentBefore, messages so far) for each command's info trees,
+ *          runs (a Runs of the base: take over the tactics that an earlier text of it begins with, too).
  * Returns { messages, imports, headerEnd (code points), state (owned, null if there is none), before (with a guard: the
  *           environment that the text began in, owned), trusted (see guard.cjs), timedOut,
  *           refused ({ what, text, pos }), commands, holes (code point spans of written `sorry`s; with a guard) }.
@@ -117,6 +91,7 @@ function elaborate(source, base, options) {
   const { W } = abi;
   if (source.includes('\r\n')) source = source.replaceAll('\r\n', '\n');    // as Lean reads files; keeps offsets true
   const text = places(source);
+  options.reuse = options.runs?.begin(source);
   const input = W.l_Lean_Parser_mkInputContext___redArg(abi.string(source), abi.string('<input>'), 1, abi.box(text.bytes.length));
   const result = { messages: [], imports: base?.imports, headerEnd: 0, state: null, before: 0, trusted: [], timedOut: false, refused: null, commands: [], holes: [] };
   let start;
@@ -126,6 +101,7 @@ function elaborate(source, base, options) {
     if (start) runCommands(text, input, start, options, result);
   } finally { abi.dec(input); }
   result.headerEnd = text.offset(result.headerEnd);
+  options.reuse?.end(!result.timedOut);
   return result;
 }
 
@@ -223,13 +199,16 @@ function elaborateCommand(command, text, input, ref, token, options, result) {
   const { W } = abi, from = result.messages.length;
   // The elaborator is given the parser's messages (it keeps quiet about what they explain); it may or may not repeat them.
   abi.refSet(ref, abi.withField(abi.refTake(ref), STATE.messages, command.messages));
+  // A command that the parser did not read whole has no snapshots: its syntax tree says less than its text.
+  const snapshots = command.said.length ? null : options.reuse?.command(command.stx, abi.unbox(command.position));
   const context = abi.ctor(0, [abi.inc(abi.field(input, 1)), abi.inc(abi.field(input, 2)), abi.box(0), command.position, abi.nil, abi.nil,
-    abi.inc(abi.constant('l_Lean_firstFrontendMacroScope')), abi.nil, abi.nil, token ? abi.some(abi.inc(token)) : abi.nil], [0]);
+    abi.inc(abi.constant('l_Lean_firstFrontendMacroScope')), abi.nil, snapshots ? snapshots.bundle : abi.nil, token ? abi.some(abi.inc(token)) : abi.nil], [0]);
   const ran = W.l_Lean_Elab_Command_elabCommandTopLevel(abi.inc(command.stx), context, abi.inc(ref));
   const uncaught = abi.tag(ran) === 1 ? exceptionText(abi.inc(abi.field(ran, 0))) : null;
   abi.dec(ran);
 
   const state = abi.refGet(ref);
+  snapshots?.finish(log => drain(log, result.messages));
   drain(abi.field(state, STATE.messages), result.messages);
   const repeated = command.said.length && command.said.every((m, i) => m === JSON.stringify(result.messages[from + i]));
   if (repeated) result.messages.splice(from, command.said.length);

@@ -6,6 +6,7 @@
  */
 
 const abi = require('./abi.cjs');
+const proof = require('./proof.cjs');
 const syntax = require('./syntax.cjs');
 
 const WIDTH = 120;                // columns, Lean's own default
@@ -15,48 +16,30 @@ const STRUCTURE = new Set(['null', 'Lean.cdot', 'Lean.cdotTk', 'Lean.Parser.Term
   'Lean.Parser.Tactic.tacticSeq1Indented', 'Lean.Parser.Tactic.tactic_<;>_', 'Lean.Parser.Tactic.paren']);
 const SORRY = { tactic: 'Lean.Parser.Tactic.tacticSorry', term: 'Lean.Parser.Term.sorry' };
 
-/** Calls `visit(info, context)` on every node below a context; borrowed. A true answer leaves out the node's children. */
-function eachInfo(tree, context, visit) {
+/**
+ * Calls `visit(info, context, outermost)` on every node below a context; borrowed. `outermost`: the info of the first tactic
+ * on the way to the node, or null. A true answer leaves out the node's children.
+ */
+function eachInfo(tree, context, visit, outermost = null) {
   const { W } = abi, tag = abi.tag(tree);
   if (tag === 0) {
     const outer = context ? abi.some(abi.inc(context)) : abi.nil;
     const merged = abi.option(W.l_Lean_Elab_PartialContextInfo_mergeIntoOuter_x3f(abi.inc(abi.field(tree, 0)), outer));
-    eachInfo(abi.field(tree, 1), merged, visit);
+    eachInfo(abi.field(tree, 1), merged, visit, outermost);
     if (merged) abi.dec(merged);
   } else if (tag === 1) {
-    if (context && visit(abi.field(tree, 0), context)) return;
-    for (const child of abi.persistentItems(abi.field(tree, 1))) eachInfo(child, context, visit);
+    const info = abi.field(tree, 0);
+    if (context && abi.tag(info) === TACTIC) outermost ??= abi.field(info, 0);
+    if (context && visit(info, context, outermost)) return;
+    for (const child of abi.persistentItems(abi.field(tree, 1))) eachInfo(child, context, visit, outermost);
   }
 }
 
-/** The context with another metavariable context (borrowed); owned. */
-const withMctx = (context, mctx) => abi.withField(abi.inc(context), CONTEXT, abi.withField(abi.inc(abi.field(context, CONTEXT)), MCTX, abi.inc(mctx)));
-const pretty = format => abi.takeText(abi.W.l_Std_Format_pretty(format, abi.box(WIDTH), abi.box(0), abi.box(0))).trim();
-
 /** Goals (a borrowed list) in a metavariable context (borrowed) as Lean prints them, one after the other, or "no goals". */
 function printGoals(context, mctx, goals) {
-  return pretty(abi.io(abi.W.l_Lean_Elab_ContextInfo_ppGoals(withMctx(context, mctx), abi.inc(goals)), 'goals'));
-}
-function printGoal(context, mctx, goal) {
-  const one = abi.list([abi.inc(goal)]), printed = printGoals(context, mctx, one);
-  abi.dec(one);
-  return printed;
-}
-
-/** A new goal of a type in a local context, printed: what a term `sorry` stands for. */
-function printType(context, lctx, type) {
-  const { W } = abi;
-  let printed = '';
-  const body = abi.closure(5, (mctx, mst, cctx, cst) => {
-    const goal = abi.io(W.l_Lean_Meta_mkFreshExprMVar(abi.some(abi.inc(type)), 0, abi.nil, abi.inc(mctx), mst, cctx, cst), 'goal');
-    const id = W.l_Lean_Expr_mvarId_x21(goal);
-    abi.dec(goal);
-    printed = pretty(abi.io(W.l_Lean_Meta_ppGoal(id, abi.inc(mctx), abi.inc(mst), abi.inc(cctx), abi.inc(cst)), 'goal'));
-    [mctx, mst, cctx, cst].forEach(abi.dec);
-    return abi.ok(abi.nil);
-  });
-  abi.dec(abi.io(W.l_Lean_Elab_ContextInfo_runMetaM___redArg(abi.inc(context), abi.inc(lctx), body), 'goal'));
-  return printed;
+  const within = abi.withField(abi.inc(context), CONTEXT, abi.withField(abi.inc(abi.field(context, CONTEXT)), MCTX, abi.inc(mctx)));
+  const format = abi.io(abi.W.l_Lean_Elab_ContextInfo_ppGoals(within, abi.inc(goals)), 'goals');
+  return abi.takeText(abi.W.l_Std_Format_pretty(format, abi.box(WIDTH), abi.box(0), abi.box(0))).trim();
 }
 
 const infoSyntax = elaborated => abi.field(abi.field(elaborated, 0), 1);
@@ -100,48 +83,66 @@ function usedConstants(mctx, goals) {
   return [...new Set(sorted.map(([, text]) => text))];
 }
 
-/** Every tactic that was run and stands in the source: text, place, goals before and after, constants it used. */
-function tactics(tree, text, into) {
-  eachInfo(tree, null, (info, context) => {
+/**
+ * Every tactic that was run and stands in the source: text, place, goals before and after, constants it used; and, if
+ * `env` (borrowed, the environment before the declaration) is given, the proof state before it (see proof.cjs; owned).
+ * `remember(info, read)` gives what is told of an info (borrowed): what `read` says, or what it said of it in an earlier run.
+ */
+function tactics(tree, text, env, remember, into) {
+  eachInfo(tree, null, (info, context, outermost) => {
     if (abi.tag(info) !== TACTIC) return false;
     const run = abi.field(info, 0), stx = infoSyntax(run);
     if (!syntax.isNode(stx) || STRUCTURE.has(syntax.kind(stx)) || !isOriginal(stx)) return false;
     const [before, goals, after, goalsAfter] = [1, 2, 3, 4].map(i => abi.field(run, i)), span = placed(stx);
     into.push({
-      tactic: text.slice(...span), goals: printGoals(context, before, goals), goalsAfter: printGoals(context, after, goalsAfter),
-      ...place(span, text), usedConstants: usedConstants(after, goals),
+      ...remember(run, () => ({
+        tactic: text.slice(...span), goals: printGoals(context, before, goals), goalsAfter: printGoals(context, after, goalsAfter),
+        ...place(span, text), usedConstants: usedConstants(after, goals),
+      })),
+      ...(env && { state: proof.create(context, env, { mctx: before, goals, roots: abi.field(outermost, 2) }) }),
     });
     return false;
   });
 }
 
-/** Every `sorry` that was run, written or from a macro: its goal and place; the tactics first, then the terms. */
-function sorries(tree, text, into) {
+/**
+ * Every `sorry` that was run, written or from a macro, as the proof state (owned) that it leaves and its place; the tactics
+ * first, then the terms. `env`: the environment before the declaration; `context`: where the tree has none of its own;
+ * `roots`: goals that the proof began with, if it did not begin here (all borrowed).
+ */
+function sorries(tree, text, env, into, context = null, roots = undefined) {
   const terms = [];
-  eachInfo(tree, null, (info, context) => {
+  eachInfo(tree, context, (info, context) => {
     const tag = abi.tag(info);
     if (tag !== TACTIC && tag !== TERM) return false;
     const elaborated = abi.field(info, 0), stx = infoSyntax(elaborated), kind = syntax.kind(stx);
     if (tag === TACTIC && kind === SORRY.tactic) {
       const goals = abi.field(elaborated, 2);
-      if (!abi.isNil(goals)) into.push({ goal: printGoal(context, abi.field(elaborated, 1), abi.field(goals, 0)), ...place(placed(stx), text) });
+      if (!abi.isNil(goals)) {
+        const first = abi.list([abi.inc(abi.field(goals, 0))]);
+        into.push({ state: proof.create(context, env, { mctx: abi.field(elaborated, 1), goals: first, roots }), ...place(placed(stx), text) });
+        abi.dec(first);
+      }
       return true;                 // it is a macro for a term `sorry`, which is no second one
     }
     if (tag === TERM && kind === SORRY.term) {
       const type = abi.field(elaborated, 2);
-      if (!abi.isNil(type)) terms.push({ goal: printType(context, abi.field(elaborated, 1), abi.field(type, 0)), ...place(placed(stx), text) });
+      if (!abi.isNil(type)) {
+        const state = proof.create(context, env, { lctx: abi.field(elaborated, 1), type: abi.field(type, 0), roots });
+        terms.push({ state, ...place(placed(stx), text) });
+      }
     }
     return false;
   });
   into.push(...terms);
 }
 
-/** The goals of each outermost tactic block, as if a `sorry` stood at its start. */
-function rootGoals(tree, text, into) {
+/** The proof state (owned) at the start of each outermost tactic block, as if a `sorry` stood there. */
+function rootGoals(tree, text, env, into) {
   eachInfo(tree, null, (info, context) => {
     if (abi.tag(info) !== TACTIC) return false;
     const run = abi.field(info, 0), [start] = placed(infoSyntax(run));
-    into.push({ goal: printGoals(context, abi.field(run, 1), abi.field(run, 2)), ...place([start, start], text) });
+    into.push({ state: proof.create(context, env, { mctx: abi.field(run, 1), goals: abi.field(run, 2) }), ...place([start, start], text) });
     return true;
   });
 }

@@ -3,17 +3,21 @@
  * The embedded Lean as a process that speaks leanprover-community/repl's protocol: JSON requests on stdin, JSON answers
  * on stdout, each followed by a blank line. `node repl.cjs ROOT [MAX_BYTES]`.
  *
- * From that protocol: {cmd | path, env?, allTactics?, rootGoals?} → {env, messages?, sorries?, tactics?} or {message}.
+ * From that protocol: {cmd | path, env?, allTactics?, rootGoals?} → {env, messages?, sorries?, tactics?} or {message};
+ * {tactic, proofState} → {proofState, goals, proofStatus, messages?, sorries?, traces?} or {message}.
  * Added here (a REPL that does not know them leaves them out):
  *   timeout: ms                wall-clock limit of this request; the answer has timeout: true
  *   axioms: [name]             → axioms: {name: [axiom] | null}
  *   declarations: true         → commands: [{kind, span, declaration?}] (see declarations.cjs), imports, headerEnd
  *   challenge: true            remember the texts of the commands, so that the environment can be a guard's challenge
  *   guard: {rules, env}        refuse what the rules do not allow and the challenge `env` does not have → refused, holes
- *   discard: true              keep no environment: the answer has no env
+ *   discard: true              keep no environment and no proof state: the answer has no ids
+ *   reuse: true                take over what an earlier text with `reuse`, after the same env, begins with (see runs.cjs)
+ *   steps: true                with tactic: run its tactics one by one as far as they work and goals are left
+ *                              → steps: [{tactic, goals, proofStatus, proofState}], problem? (of the one that did not work)
  *   {compare: {challenge, solution, theorems, timeout?}} → {theorems: {name: {challenge, solution, differs, axioms, refused}},
  *                              sorries: [name]}; refused: what the kernel does not accept on its own (see replay.cjs), or null
- *   {drop: [env]} → {}         {stats: true} → {rss, memory} in bytes
+ *   {drop: [env], dropProofStates: [id]} → {}       {stats: true} → {rss, memory} in bytes
  */
 
 const fs = require('fs');
@@ -22,7 +26,10 @@ const { boot, lastWords } = require('./boot.cjs');
 const frontend = require('./frontend.cjs');
 const guard = require('./guard.cjs');
 const infotree = require('./infotree.cjs');
+const places = require('./text.cjs');
+const proof = require('./proof.cjs');
 const replay = require('./replay.cjs');
+const { Runs } = require('./runs.cjs');
 const statements = require('./statements.cjs');
 const watchdog = require('./watchdog.cjs');
 
@@ -31,8 +38,10 @@ const FATAL = 70;                 // exit code after an error that leaves Lean's
 const AXIOMS = new Set(['propext', 'Classical.choice', 'Quot.sound', 'sorryAx', 'Lean.ofReduceBool', 'Lean.ofReduceNat', 'Lean.trustCompiler',
   'Lean.reduceBool', 'Lean.reduceNat']);
 
-const kept = new Map();           // env id -> { state, imports, trusted }
-let nextEnv = 0;
+const kept = new Map();           // env id -> { state, imports, trusted, runs }
+const runsWithout = new Runs();   // of texts that go on from no environment
+const proofStates = new Map();    // id -> see proof.cjs
+let nextEnv = 0, nextProofState = 0;
 
 class Refusal extends Error {}    // a request that cannot be served; Lean is fine
 
@@ -45,26 +54,48 @@ function environmentOf(id) {
 /** Could there be a `sorry`, by the source or by Lean's own warning (a macro's)? Walking info trees for nothing costs time. */
 const maySorry = (source, messages) => /sorry|admit|stop/.test(source) || messages.some(m => m.kind === 'hasSorry');
 
+function proofStateOf(id) {
+  const found = proofStates.get(id);
+  if (!found) throw new Refusal('Unknown proof state.');
+  return found;
+}
+
+/** Keep a proof state (spent); its id. */
+function keep(state) {
+  proofStates.set(nextProofState, state);
+  return nextProofState++;
+}
+
+/** Information that holds a proof state (spent) as it is answered: with the id under which the state is kept, or without it. */
+function withId({ state, ...rest }, keeps) {
+  if (!state) return rest;
+  if (keeps) return { ...rest, proofState: keep(state) };
+  proof.free(state);
+  return rest;
+}
+const withGoal = found => ({ goal: proof.goals(found.state).join('\n\n'), ...found });
+
 function command(request) {
-  const { cmd: source, env } = request;
+  const { cmd: source, env } = request, keeps = !request.discard;
   const base = isGiven(env) ? environmentOf(env) : null;
   const answer = {}, tactics = [], sorries = [], roots = [], options = { declarations: request.declarations, trusted: request.challenge };
   if (request.timeout) options.timeout = request.timeout;
+  if (request.reuse) options.runs = base ? base.runs ??= new Runs() : runsWithout;
   if (request.guard) {
     const challenge = environmentOf(request.guard.env);
     options.guard = { rules: guard.compile(request.guard.rules), trusted: new Set(challenge.trusted), imports: challenge.imports };
   }
   options.onTrees = (trees, text, environmentBefore, messages) => {
-    if (request.allTactics) for (const tree of trees) infotree.tactics(tree, text, tactics);
-    if (maySorry(source, messages)) for (const tree of trees) infotree.sorries(tree, text, sorries);
-    if (request.rootGoals) for (const tree of trees) infotree.rootGoals(tree, text, roots);
+    if (request.allTactics) for (const tree of trees) infotree.tactics(tree, text, keeps && environmentBefore, options.reuse?.remember ?? ((_, read) => read()), tactics);
+    if (maySorry(source, messages)) for (const tree of trees) infotree.sorries(tree, text, environmentBefore, sorries);
+    if (request.rootGoals) for (const tree of trees) infotree.rootGoals(tree, text, environmentBefore, roots);
   };
   const result = frontend.elaborate(source, base, options);
   sorries.push(...roots);
   if (result.messages.length) answer.messages = result.messages;
   if (result.messages.dropped) answer.droppedMessages = result.messages.dropped;
-  if (sorries.length) answer.sorries = sorries;
-  if (tactics.length) answer.tactics = tactics;
+  if (sorries.length) answer.sorries = sorries.map(s => withId(withGoal(s), keeps));
+  if (tactics.length) answer.tactics = tactics.map(t => withId(t, keeps));
   if (request.declarations) Object.assign(answer, { commands: result.commands, imports: result.imports, headerEnd: result.headerEnd });
   if (request.guard && result.holes.length) answer.holes = result.holes;
   if (result.refused) answer.refused = result.refused;
@@ -74,7 +105,7 @@ function command(request) {
     const here = frontend.stateEnvironment(result.state);
     answer.axioms = Object.fromEntries(request.axioms.map(name => [name, statements.axioms(here, name, AXIOMS)?.map(a => a.name) ?? null]));
   }
-  if (request.discard) forget(result);
+  if (!keeps) forget(result);
   else {
     answer.env = nextEnv++;
     kept.set(answer.env, { state: result.state, before: result.before, imports: result.imports, trusted: result.trusted });
@@ -82,10 +113,44 @@ function command(request) {
   return answer;
 }
 
+/** Run `action(token)` with a cancel token that is set after `timeout` ms (no token without one): [its result, timed out?]. */
+function limited(timeout, action) {
+  if (!timeout) return [action(0), false];
+  const token = abi.ref(abi.box(0));
+  let result, late;
+  watchdog.arm(timeout, token);
+  try { result = action(token); } finally { late = watchdog.disarm(); abi.dec(token); }
+  return [result, late];
+}
+
+const stepAnswer = state => ({ goals: proof.goals(state), proofStatus: proof.status(state) });
+
+function tactic({ tactic: source, proofState, timeout, steps }) {
+  const state = proofStateOf(proofState);
+  if (steps) {
+    const [{ steps: done, problem }, late] = limited(timeout, token => proof.steps(state, source, token));
+    return { steps: done.map(({ text, next }) => ({ tactic: text, ...stepAnswer(next), proofState: keep(next) })),
+      ...(problem !== null && { problem }), ...(late && { timeout: true }) };
+  }
+  const [{ next, problem, messages }, late] = limited(timeout, token => proof.tactic(state, source, token));
+  if (!next) return { message: `Lean error:\n${problem}`, ...(late && { timeout: true }) };
+  const answer = stepAnswer(next), sorries = [], said = proof.traces(next, state);
+  if (maySorry(source, messages)) {
+    const { trees, context } = proof.infoTrees(next);
+    for (const tree of trees) infotree.sorries(tree, NOWHERE, proof.environment(state), sorries, context, state.roots);
+    abi.dec(context);
+  }
+  if (messages.length) answer.messages = messages;
+  if (sorries.length) answer.sorries = sorries.map(s => withId(withGoal(s), true)).map(({ pos, endPos, ...sorry }) => sorry);
+  if (said.length) answer.traces = said;
+  return { ...answer, proofState: keep(next) };
+}
+const NOWHERE = places('');
+
 function compare({ challenge, solution, theorems, timeout }) {
-  const theirs = environmentOf(solution), token = timeout ? abi.ref(abi.box(0)) : 0;
+  const theirs = environmentOf(solution);
   const [a, b] = [environmentOf(challenge), theirs].map(kept => frontend.stateEnvironment(kept.state));
-  const facts = name => {
+  const facts = (name, token) => {
     const fact = statements.compare(a, b, name, AXIOMS);
     const wanted = abi.parseName(name);
     // Without a `before` (no guard) there is nothing to begin from; and what differs need not be checked.
@@ -93,17 +158,17 @@ function compare({ challenge, solution, theorems, timeout }) {
     abi.dec(wanted);
     return fact;
   };
-  if (token) watchdog.arm(timeout, token);
-  try {
-    const answer = { theorems: Object.fromEntries(theorems.map(name => [name, facts(name)])), sorries: statements.newConstantsUsing(b, theirs.before, 'sorryAx') };
-    return token && watchdog.disarm() ? { ...answer, timeout: true } : answer;
-  } finally { if (token) abi.dec(token); }
+  const [answer, late] = limited(timeout, token => ({ theorems: Object.fromEntries(theorems.map(name => [name, facts(name, token)])),
+    sorries: statements.newConstantsUsing(b, theirs.before, 'sorryAx') }));
+  return late ? { ...answer, timeout: true } : answer;
 }
 
-const forget = kept => { abi.dec(kept.state); if (kept.before) abi.dec(kept.before); };
+const forget = kept => { abi.dec(kept.state); if (kept.before) abi.dec(kept.before); kept.runs?.free(); };
 
-function drop(ids) {
-  for (const id of ids) { const found = kept.get(id); if (found) { forget(found); kept.delete(id); } }
+/** Let go of environments and of proof states; ids that are unknown are as good as gone. */
+function drop(environments = [], states = []) {
+  for (const id of environments) { const found = kept.get(id); if (found) { forget(found); kept.delete(id); } }
+  for (const id of states) { const found = proofStates.get(id); if (found) { proof.free(found); proofStates.delete(id); } }
   return {};
 }
 
@@ -117,7 +182,8 @@ function readFile(path) {
 const isText = x => typeof x === 'string', isNatural = x => Number.isInteger(x) && x >= 0;
 const isGiven = x => x !== undefined && x !== null;
 const listOf = isItem => x => Array.isArray(x) && x.every(isItem);
-const FIELDS = { cmd: isText, path: isText, env: isNatural, timeout: isNatural, axioms: listOf(isText), drop: listOf(isNatural) };
+const FIELDS = { cmd: isText, path: isText, tactic: isText, env: isNatural, proofState: isNatural, timeout: isNatural, axioms: listOf(isText),
+  drop: listOf(isNatural), dropProofStates: listOf(isNatural) };
 
 function answerTo(request) {
   if (typeof request !== 'object' || request === null) throw new Refusal('Could not parse as a valid JSON command: an object is expected');
@@ -125,9 +191,10 @@ function answerTo(request) {
   if (typeof request.cmd === 'string') return command(request);
   if (typeof request.path === 'string') return command({ ...request, cmd: readFile(request.path) });
   if (request.compare) return compare(request.compare);
-  if (request.drop) return drop(request.drop);
+  if (isText(request.tactic) && isGiven(request.proofState)) return tactic(request);
+  if (request.drop || request.dropProofStates) return drop(request.drop, request.dropProofStates);
   if (request.stats) return { rss: process.memoryUsage().rss, memory: abi.memoryBytes() };
-  throw new Refusal('Could not parse as a valid JSON command: none of cmd, path, compare, drop, stats');
+  throw new Refusal('Could not parse as a valid JSON command: none of cmd, path, tactic with proofState, compare, drop, stats');
 }
 
 /** Write all of a text: a pipe takes 64 KB at once and may take part of a chunk. */

@@ -1,0 +1,36 @@
+'use strict';
+/** Lean's messages as the community REPL words them. */
+
+const abi = require('./abi.cjs');
+
+const MAX_MESSAGE = 20000;        // characters; `grind` can fail with megabytes
+const MAX_MESSAGES = 1000;
+const SEVERITY = { information: 'info', warning: 'warning', error: 'error' };
+
+function message(m) {
+  const j = JSON.parse(abi.takeText(abi.W.l_Lean_Json_compress(abi.W.l_Lean_Message_toJson(abi.inc(m)))));
+  return {
+    severity: SEVERITY[j.severity] ?? j.severity, pos: j.pos, endPos: j.endPos ?? null, data: capped(j.data.trim()),
+    ...(j.kind && j.kind !== '[anonymous]' && { kind: j.kind }),
+  };
+}
+
+const capped = text => text.length > MAX_MESSAGE ? `${text.slice(0, MAX_MESSAGE)}… (${text.length - MAX_MESSAGE} more characters)` : text;
+
+/** The messages of a borrowed log, appended; past MAX_MESSAGES only the first error is still kept. */
+function drain(log, messages) {
+  const items = abi.W.l_Lean_MessageLog_toArray(log);
+  for (const m of abi.arrayItems(items)) {
+    if (messages.length < MAX_MESSAGES) messages.push(message(m));
+    else {
+      messages.dropped = (messages.dropped ?? 0) + 1;
+      if (!messages.some(x => x.severity === 'error')) { const late = message(m); if (late.severity === 'error') messages.push(late); }
+    }
+  }
+  abi.dec(items);
+}
+
+/** What an exception (owned) says. */
+const exceptionText = e => capped(abi.takeText(abi.W.l_Lean_MessageData_toString(abi.W.l_Lean_Exception_toMessageData(e))));
+
+module.exports = { drain, exceptionText };
