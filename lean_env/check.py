@@ -152,20 +152,23 @@ class Steps:
 
     complete: no goal is left, and the kernel accepted the proof term. Only a Verdict of the whole text says "proved".
     problem: what Lean said of the tactic that did not work; empty if all did.
+    failed: that tactic, unless Lean could not even read it.
     """
 
     steps: tuple[Step, ...] = ()
     complete: bool = False
     problem: str = ""
+    failed: str = ""
     ended: Ended = Ended.COMPLETED
 
     @classmethod
     def read(cls, answer: dict[str, Any]) -> Steps:
         """From the REPL's answer to a `tactic` with `steps`."""
-        steps = answer["steps"]
+        steps, late = answer["steps"], bool(answer.get("timeout"))
         return cls(
             steps=tuple(Step(s["tactic"], tuple(s["goals"])) for s in steps),
             complete=bool(steps) and steps[-1]["proofStatus"] == "Completed",
-            problem=answer.get("problem", ""),
-            ended=Ended.TIMEOUT if answer.get("timeout") else Ended.COMPLETED,
+            problem="wall-clock limit reached" if late else answer.get("problem", ""),
+            failed="" if late else answer.get("failed", ""),
+            ended=Ended.TIMEOUT if late else Ended.COMPLETED,
         )

@@ -44,3 +44,15 @@ class Meter:
     def samples_left(self, wanted: int) -> int:
         """How many of the wanted samples may still be asked for."""
         return wanted if self.budget.samples is None else max(0, min(wanted, self.budget.samples - self.samples))
+
+    def part(self, share: float) -> Budget:
+        """A share of what is left, at least one sample, check and second of it."""
+
+        def of(left: int | None) -> int | None:
+            return None if left is None else min(max(0, left), max(1, round(share * left)))
+
+        samples = None if self.budget.samples is None else self.budget.samples - self.samples
+        checks = None if self.budget.checks is None else self.budget.checks - self.checks
+        left = max(0.0, self.seconds_left)
+        seconds = None if self.budget.seconds is None else min(left, max(1.0, share * left))
+        return Budget(of(samples), of(checks), seconds)

@@ -9,8 +9,9 @@ from collections.abc import Callable
 from data import Theorem
 from lean_env import LeanPool, Reason, Verdict
 from prover.policy import Params, Policy, Prompt, Sample
+from search import trace
 from search.budget import Budget, Meter
-from search.searcher import SearchResult
+from search.searcher import SearchResult, first_goal
 
 LIMITS = (1.0, 4.0, 15.0)  # seconds for one check: what is cut off by one limit waits for the next
 _BATCH = 16  # proofs asked for at once
@@ -24,34 +25,32 @@ class Sampling:
     again with the next longer limit when all others have had their turn.
     """
 
+    name = "sampling"
+
     def __init__(
         self,
         pool: LeanPool,
         policy: Policy,
+        *,
+        seed: int = 0,
         limits: tuple[float, ...] = LIMITS,
         progress: Callable[[Meter], None] | None = None,
     ) -> None:
         self.pool = pool
         self.policy = policy
+        self.seed = seed
         self.limits = limits
         self.progress = progress
 
     async def prove(self, theorem: Theorem, budget: Budget) -> SearchResult:
         meter, result = Meter(budget), SearchResult(theorem)
-        goal = await self._goal(theorem, result)
+        result.trace = trace.Trace(self.name, theorem.name, theorem.statement)
+        goal = await first_goal(self.pool, theorem, result)
         if goal is not None:
+            result.trace.nodes.append(trace.Node(None, "", goal))
             await _Run(self, Prompt(theorem, goal), meter, result).run()
         result.spent(meter)
         return result
-
-    async def _goal(self, theorem: Theorem, result: SearchResult) -> str | None:
-        """The tactic state at the start of the proof; None, with the problem in the result, if there is none."""
-        check = await self.pool.check(theorem.challenge, context=theorem.context)
-        if check.ok and check.sorries:
-            return check.sorries[0].goal
-        said = check.errors or check.messages
-        result.problem = str(said[0]) if said else check.detail or "the statement leaves no goal"
-        return None
 
 
 class _Run:
@@ -91,7 +90,7 @@ class _Run:
         """The next proof to try and the index of its limit."""
         if not self.waiting[0] and self.more:
             wanted = self.meter.samples_left(_BATCH)
-            params = Params(start=self.meter.samples)
+            params = Params(self.meter.samples, self.search.seed)
             samples = (await self.search.policy.sample([self.prompt], wanted, params))[0] if wanted else []
             self.more = len(samples) == wanted > 0
             self.meter.samples += len(samples)
@@ -110,7 +109,5 @@ class _Run:
         self._record(sample, verdict)
 
     def _record(self, sample: Sample, verdict: Verdict) -> None:
-        self.result.reasons[verdict.reason] += 1
+        self.result.add(sample, verdict)
         self.search.policy.learn(sample, verdict.proved)
-        if verdict.proved and not self.result.proved:
-            self.result.proof, self.result.verdict, self.result.family = sample.proof, verdict, sample.family

@@ -7,8 +7,11 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from data import Theorem
-from lean_env import Reason, Verdict
+from lean_env import LeanPool, Reason, Verdict
+from prover.policy import Sample
+from search import trace
 from search.budget import Budget, Meter
+from search.trace import Trace
 
 
 @dataclass
@@ -24,19 +27,44 @@ class SearchResult:
     seconds: float = 0.0
     reasons: Counter[Reason] = field(default_factory=Counter)  # how attempts ended
     problem: str = ""  # why nothing could be tried at all
+    trace: Trace | None = None  # what was tried
 
     @property
     def proved(self) -> bool:
         return self.proof is not None
 
+    def add(self, sample: Sample, verdict: Verdict) -> None:
+        """Take over the verdict on a whole proof, at the start of the trace's tree."""
+        self.reasons[verdict.reason] += 1
+        assert self.trace is not None
+        if verdict.proved and not self.proved:
+            self.proof, self.verdict, self.family = sample.proof, verdict, sample.family
+            self.trace.found, self.trace.completed = (0,), len(self.trace.attempts)
+        self.trace.attempts.append(trace.Attempt(0, sample.proof, verdict.reason, verdict.detail, family=sample.family))
+
     def spent(self, meter: Meter) -> None:
-        """Take over the meter's readings."""
+        """Take over the meter's readings; the search has come to its end."""
         self.samples, self.checks, self.seconds = meter.samples, meter.checks, meter.seconds
+        if self.trace is not None:
+            self.trace.proof, self.trace.problem = self.proof, self.problem
+            self.trace.checks, self.trace.seconds = self.checks, self.seconds
 
 
 class Searcher(Protocol):
     """Anything that looks for a proof of one theorem."""
 
+    name: str
+
     async def prove(self, theorem: Theorem, budget: Budget) -> SearchResult:
         """Search until a proof is found or the budget is spent. Raises nothing that the theorem could cause."""
         ...
+
+
+async def first_goal(pool: LeanPool, theorem: Theorem, result: SearchResult) -> str | None:
+    """The tactic state at the start of the proof; None, with the problem in the result, if there is none."""
+    check = await pool.check(theorem.challenge, context=theorem.context)
+    if check.ok and check.sorries:
+        return check.sorries[-1].goal
+    said = check.errors or check.messages
+    result.problem = str(said[0]) if said else check.detail or "the statement leaves no goal"
+    return None

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True)
 class Node:
-    """A tactic state. Nodes are numbered in the order they were found; 0 is the start of the proof.
+    """A tactic state. Nodes are numbered as they were found, parents first; 0 is the start of the proof.
 
     parent, text: the node it was first reached from, and the tactics that lead from there to here.
     visits, value: times it was on a selected path, and the mean reward it then earned (None: nothing is known yet).
@@ -38,7 +38,11 @@ class Attempt:
 
 @dataclass
 class Trace:
-    """One search. `found`: the nodes of the found proof from the start, and the attempt that completed it."""
+    """One search.
+
+    found, completed: the nodes of the found proof from the start, and the number of the attempt that completed it.
+    problem: why nothing could be tried at all. checks: questions to Lean; seconds: wall time.
+    """
 
     search: str
     theorem: str
@@ -48,5 +52,6 @@ class Trace:
     proof: str | None = None
     found: tuple[int, ...] = ()
     completed: int | None = None
+    problem: str = ""
     checks: int = 0
     seconds: float = 0.0

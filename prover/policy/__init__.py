@@ -2,10 +2,10 @@
 
 from collections.abc import Callable
 
-from prover.policy.base import Params, Policy, Prompt, Sample
+from prover.policy.base import Params, Policy, Prompt, Round, Sample
 from prover.policy.tactics.policy import TacticsPolicy
 
 POLICIES: dict[str, Callable[[], Policy]] = {"tactics": TacticsPolicy}
 """The policies by the names that the command line knows."""
 
-__all__ = ["POLICIES", "Params", "Policy", "Prompt", "Sample", "TacticsPolicy"]
+__all__ = ["POLICIES", "Params", "Policy", "Prompt", "Round", "Sample", "TacticsPolicy"]

@@ -47,15 +47,27 @@ class Sample:
 
 @dataclass(frozen=True)
 class Params:
-    """How to sample. `start`: the samples of a prompt are numbered; those from this number on are wanted."""
+    """How to sample.
+
+    start: the samples of a prompt are numbered; those from this number on are wanted.
+    seed: the same seed gives the same samples, where the policy can.
+    partial: samples that leave goals open are of use, too.
+    """
 
     start: int = 0
+    seed: int = 0
+    partial: bool = False
 
 
 class Policy(Protocol):
-    """Anything that proposes proofs."""
+    """Anything that proposes proofs.
+
+    stepwise: its samples are a few tactics each, worth trying even if they leave goals open; a search runs them one by
+    one on kept proof states. Otherwise they are proofs to the end.
+    """
 
     name: str
+    stepwise: bool
 
     async def sample(self, prompts: Sequence[Prompt], n: int, params: Params) -> list[list[Sample]]:
         """Up to `n` samples for each prompt; fewer means that there are no more."""

@@ -25,6 +25,7 @@ class Listed:
     """A policy that knows its proofs by heart, and remembers what it was asked and told."""
 
     name = "listed"
+    stepwise = False
 
     def __init__(self, *proofs: str) -> None:
         self.proofs, self.asked, self.told = proofs, [], []

@@ -211,7 +211,8 @@ function tactic(state, text, token) {
 
 /**
  * Run a text of tactics on a proof state (borrowed) one by one, until one fails or no goal is left. Returns { problem (text
- * or null), steps: [{ text, next (owned) }] }; the texts as lines, with the comments before each tactic, are the proof so far.
+ * or null), failed (text of the tactic that it is about, if it was run), steps: [{ text, next (owned) }] }; the texts as
+ * lines, with the comments before each tactic, are the proof so far.
  */
 function steps(state, source, token) {
   const env = abi.field(state.coreState, STATE.env), done = [];
@@ -223,12 +224,12 @@ function steps(state, source, token) {
     parsed = parse(env, text);
   }
   const input = inputOf(text), bytes = Buffer.from(text, 'utf8');
-  let start = 0;
+  let start = 0, failed;
   for (const { stx, end } of parsed.tactics) {
+    const [, semicolon, added] = /^\s*(;?)\s*(.*)$/s.exec(bytes.toString('utf8', start, end));
     const { next, problem: failure, messages } = evaluate(state, stx, token, input);
     const error = failure ?? messages.find(m => m.severity === 'error')?.data;      // an error that Lean recovered from is one
-    if (error !== undefined) { if (next) free(next); problem = error; break; }
-    const [, semicolon, added] = /^\s*(;?)\s*(.*)$/s.exec(bytes.toString('utf8', start, end));
+    if (error !== undefined) { if (next) free(next); [problem, failed] = [error, added]; break; }
     if (semicolon && added.includes('\n')) {       // it cannot be moved to a line of its own: its further lines keep their columns
       const last = done[done.length - 1];
       free(last.next);
@@ -238,7 +239,7 @@ function steps(state, source, token) {
     [state, start] = [next, end];
   }
   [parsed.block, input].forEach(abi.dec);
-  return { problem, steps: done };
+  return { problem, failed, steps: done };
 }
 
 /** New traces of a state since an earlier one. */

@@ -14,7 +14,7 @@
  *   discard: true              keep no environment and no proof state: the answer has no ids
  *   reuse: true                take over what an earlier text with `reuse`, after the same env, begins with (see runs.cjs)
  *   steps: true                with tactic: run its tactics one by one as far as they work and goals are left
- *                              → steps: [{tactic, goals, proofStatus, proofState}], problem? (of the one that did not work)
+ *                              → steps: [{tactic, goals, proofStatus, proofState}], problem?, failed? (of the one that did not work)
  *   {compare: {challenge, solution, theorems, timeout?}} → {theorems: {name: {challenge, solution, differs, axioms, refused}},
  *                              sorries: [name]}; refused: what the kernel does not accept on its own (see replay.cjs), or null
  *   {drop: [env], dropProofStates: [id]} → {}       {stats: true} → {rss, memory} in bytes
@@ -128,9 +128,9 @@ const stepAnswer = state => ({ goals: proof.goals(state), proofStatus: proof.sta
 function tactic({ tactic: source, proofState, timeout, steps }) {
   const state = proofStateOf(proofState);
   if (steps) {
-    const [{ steps: done, problem }, late] = limited(timeout, token => proof.steps(state, source, token));
+    const [{ steps: done, problem, failed }, late] = limited(timeout, token => proof.steps(state, source, token));
     return { steps: done.map(({ text, next }) => ({ tactic: text, ...stepAnswer(next), proofState: keep(next) })),
-      ...(problem !== null && { problem }), ...(late && { timeout: true }) };
+      ...(problem !== null && { problem, failed }), ...(late && { timeout: true }) };
   }
   const [{ next, problem, messages }, late] = limited(timeout, token => proof.tactic(state, source, token));
   if (!next) return { message: `Lean error:\n${problem}`, ...(late && { timeout: true }) };

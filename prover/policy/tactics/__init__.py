@@ -1,19 +1,21 @@
 """The policy without a model: proof proposals from the shape of a printed tactic state."""
 
 from collections.abc import Callable, Iterator
+from itertools import chain, islice
 
 from prover.policy.tactics.algebra import algebra
 from prover.policy.tactics.automation import automation
 from prover.policy.tactics.induction import inductions, likely_inductions
 from prover.policy.tactics.instances import instances
 from prover.policy.tactics.normalise import normalised, substituted
+from prover.policy.tactics.openings import bundles, openings
 from prover.policy.tactics.proposal import Proposal, Ranking
 from prover.policy.tactics.residues import residues
 from prover.policy.tactics.search import searches
 from prover.policy.tactics.state import Goal, read_goals
 from prover.policy.tactics.structure import structures, unfoldings
 
-__all__ = ["Proposal", "Ranking", "proposals"]
+__all__ = ["Proposal", "Ranking", "proposals", "steps"]
 
 MAX_PROPOSALS = 300  # what two Lean workers get through in about a minute
 
@@ -25,9 +27,27 @@ def proposals(goal: str) -> Iterator[Proposal]:
 
     Only the first goal of `goal` is looked at. A state that does not parse still gets the plain automation.
     """
+    first = _first(goal)
+    return _distinct(chain(automation(first), _templates(first)))
+
+
+def steps(goal: str) -> Iterator[Proposal]:
+    """What is worth trying on a printed goal in a search that can go on from what is left open.
+
+    Automation in bundles, then single steps in between the templates of whole proofs.
+    """
+    first = _first(goal)
+    return _distinct(chain(bundles(first), _alternating(_templates(first), openings(normalised(first)))))
+
+
+def _first(goal: str) -> Goal:
     goals = read_goals(goal)
+    return goals[0] if goals else Goal((), goal, None)
+
+
+def _distinct(found: Iterator[Proposal]) -> Iterator[Proposal]:
     seen: set[str] = set()
-    for proposal in _all(goals[0] if goals else Goal((), goal, None)):
+    for proposal in found:
         if proposal.text not in seen:
             seen.add(proposal.text)
             yield proposal
@@ -35,8 +55,15 @@ def proposals(goal: str) -> Iterator[Proposal]:
                 return
 
 
-def _all(goal: Goal) -> Iterator[Proposal]:
-    yield from automation(goal)
+def _alternating(most: Iterator[Proposal], some: Iterator[Proposal]) -> Iterator[Proposal]:
+    """Three of the first for each of the second, and then what is left of either."""
+    while group := list(islice(most, 3)):
+        yield from group
+        yield from islice(some, 1)
+    yield from some
+
+
+def _templates(goal: Goal) -> Iterator[Proposal]:
     plain = normalised(goal)
     forms = list({(form.prefix, form.target): form for form in (substituted(plain), plain)}.values())
     templates: list[Template] = [

@@ -4,25 +4,27 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Sequence
+from dataclasses import replace
 
 from prover.policy.base import Params, Prompt, Sample
-from prover.policy.tactics import Proposal, Ranking, proposals
+from prover.policy.tactics import Proposal, Ranking, proposals, steps
 
-_REMEMBERED = 64  # theorems whose order is kept, so that their samples keep their numbers
+_REMEMBERED = 10_000  # goals whose order is kept, so that their samples keep their numbers
 
 
 class TacticsPolicy:
     """No model: Lean's automation and templates built from the goal, those first that proved other theorems before."""
 
     name = "tactics"
+    stepwise = True
 
     def __init__(self) -> None:
         self._ranking = Ranking()
-        self._orders: OrderedDict[Prompt, list[Proposal]] = OrderedDict()
+        self._orders: OrderedDict[tuple[str, Params], list[Proposal]] = OrderedDict()
 
     async def sample(self, prompts: Sequence[Prompt], n: int, params: Params) -> list[list[Sample]]:
         return [
-            [Sample(p.text, p.family) for p in self._order(prompt)[params.start : params.start + n]]
+            [Sample(p.text, p.family) for p in self._order(prompt, params)[params.start : params.start + n]]
             for prompt in prompts
         ]
 
@@ -30,9 +32,11 @@ class TacticsPolicy:
         if proved:
             self._ranking.succeeded(sample.family)
 
-    def _order(self, prompt: Prompt) -> list[Proposal]:
-        if prompt not in self._orders:
-            self._orders[prompt] = list(self._ranking.rank(proposals(prompt.goal)))
+    def _order(self, prompt: Prompt, params: Params) -> list[Proposal]:
+        key = (prompt.goal, replace(params, start=0))
+        if key not in self._orders:
+            found = (steps if params.partial else proposals)(prompt.goal)
+            self._orders[key] = self._ranking.rank(found, params.seed)
             if len(self._orders) > _REMEMBERED:
                 self._orders.popitem(last=False)
-        return self._orders[prompt]
+        return self._orders[key]

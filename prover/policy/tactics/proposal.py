@@ -1,5 +1,7 @@
 """What the policy proposes, and how proposals learn from success."""
 
+import math
+import random
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -17,6 +19,9 @@ AUTOMATION = "automation"
 """The family of single tactics, each a few milliseconds: it stays first whatever else has succeeded."""
 
 
+_SPREAD = 0.5  # standard deviation of the logarithm of a rank, for a seed
+
+
 class Ranking:
     """Moves families that have succeeded to the front, behind automation. It lives in memory, for one run."""
 
@@ -26,6 +31,13 @@ class Ranking:
     def succeeded(self, family: str) -> None:
         self._successes[family] += 1
 
-    def rank(self, proposals: Iterable[Proposal]) -> list[Proposal]:
-        """Proposals of more successful families first; otherwise the order stays."""
-        return sorted(proposals, key=lambda p: (p.family != AUTOMATION, -self._successes[p.family]))
+    def rank(self, proposals: Iterable[Proposal], seed: int = 0) -> list[Proposal]:
+        """Proposals of more successful families first; otherwise the order stays, but for chance where a seed is given.
+
+        Each proposal's place is then drawn anew around where it stood (a Gumbel-like perturbation of the logarithm of
+        its rank): what stood first comes early, and no two seeds try all the same things in the same order.
+        """
+        chance = random.Random(seed)
+        places = {p: rank * math.exp(_SPREAD * chance.gauss(0, 1)) if seed else rank
+                  for rank, p in enumerate(proposals, start=1)}  # fmt: skip
+        return sorted(places, key=lambda p: (p.family != AUTOMATION, -self._successes[p.family], places[p]))

@@ -1,0 +1,39 @@
+"""What a search leaves for people: a page to look at, its data as JSON, and its tree as GraphML."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from search.report import network, page, store
+from search.report.network import graph
+from search.report.store import read
+from search.trace import Trace
+
+__all__ = ["graph", "read", "write"]
+
+
+def write(trace: Trace, folder: Path) -> list[Path]:
+    """Write `<name>.html`, `<name>.json`, `<name>.graphml` and an `index.html` of all traces in the folder.
+
+    An earlier trace of the same theorem is replaced. Returns the files, the page first. Raises OSError.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    base = store.file_name(trace.theorem)
+    files = {
+        folder / f"{base}.html": page.page(trace, base),
+        folder / f"{base}.json": store.dumps(trace),
+        folder / f"{base}.graphml": network.dumps(trace),
+    }
+    for path, content in files.items():
+        _put(path, content)
+    index = folder / "index.html"
+    _put(index, page.index(store.heads(folder)))
+    return [*files, index]
+
+
+def _put(path: Path, content: bytes) -> None:
+    """So that nobody ever reads half a file."""
+    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    draft.write_bytes(content)
+    draft.replace(path)

@@ -1,0 +1,342 @@
+"""RMaxTS: Monte-Carlo tree search over tactic states, driven by the wish to find new ones (DeepSeek-Prover-V1.5, §3)."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections import defaultdict, deque
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from data import Theorem
+from lean_env import LeanPool, Reason
+from prover.policy import Params, Policy, Prompt, Sample
+from search import trace
+from search.budget import Budget, Meter
+from search.expansion import Expansion, Reached, Stepwise, Tried, Whole, joined
+from search.journal import Journal
+from search.searcher import SearchResult, first_goal
+from search.tree import Node, Route, Tree
+
+LIMITS = (1.0, 4.0, 15.0)  # seconds for one check: what is cut off by one limit waits for the next
+_PATIENCE = 1.0  # seconds that checks under way may take when they are no longer needed
+KNOWN = "known"  # outcome of a text that begins as one that failed there before: Lean is not asked again
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What an expansion will try: samples `start` to `start + wanted` of the policy, or one that was cut off before."""
+
+    node: Node
+    before: str  # the proof so far
+    column: int
+    start: int = 0
+    wanted: int = 0
+    again: Sample | None = None
+    limit: int = 0  # index of the time limit
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """A sample tried at a node, and what became of it. `known`: it was clear without a question to Lean."""
+
+    sample: Sample
+    tried: Tried
+    known: bool = False
+
+    def as_json(self) -> dict[str, Any]:
+        row = {"text": self.sample.proof, "family": self.sample.family, "known": self.known}
+        return row | self.tried.as_json()
+
+    @classmethod
+    def from_json(cls, row: dict[str, Any]) -> Attempt:
+        return cls(Sample(row["text"], row["family"]), Tried.from_json(row), row["known"])
+
+
+@dataclass
+class _Place:
+    """What is known of a node besides its statistics."""
+
+    leads: dict[str, Node] = field(default_factory=dict)  # tactics that were run here, and where they lead
+    failed: set[str] = field(default_factory=set)  # tactics and whole texts that do not work here
+    waiting: deque[tuple[Sample, int]] = field(default_factory=deque)  # cut off by a limit; index of the next one
+    more: bool = True  # may the policy have further samples here?
+
+    @property
+    def done(self) -> bool:
+        return not self.more and not self.waiting
+
+
+class RMaxTS:
+    """Several trees share a budget; each expands at several places at once.
+
+    An expansion asks the policy for `width` samples at one node and tries them. Results are taken in the order in which
+    the expansions began, so that the same samples and seed give the same tree, whatever takes how long.
+
+    trees: independent trees with seeds of their own (root parallelism). concurrency: expansions under way in a tree.
+    journals: a folder for checkpoints; a search that finds its own there goes on from it.
+    """
+
+    name = "rmaxts"
+
+    def __init__(
+        self,
+        pool: LeanPool,
+        policy: Policy,
+        *,
+        seed: int = 0,
+        trees: int = 1,
+        concurrency: int | None = None,
+        width: int = 1,
+        limits: tuple[float, ...] = LIMITS,
+        journals: Path | None = None,
+        progress: Callable[[Meter], None] | None = None,
+    ) -> None:
+        self.pool, self.policy, self.seed, self.trees, self.width = pool, policy, seed, trees, width
+        self.concurrency = concurrency or 2 * pool.size
+        self.limits, self.journals, self.progress = limits, journals, progress
+        self.expansion: Expansion = Stepwise(pool) if policy.stepwise else Whole(pool)
+
+    async def prove(self, theorem: Theorem, budget: Budget) -> SearchResult:
+        """Raises JournalError, OSError if checkpoints are wanted and the folder is of no use."""
+        meter, result = Meter(budget), SearchResult(theorem)
+        goal = await first_goal(self.pool, theorem, result)
+        if goal is not None:
+            searches = [_Search(self, theorem, goal, self.seed + n, meter, result) for n in range(self.trees)]
+            tasks = [asyncio.create_task(search.run()) for search in searches]
+            try:
+                done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)
+                for task in done:
+                    task.result()
+            finally:
+                for task in tasks:
+                    task.cancel()
+                await asyncio.gather(*tasks, return_exceptions=True)
+            result.trace = next((s for s in searches if s.completed is not None), searches[0]).trace()
+        result.spent(meter)
+        return result
+
+
+class _Search:
+    """One tree under way."""
+
+    def __init__(
+        self, rmaxts: RMaxTS, theorem: Theorem, goal: str, seed: int, meter: Meter, result: SearchResult
+    ) -> None:
+        self.rmaxts, self.theorem, self.seed, self.meter, self.result = rmaxts, theorem, seed, meter, result
+        self.tree = Tree(goal)
+        self.places: defaultdict[int, _Place] = defaultdict(_Place)
+        self.tried: list[trace.Attempt] = []
+        self.texts = [""]  # of each node, the tactics that led there from its parent
+        self.expansions = 0
+        self.completed: int | None = None  # number of the attempt that was a proof
+        self.journal: Journal | None = None
+        if rmaxts.journals is not None:
+            how = {"policy": rmaxts.policy.name, "seed": seed, "width": rmaxts.width, "window": rmaxts.concurrency}
+            self.journal = Journal.of(rmaxts.journals, theorem, **how)
+
+    async def run(self) -> None:
+        window: deque[tuple[Route, Plan, asyncio.Task[list[Attempt]]]] = deque()
+        try:
+            while not self.result.proved:
+                while len(window) < self.rmaxts.concurrency and not self._spent:
+                    route = self.tree.select()
+                    if route is None:
+                        break
+                    plan = self._plan(route[-1][0])
+                    window.append((route, plan, asyncio.create_task(self._expand(plan, self.expansions))))
+                    self.expansions += 1
+                if not window or not await self._first([task for *_, task in window]):
+                    break
+                number = self.expansions - len(window)
+                route, plan, task = window.popleft()
+                self._take(route, plan, task.result(), number)
+                if self.rmaxts.progress:
+                    self.rmaxts.progress(self.meter)
+            for route, plan, task in window:  # the proof may be one that others were to be taken before
+                if (
+                    self.result.proved
+                    and task.done()
+                    and any(a.tried.proof == self.result.proof for a in task.result())
+                ):
+                    self._take(route, plan, task.result(), None)
+                    break
+        finally:
+            tasks = [task for *_, task in window]
+            if tasks:
+                await asyncio.wait(tasks, timeout=_PATIENCE)
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            if self.journal:
+                self.journal.close()
+
+    @property
+    def _recorded(self) -> int:
+        return len(self.journal.rows) if self.journal else 0
+
+    @property
+    def _spent(self) -> bool:
+        """Is the budget spent? What the journal has is taken over in any case."""
+        return self.expansions >= self._recorded and (self.meter.exhausted or not self.meter.samples_left(1))
+
+    async def _first(self, tasks: list[asyncio.Task[list[Attempt]]]) -> bool:
+        """Wait for the first of the expansions; False if the time is up or any of them has found a proof."""
+        while not tasks[0].done():
+            left = None if self.meter.budget.seconds is None else max(0.0, self.meter.seconds_left)
+            running = [task for task in tasks if not task.done()]
+            done, _ = await asyncio.wait(running, timeout=left, return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                task.result()
+            if not done or self.result.proved:
+                return False
+        return True
+
+    # ---- one expansion: planned and taken in order, made at the same time as others ----
+
+    def _plan(self, node: Node) -> Plan:
+        place = self.places[node.id]
+        text, column = random.Random(f"{self.seed} {self.expansions}").choice(node.texts)
+        if place.more:
+            plan = Plan(node, text, column, node.asked, self.rmaxts.width)
+            node.asked += plan.wanted
+        else:
+            sample, limit = place.waiting.popleft()
+            plan = Plan(node, text, column, again=sample, limit=limit)
+        if place.done:
+            self.tree.close(node)
+        return plan
+
+    async def _expand(self, plan: Plan, number: int) -> list[Attempt]:
+        """Try samples at a node; or what the journal says they came to."""
+        if self.journal and number < self._recorded:
+            attempts = [Attempt.from_json(row) for row in self.journal.rows[number]["attempts"]]
+            self.meter.samples += 0 if plan.again else len(attempts)
+            self.meter.checks += sum(not a.known for a in attempts)
+            for attempt in attempts:
+                if attempt.tried.proof is not None:
+                    await self._judge(attempt.sample, attempt.tried.proof)
+            return attempts
+        samples = [plan.again] if plan.again else await self._samples(plan)
+        return list(await asyncio.gather(*(self._try(plan, sample) for sample in samples)))
+
+    async def _samples(self, plan: Plan) -> list[Sample]:
+        wanted = self.meter.samples_left(plan.wanted)
+        self.meter.samples += wanted
+        prompt = Prompt(self.theorem, plan.node.goals, plan.before, plan.column)
+        params = Params(plan.start, self.seed, partial=True)
+        samples = (await self.rmaxts.policy.sample([prompt], wanted, params))[0]
+        self.meter.samples -= wanted - len(samples)
+        return samples
+
+    async def _try(self, plan: Plan, sample: Sample) -> Attempt:
+        walked, text = self._walk(plan, sample.proof)
+        before = walked[-1].proof if walked else plan.before
+        place = self.places[self._node(walked, plan.node).id]
+        if not text or text in place.failed or first_tactic(text) in place.failed:
+            outcome, detail = (Reason.ERROR, "it begins as one that failed here") if text else (None, "")
+            return Attempt(sample, Tried(tuple(walked), outcome, detail), known=True)
+        self.meter.checks += 1
+        seconds = min(self.rmaxts.limits[plan.limit], max(0.1, self.meter.seconds_left))
+        tried = await self.rmaxts.expansion(self.theorem, before, text, seconds)
+        if tried.proof is not None:
+            await self._judge(sample, tried.proof)
+        return Attempt(sample, replace(tried, reached=(*walked, *tried.reached)))
+
+    def _walk(self, plan: Plan, text: str) -> tuple[list[Reached], str]:
+        """Go as far as tactics are known: the states on the way, and the text that is left."""
+        node, proof, walked = plan.node, plan.before, []
+        while text:
+            tactic = first_tactic(text)
+            lead = self.places[node.id].leads.get(tactic)
+            if lead is None:
+                break
+            node, proof, text = lead, joined(proof, tactic), text[len(tactic) :].lstrip("\n")
+            walked.append(Reached(node.state, proof))
+        return walked, text
+
+    def _node(self, walked: list[Reached], node: Node) -> Node:
+        return self.tree.node_of(walked[-1].state) if walked else node
+
+    async def _judge(self, sample: Sample, proof: str) -> None:
+        """The last word on a proof that seems complete."""
+        self.meter.checks += 1
+        verdict = await self.rmaxts.pool.judge(self.theorem.claim(proof), self.rmaxts.limits[-1])
+        if verdict.proved and not self.result.proved:
+            self.result.proof, self.result.verdict, self.result.family = proof, verdict, sample.family
+
+    def _take(self, route: Route, plan: Plan, attempts: list[Attempt], number: int | None) -> None:
+        """Add what an expansion came to; `number` of the expansion for the journal, None if it is not to go there."""
+        start, place = plan.node, self.places[plan.node.id]
+        before = len(self.tree.nodes)
+        for attempt in attempts:
+            self._add(plan, attempt)
+        self.tree.reward(route, 1.0 if len(self.tree.nodes) > before else 0.0)
+        if not plan.again:
+            place.more &= len(attempts) == plan.wanted
+        if place.done:
+            self.tree.close(start)
+        if self.journal and number is not None and number >= self._recorded:
+            self.journal.append({"node": start.id, "attempts": [a.as_json() for a in attempts]})
+
+    def _add(self, plan: Plan, attempt: Attempt) -> None:
+        tried, node, proof, visited = attempt.tried, plan.node, plan.before, []
+        for reached in tried.reached:
+            tactic = reached.proof[len(proof) :].lstrip("\n") if reached.proof.startswith(proof) else ""
+            child, new = self.tree.reach(node, reached.state, reached.proof, reached.column)
+            if new:
+                self.texts.append(tactic)
+            if tactic and self.rmaxts.policy.stepwise:
+                self.places[node.id].leads[tactic] = child
+            node, proof = child, reached.proof
+            visited.append(node.id)
+        if tried.failed:
+            self.places[node.id].failed.add(tried.failed)
+        proved = tried.proof is not None and tried.proof == self.result.proof
+        if tried.outcome is Reason.TIMEOUT and plan.limit + 1 < len(self.rmaxts.limits):
+            self.places[plan.node.id].waiting.append((attempt.sample, plan.limit + 1))
+            self.tree.open(plan.node)
+        else:
+            self.places[plan.node.id].failed.add(attempt.sample.proof)
+            if not attempt.known and tried.outcome:
+                self.result.reasons[tried.outcome] += 1
+            self.rmaxts.policy.learn(attempt.sample, proved)
+        outcome = "proved" if proved else KNOWN if attempt.known else tried.outcome or "open"
+        if proved:
+            self.completed = len(self.tried)
+        self.tried.append(
+            trace.Attempt(
+                plan.node.id, attempt.sample.proof, outcome, tried.detail, tuple(visited), attempt.sample.family
+            )
+        )
+
+    def trace(self) -> trace.Trace:
+        """What this tree came to look like."""
+        nodes = [
+            trace.Node(
+                None if node.parent is None else node.parent.id,
+                text,
+                node.goals,
+                node.visits,
+                node.rewards / node.visits if node.visits else None,
+            )
+            for node, text in zip(self.tree.nodes, self.texts, strict=True)
+        ]
+        found: tuple[int, ...] = ()
+        if self.completed is not None:
+            last = self.tried[self.completed]
+            found = tuple(
+                n.id for n in self.tree.path_to(self.tree.nodes[last.reached[-1] if last.reached else last.node])
+            )
+        return trace.Trace(
+            RMaxTS.name, self.theorem.name, self.theorem.statement, nodes, self.tried, None, found, self.completed
+        )
+
+
+def first_tactic(text: str) -> str:
+    """The first tactic of a text that begins at column 0, as far as lines tell: for recognising it, not for cutting."""
+    lines = text.split("\n")
+    end = next((i for i, line in enumerate(lines) if i and line[:1] not in ("", " ", "|", "<", ")")), len(lines))
+    return "\n".join(lines[:end])

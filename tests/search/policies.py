@@ -1,0 +1,35 @@
+"""Policies for tests: what they write is fixed, so that what is tested is the search."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from prover.policy import Params, Prompt, Sample
+
+
+class Scripted:
+    """Writes what a function of the prompt says, in that order; remembers what it was asked and told."""
+
+    name = "scripted"
+
+    def __init__(self, script: Callable[[Prompt], Sequence[str]], *, stepwise: bool = True) -> None:
+        self.script, self.stepwise = script, stepwise
+        self.asked: list[tuple[Prompt, int, Params]] = []
+        self.told: list[tuple[str, bool]] = []
+
+    async def sample(self, prompts: Sequence[Prompt], n: int, params: Params) -> list[list[Sample]]:
+        self.asked += [(prompt, n, params) for prompt in prompts]
+        return [[Sample(t, "scripted") for t in self.script(p)[params.start : params.start + n]] for p in prompts]
+
+    def learn(self, sample: Sample, proved: bool) -> None:
+        self.told.append((sample.proof, proved))
+
+
+def by_goal(answers: dict[str, Sequence[str]]) -> Callable[[Prompt], Sequence[str]]:
+    """What to write where the goal contains a text."""
+    return lambda prompt: next((texts for part, texts in answers.items() if part in prompt.goal), ())
+
+
+def orders(prompt: Prompt, facts: int = 4) -> list[str]:
+    """Every order in which a few facts can be stated: a tree of known size that never proves anything."""
+    return [f"have h{i} : {i} = {i} := rfl" for i in range(facts) if f"h{i} " not in prompt.goal]
