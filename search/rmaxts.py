@@ -63,6 +63,7 @@ class _Place:
     failed: set[str] = field(default_factory=set)  # tactics and whole texts that do not work here
     waiting: deque[tuple[Sample, int]] = field(default_factory=deque)  # cut off by a limit; index of the next one
     more: bool = True  # may the policy have further samples here?
+    passed: bool = False  # reached only on the way to other states: not yet a place to try things at
 
     @property
     def done(self) -> bool:
@@ -283,12 +284,21 @@ class _Search:
 
     def _add(self, plan: Plan, attempt: Attempt) -> None:
         tried, node, proof, visited = attempt.tried, plan.node, plan.before, []
-        for reached in tried.reached:
+        stepwise = self.rmaxts.policy.stepwise
+        for number, reached in enumerate(tried.reached, start=1):
             tactic = reached.proof[len(proof) :].lstrip("\n") if reached.proof.startswith(proof) else ""
             child, new = self.tree.reach(node, reached.state, reached.proof, reached.column)
             if new:
                 self.texts.append(tactic)
-            if tactic and self.rmaxts.policy.stepwise:
+            place = self.places[child.id]
+            if not stepwise or number == len(tried.reached):
+                if place.passed:
+                    place.passed = False
+                    self.tree.open(child)
+            elif new:  # the policy knew how to go on from there: its own next step is a better start than this one
+                place.passed = True
+                self.tree.close(child)
+            if tactic and stepwise:
                 self.places[node.id].leads[tactic] = child
             node, proof = child, reached.proof
             visited.append(node.id)

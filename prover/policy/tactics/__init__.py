@@ -17,6 +17,7 @@ from prover.policy.tactics.structure import structures, unfoldings
 
 __all__ = ["Proposal", "Ranking", "proposals", "steps"]
 
+_TEMPLATES_TO_A_STEP = 6
 MAX_PROPOSALS = 300  # what two Lean workers get through in about a minute
 
 Template = Callable[[Goal], Iterator[Proposal]]
@@ -56,8 +57,8 @@ def _distinct(found: Iterator[Proposal]) -> Iterator[Proposal]:
 
 
 def _alternating(most: Iterator[Proposal], some: Iterator[Proposal]) -> Iterator[Proposal]:
-    """Three of the first for each of the second, and then what is left of either."""
-    while group := list(islice(most, 3)):
+    """Some of the first for each of the second, and then what is left of either."""
+    while group := list(islice(most, _TEMPLATES_TO_A_STEP)):
         yield from group
         yield from islice(some, 1)
     yield from some

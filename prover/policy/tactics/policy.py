@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import replace
@@ -23,8 +24,9 @@ class TacticsPolicy:
         self._orders: OrderedDict[tuple[str, Params], list[Proposal]] = OrderedDict()
 
     async def sample(self, prompts: Sequence[Prompt], n: int, params: Params) -> list[list[Sample]]:
+        """Nothing for a prompt with rounds: it cannot correct, and has other proofs to offer without."""
         return [
-            [Sample(p.text, p.family) for p in self._order(prompt, params)[params.start : params.start + n]]
+            [] if prompt.rounds else [_sample(p, prompt) for p in self._order(prompt, params)[params.start :][:n]]
             for prompt in prompts
         ]
 
@@ -40,3 +42,7 @@ class TacticsPolicy:
             if len(self._orders) > _REMEMBERED:
                 self._orders.popitem(last=False)
         return self._orders[key]
+
+
+def _sample(proposal: Proposal, prompt: Prompt) -> Sample:
+    return Sample(textwrap.indent(proposal.text, " " * prompt.column), proposal.family)

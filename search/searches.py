@@ -1,0 +1,48 @@
+"""The searches by name, and the portfolio that `auto` stands for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from lean_env import LeanPool
+from prover.policy import Policy
+from search.budget import Meter
+from search.portfolio import Portfolio, Turn
+from search.refine import Refine
+from search.rmaxts import RMaxTS
+from search.sampling import Sampling
+from search.searcher import Searcher
+
+SEARCHES = ("auto", "sampling", "rmaxts", "refine")
+
+
+def searcher(
+    name: str,
+    pool: LeanPool,
+    policy: Policy,
+    *,
+    seed: int = 0,
+    journals: Path | None = None,
+    progress: Callable[[Meter], None] | None = None,
+) -> Searcher:
+    """A search by its name; `journals`: a folder for the checkpoints of those that have some (see RMaxTS)."""
+    sampling = Sampling(pool, policy, seed=seed, progress=progress)
+    # Few expansions at a time: each is better placed when it knows what the ones before it came to.
+    window = pool.size if policy.stepwise else None
+    tree = RMaxTS(pool, policy, seed=seed, concurrency=window, journals=journals, progress=progress)
+    refine = Refine(pool, policy, seed=seed, progress=progress)
+    match name:
+        case "sampling":
+            return sampling
+        case "rmaxts":
+            return tree
+        case "refine":
+            return refine
+        case "auto" if (
+            policy.stepwise
+        ):  # it corrects nothing: what it could write in a second round it writes in the first
+            return Portfolio([Turn(tree, 0.5), Turn(sampling, 1.0)])
+        case "auto":
+            return Portfolio([Turn(sampling, 0.3), Turn(refine, 0.4), Turn(tree, 1.0)])
+    raise ValueError(f"no search is called {name!r}; there are: {', '.join(SEARCHES)}")
