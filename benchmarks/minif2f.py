@@ -1,10 +1,12 @@
-"""How many statements of a benchmark file the `tactics` policy proves without Mathlib.
+"""How many statements of a benchmark file the `tactics` policy proves without Mathlib, by search and seed.
 
-    python benchmarks/minif2f.py minif2f_valid.jsonl [--seconds 60] [--workers 2] [--only NAME]
+    python benchmarks/minif2f.py minif2f_valid.jsonl [--search rmaxts --search sampling] [--seeds 3] [--checks 60]
+        [--seconds 60] [--workers 2] [--only NAME]
 
 The file has V1.5's fields (name, formal_statement ending in `:= by`). Statements are tried under the header `core`;
-those that do not elaborate are counted and left out. One line per statement: name, proved or not, seconds, checks, kind
-of proof.
+those that do not elaborate are counted and left out. One line per statement, search and seed: proved or not, seconds,
+checks (questions to Lean, the final verdict included), kind of proof. Then, for each search and seed, how many were
+proved with how many checks. Seed 0 is the policy's own order; other seeds draw another one around it.
 """
 
 from __future__ import annotations
@@ -19,7 +21,10 @@ from data.headers import CORE
 from lean_env import LeanPool
 from lean_env.embedded import install
 from prover.policy import TacticsPolicy
-from search import Budget, Sampling
+from search import Budget
+from search.searches import SEARCHES, searcher
+
+BUDGETS = (5, 10, 20, 40, 60, 100, 200)
 
 
 def theorem(row: dict[str, str]) -> Theorem:
@@ -30,6 +35,9 @@ def theorem(row: dict[str, str]) -> Theorem:
 async def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("file", type=Path)
+    parser.add_argument("--search", action="append", choices=SEARCHES)
+    parser.add_argument("--seeds", type=int, default=1)
+    parser.add_argument("--checks", type=int)
     parser.add_argument("--seconds", type=float, default=60)
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--only", action="append")
@@ -37,19 +45,31 @@ async def main() -> None:
     install.install()
     rows = [json.loads(line) for line in args.file.read_text("utf-8").splitlines()]
     theorems = [theorem(row) for row in rows if not args.only or row["name"] in args.only]
-    asked = proved = 0
+    runs = [(search, seed) for search in args.search or ["auto"] for seed in range(args.seeds)]
+    spent: dict[tuple[str, int], list[int]] = {run: [] for run in runs}  # checks of what was proved
+    total = dict.fromkeys(runs, 0)
     async with LeanPool(workers=args.workers) as pool:
         checks = [await pool.check(t.challenge, context=t.context) for t in theorems]
-        for t, check in zip(theorems, checks, strict=True):
-            if not check.ok or not check.sorries:
-                continue
-            asked += 1
-            # A new policy each time: no statement may profit from another one's proof.
-            result = await Sampling(pool, TacticsPolicy()).prove(t, Budget(seconds=args.seconds))
-            proved += result.proved
-            mark, family = ("proved", result.family) if result.proved else ("-", "")
-            print(f"{t.name:45} {mark:7} {result.seconds:5.1f} s {result.checks:4} checks  {family}", flush=True)
-    print(f"\n{len(theorems)} statements, {asked} can be asked without Mathlib, {proved} proved")
+        asked = [t for t, check in zip(theorems, checks, strict=True) if check.ok and check.sorries]
+        for t in asked:
+            for search, seed in runs:
+                # A new policy each time: no statement may profit from another one's proof.
+                found = searcher(search, pool, TacticsPolicy(), seed=seed)
+                result = await found.prove(t, Budget(seconds=args.seconds, checks=args.checks))
+                total[search, seed] += result.checks
+                if result.proved:
+                    spent[search, seed].append(result.checks)
+                mark, family = ("proved", result.family) if result.proved else ("-", "")
+                what = f"{search} {seed}" if len(runs) > 1 else ""
+                print(
+                    f"{t.name:48} {what:12} {mark:7}{result.seconds:5.1f} s {result.checks:4} checks  {family}",
+                    flush=True,
+                )
+    print(f"\n{len(theorems)} statements, {len(asked)} can be asked without Mathlib")
+    print(f"{'search':9} seed  proved  checks  proved with at most " + "".join(f"{n:5}" for n in BUDGETS) + " checks")
+    for run in runs:
+        curve = "".join(f"{sum(n <= budget for n in spent[run]):5}" for budget in BUDGETS)
+        print(f"{run[0]:9} {run[1]:4}  {len(spent[run]):6}  {total[run]:6}  {'':20}{curve}")
 
 
 if __name__ == "__main__":

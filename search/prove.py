@@ -10,6 +10,7 @@ from data import LeanFile, Place
 from lean_env import Claim, Lean, LeanPool, Verdict
 from search.budget import Budget
 from search.searcher import Searcher, SearchResult
+from search.shorten import shortened
 
 
 class Status(StrEnum):
@@ -57,6 +58,7 @@ async def prove_file(
         if result.proof is None:
             yield Outcome(place, Status.UNPROVED, result=result)
             continue
+        result.proof = await shortened(pool, theorem, result.proof)
         proofs[place.name] = result.proof
         yield Outcome(place, Status.PROVED, theorem.claim(result.proof), result, result.verdict)
 

@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-from lean_env import Lean, LeanUnavailable, Message, embedded
+from lean_env import Lean, LeanPool, LeanUnavailable, Message, embedded
 from lean_env.embedded import install
 from lean_env.process import OutOfMemory, OutOfTime, Overflow, ProcessDied
 
@@ -97,6 +97,13 @@ def installed_lean() -> Lean:
         err.print("The embedded Lean is not here yet; fetching it (121 MB, once).")
         with_bar(lambda report: install.install(report))
     return embedded()
+
+
+def lean_pool(lean: Lean, workers: int | None, ray: str | None) -> LeanPool:
+    """A pool on this machine or, if `ray` is given, on Ray: "local" or a cluster's address."""
+    if ray is None:
+        return LeanPool(lean, workers=workers)
+    return LeanPool(workers=workers, backend="ray", address=None if ray == "local" else ray)
 
 
 def with_bar(work: Callable[[Callable[[str, float], None]], object]) -> None:

@@ -6,6 +6,7 @@ import asyncio
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Self
 
@@ -24,15 +25,18 @@ from prover.cli.common import (
     Stop,
     err,
     installed_lean,
+    lean_pool,
     out,
     printable,
     read_text,
     show_errors,
     write_text,
 )
-from prover.policy import POLICIES, Policy
-from search import Budget, Meter, Sampling
+from prover.policy import POLICIES
+from search import Budget, Meter, report
+from search.journal import JournalError
 from search.prove import Outcome, Status, confirm, prove_file
+from search.searches import SEARCHES, searcher
 
 _MARK = {
     Status.PROVED: "[green]proved[/green]  ",
@@ -49,14 +53,26 @@ def prove(
     theorem: Annotated[list[str] | None, typer.Option(help="Only this theorem (full name); may be repeated.")] = None,
     statement: Annotated[str | None, typer.Option(help="A theorem, or only a proposition, instead of a file.")] = None,
     policy: Annotated[str, typer.Option(help=f"What writes the proofs: {', '.join(POLICIES)}.")] = "tactics",
+    search: Annotated[str, typer.Option(help=f"How the time is spent: {', '.join(SEARCHES)}.")] = "auto",
+    seed: Annotated[int, typer.Option(help="The same seed tries the same things in the same order.", min=0)] = 0,
     timeout: Annotated[float, typer.Option(help="Seconds for each theorem.", min=0.1)] = 60.0,
     workers: Annotated[int | None, typer.Option(help="Lean processes; default: one per core.", min=1)] = None,
+    ray: Annotated[
+        str | None,
+        typer.Option(metavar="ADDRESS|local", help="Run Lean on a Ray cluster, or on a Ray on this machine."),
+    ] = None,
     header: Annotated[
         str | None,
         typer.Option(help=f"Replace the file's imports by this header: a file, or one of: {', '.join(HEADERS)}."),
     ] = None,
     output: Annotated[
         Path | None, typer.Option("--out", help="Write the file with the found proofs filled in.")
+    ] = None,
+    trace: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Write what the search did: open DIR/index.html in a browser.")
+    ] = None,
+    checkpoints: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Keep tree searches there; a killed run, started again, goes on.")
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object per theorem.")] = False,
 ) -> None:
@@ -65,19 +81,25 @@ def prove(
         raise Stop("give either a FILE or --statement TEXT", Exit.INPUT)
     if policy not in POLICIES:
         raise Stop(f"no policy is called {policy!r}; there are: {', '.join(POLICIES)}", Exit.INPUT)
+    if search not in SEARCHES:
+        raise Stop(f"no search is called {search!r}; there are: {', '.join(SEARCHES)}", Exit.INPUT)
     if output is not None and not output.parent.is_dir():
         raise Stop(f"{output}: there is no folder {output.parent}", Exit.INPUT)
     text = statement if statement is not None else read_text(file)
     replacement = None if header is None else HEADERS.get(header) or read_text(Path(header))
-    session = _Session(POLICIES[policy](), timeout, workers, as_json)
+    options = _Options(policy, search, seed, timeout, workers, ray, output, trace, checkpoints, as_json)
+    session = _Session(options)
     try:
-        code = asyncio.run(
-            session.run(text, None if statement is not None else str(file), replacement, theorem or [], output)
-        )
+        for folder in (trace, checkpoints):
+            if folder is not None:
+                folder.mkdir(parents=True, exist_ok=True)
+        code = asyncio.run(session.run(text, None if statement is not None else str(file), replacement, theorem or []))
     except FileError as error:
         raise Stop(show_errors(str(error), error.messages) + _advice(error), Exit.INPUT) from None
     except InputError as error:
         raise Stop(f"{file}: {error}", Exit.INPUT) from None
+    except (JournalError, OSError) as error:
+        raise Stop(str(error), Exit.INPUT) from None
     raise typer.Exit(code)
 
 
@@ -87,17 +109,33 @@ def _advice(error: FileError) -> str:
     return ""
 
 
+@dataclass(frozen=True)
+class _Options:
+    """What the command was told (see `prove`)."""
+
+    policy: str
+    search: str
+    seed: int
+    timeout: float
+    workers: int | None
+    ray: str | None
+    output: Path | None
+    trace: Path | None
+    checkpoints: Path | None
+    as_json: bool
+
+
 class _Session:
     """One run of the command."""
 
-    def __init__(self, policy: Policy, timeout: float, workers: int | None, as_json: bool) -> None:
-        self.policy, self.budget, self.workers, self.as_json = policy, Budget(seconds=timeout), workers, as_json
+    def __init__(self, options: _Options) -> None:
+        self.options = options
         self.outcomes: list[Outcome] = []
         self.interrupted = False
 
-    async def run(self, text: str, path: str | None, header: str | None, names: list[str], output: Path | None) -> int:
-        lean = installed_lean()
-        async with LeanPool(lean, workers=self.workers) as pool:
+    async def run(self, text: str, path: str | None, header: str | None, names: list[str]) -> int:
+        lean, output = installed_lean(), self.options.output
+        async with lean_pool(lean, self.options.workers, self.options.ray) as pool:
             file = await self._file(pool, text, path, header)
             unknown = set(names) - {p.name for p in file.places}
             if unknown:
@@ -108,7 +146,7 @@ class _Session:
             if not file.places:
                 raise Stop(f"{file.path}: it has no theorem", Exit.INPUT)
             try:
-                await self._prove(pool, file, names, output)
+                await self._prove(pool, file, names)
             except asyncio.CancelledError:  # Ctrl-C: what has been found is still confirmed and given out
                 self.interrupted = True
                 err.print("interrupted; confirming what has been found")
@@ -128,17 +166,26 @@ class _Session:
             text = await with_header(pool, text, header)
         return await parse(pool, text, path)
 
-    async def _prove(self, pool: LeanPool, file: LeanFile, names: list[str], output: Path | None) -> None:
-        total = len(names) or len(file.places)
+    async def _prove(self, pool: LeanPool, file: LeanFile, names: list[str]) -> None:
+        total, options = len(names) or len(file.places), self.options
         with _Line() as line:
-            searcher = Sampling(pool, self.policy, progress=lambda meter: line.show(len(self.outcomes), total, meter))
-            async for outcome in prove_file(pool, file, searcher, self.budget, names):
+            search = searcher(
+                options.search,
+                pool,
+                POLICIES[options.policy](),
+                seed=options.seed,
+                journals=options.checkpoints,
+                progress=lambda meter: line.show(len(self.outcomes), total, meter),
+            )
+            async for outcome in prove_file(pool, file, search, Budget(seconds=options.timeout), names):
                 self.outcomes.append(outcome)
-                if not self.as_json:  # a program gets only what has been confirmed
+                if not options.as_json:  # a program gets only what has been confirmed
                     with line.hidden():
                         _tell(outcome)
-                if output is not None:
-                    self._write(file, output)  # so that a killed run can go on from there
+                if options.trace is not None and outcome.result is not None and outcome.result.trace is not None:
+                    report.write(outcome.result.trace, options.trace)
+                if options.output is not None:
+                    self._write(file, options.output)  # so that a killed run can go on from there
                 line.show(len(self.outcomes), total, None)
 
     def _write(self, file: LeanFile, output: Path) -> None:
@@ -150,7 +197,7 @@ class _Session:
             err.print(
                 f"[red]withdrawn[/red] {printable(outcome.place.name)}: a new Lean process does not accept the proof"
             )
-        if self.as_json:
+        if self.options.as_json:
             for outcome in self.outcomes:
                 print(json.dumps(_row(outcome)))
             return

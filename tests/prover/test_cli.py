@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from lean_env.embedded import install
+from search import report
 
 EASY = """\
 /-- Two. -/
@@ -172,3 +173,57 @@ def test_terminal_escapes_in_names_are_shown_not_obeyed() -> None:
     done = prover("prove", "-", "--workers", "1", stdin="theorem «a\u001b[31m» : True := by sorry")
     assert "\x1b[31m" not in done.stdout
     assert "\\x1b[31m" in done.stdout
+
+
+# ---- searches ----
+
+TREE = """\
+theorem both (p q r : Prop) (hp : p) (hq : q) (hr : p → q → r) : (p ∧ q) ∧ r := by
+  sorry
+"""
+HOPELESS = "theorem hopeless (n : Nat) : n = n + 1 := by sorry"
+
+
+@pytest.mark.parametrize("search", ["sampling", "rmaxts", "refine"])
+def test_every_search_can_be_asked_for(search: str) -> None:
+    done = prover("prove", "-", "--search", search, "--timeout", "20", "--workers", "1", "--json", stdin=EASY)
+    assert done.returncode == 0, done.stderr
+    assert [json.loads(line)["status"] for line in done.stdout.splitlines()] == ["proved", "holds"]
+
+
+def test_a_trace_is_written_for_every_theorem(tmp_path: Path) -> None:
+    folder = tmp_path / "new" / "trace"
+    done = prover("prove", "-", "--trace", str(folder), "--seed", "3", stdin=TREE + EASY)
+    assert done.returncode == 0, done.stderr
+    assert {"index.html", "both.html", "both.json", "both.graphml", "two.html"} <= {p.name for p in folder.iterdir()}
+    trace = report.read(folder / "both.json")
+    assert trace.proof is not None
+    assert "both" in (folder / "index.html").read_text("utf-8")
+
+
+def test_a_killed_tree_search_goes_on_from_its_checkpoints(tmp_path: Path) -> None:
+    folder = tmp_path / "checkpoints"
+    args = ("prove", "-", "--search", "rmaxts", "--checkpoints", str(folder), "--workers", "1", "--json")
+    checks = []
+    for seconds in ("3", "4"):
+        done = prover(*args, "--timeout", seconds, stdin=HOPELESS)
+        assert done.returncode == 1, done.stderr
+        checks.append(json.loads(done.stdout)["checks"])
+    (journal,) = folder.iterdir()
+    assert checks[1] > checks[0]
+    other = prover(*args, "--seed", "9", stdin=HOPELESS)
+    assert (other.returncode, "belongs to another search" in other.stderr) == (2, True)
+    assert journal.read_text("utf-8").count("\n") > 5
+
+
+def test_bad_choices_of_a_search_are_told(tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    file.write_text("")
+    for args, said in (
+        (("--search", "magic"), "no search is called 'magic'; there are: auto, sampling, rmaxts, refine"),
+        (("--trace", str(file)), str(file)),
+        (("--checkpoints", str(file / "x")), str(file)),
+    ):
+        done = prover("prove", "-", *args, stdin=EASY)
+        assert done.returncode == 2
+        assert said in done.stderr.replace("\n", "")

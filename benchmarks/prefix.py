@@ -1,0 +1,75 @@
+"""What it costs to go on from the beginning of a proof: everything again, Lean's snapshots, or kept proof states.
+
+    python benchmarks/prefix.py [--tactics 20]
+
+A proof with a prefix of tactics that each take some work is ended in several ways. `full` checks it from the start,
+`reused` with `reuse=True` after a proof that begins alike, `steps` in tactic mode from the prefix's proof state; medians
+and ratios of one run. Then tactics a second that one worker tries on one state, most of them failing, as in a search.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import statistics
+import time
+from collections.abc import Awaitable, Callable
+
+from lean_env import LeanPool
+from lean_env.embedded import install
+
+STATEMENT = "theorem t (a b c d : Nat) (h : a < b) (k : c < d) : a + c < b + d ∧ a ≤ b"
+ENDS = {
+    "a right end": "constructor <;> omega",
+    "simp fails": "constructor\nsimp",
+    "an error in the middle": "constructor\n· rfl\n· omega",
+    "goals left": "constructor",
+}
+SINGLE = ["simp", "rfl", "intro x", "constructor", "exact h.1", "cases h", "decide", "apply And.intro", "assumption",
+          "refine ⟨?_, ?_⟩", "have e := h", "exact ⟨h, k⟩", "contradiction", "trivial", "subst h", "left"]  # fmt: skip
+
+
+async def milliseconds(ask: Callable[[], Awaitable[object]]) -> float:
+    start = time.perf_counter()
+    await ask()
+    return (time.perf_counter() - start) * 1000
+
+
+async def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--tactics", type=int, default=20)
+    args = parser.parse_args()
+    install.install()
+    prefix = "\n".join(
+        f"have h{n} : (a + {n}) * (a + {n}) = a * a + {2 * n} * a + {n * n} := by grind"
+        for n in range(3, 3 + args.tactics)
+    )
+    challenge = f"{STATEMENT} := by\n  sorry"
+
+    def code(end: str) -> str:
+        return f"{STATEMENT} := by\n" + "\n".join("  " + line for line in f"{prefix}\n{end}".split("\n"))
+
+    async with LeanPool(workers=1, confirm=False) as pool:
+        await pool.check("")
+        await pool.check(code("skip"), tactics=True, reuse=True)
+        await pool.steps(challenge, prefix)
+        print(f"{'':24}    full  reused    steps   full/reused  full/steps")
+        for name, end in ENDS.items():
+            full, reused, steps = [], [], []
+            for n in range(3):
+                other = f"{end}\n-- {n}"  # another text each time
+                full.append(await milliseconds(lambda: pool.check(code(other), tactics=True)))
+                reused.append(await milliseconds(lambda: pool.check(code(other), tactics=True, reuse=True)))
+                steps.append(await milliseconds(lambda: pool.steps(challenge, other, after=prefix)))
+            f, r, s = map(statistics.median, (full, reused, steps))
+            print(f"{name:24} {f:5.0f} ms {r:4.0f} ms {s:6.1f} ms {f / r:10.1f} × {f / s:9.1f} ×")
+        start, asked = time.perf_counter(), 0
+        while time.perf_counter() - start < 5:
+            for tactic in SINGLE:
+                await pool.steps(challenge, tactic)
+                asked += 1
+        print(f"\n{asked / (time.perf_counter() - start):.0f} tactic steps a second and worker")
+
+
+if __name__ == "__main__":
+    asyncio.run(main())
