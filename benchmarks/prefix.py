@@ -2,9 +2,10 @@
 
     python benchmarks/prefix.py [--tactics 20]
 
-A proof with a prefix of tactics that each take some work is ended in several ways. `full` checks it from the start,
-`reused` with `reuse=True` after a proof that begins alike, `steps` in tactic mode from the prefix's proof state; medians
-and ratios of one run. Then tactics a second that one worker tries on one state, most of them failing, as in a search.
+A proof with a prefix of tactics that each take some work is ended in several ways. `full` checks it from its start,
+`reused` with `reuse=True` after a proof that begins alike, `steps` in tactic mode from the prefix's proof state;
+medians and ratios of one run. Then tactics a second that one worker tries on one state, most of them failing, as in a
+search.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import argparse
 import asyncio
 import statistics
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable
 
 from lean_env import LeanPool
 from lean_env.embedded import install
@@ -29,9 +30,9 @@ SINGLE = ["simp", "rfl", "intro x", "constructor", "exact h.1", "cases h", "deci
           "refine ⟨?_, ?_⟩", "have e := h", "exact ⟨h, k⟩", "contradiction", "trivial", "subst h", "left"]  # fmt: skip
 
 
-async def milliseconds(ask: Callable[[], Awaitable[object]]) -> float:
+async def milliseconds(answer: Awaitable[object]) -> float:
     start = time.perf_counter()
-    await ask()
+    await answer
     return (time.perf_counter() - start) * 1000
 
 
@@ -57,10 +58,10 @@ async def main() -> None:
         for name, end in ENDS.items():
             full, reused, steps = [], [], []
             for n in range(3):
-                other = f"{end}\n-- {n}"  # another text each time
-                full.append(await milliseconds(lambda: pool.check(code(other), tactics=True)))
-                reused.append(await milliseconds(lambda: pool.check(code(other), tactics=True, reuse=True)))
-                steps.append(await milliseconds(lambda: pool.steps(challenge, other, after=prefix)))
+                text = f"{end}\n-- {n}"  # another one each time
+                full.append(await milliseconds(pool.check(code(text), tactics=True)))
+                reused.append(await milliseconds(pool.check(code(text), tactics=True, reuse=True)))
+                steps.append(await milliseconds(pool.steps(challenge, text, after=prefix)))
             f, r, s = map(statistics.median, (full, reused, steps))
             print(f"{name:24} {f:5.0f} ms {r:4.0f} ms {s:6.1f} ms {f / r:10.1f} × {f / s:9.1f} ×")
         start, asked = time.perf_counter(), 0

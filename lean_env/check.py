@@ -148,7 +148,7 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Steps:
-    """How far a text of tactics went from a proof state: the tactics that worked, as lines of a proof, until one did not.
+    """How far a text of tactics went from a proof state: those that worked, as lines of a proof, until one did not.
 
     complete: no goal is left, and the kernel accepted the proof term. Only a Verdict of the whole text says "proved".
     problem: what Lean said of the tactic that did not work; empty if all did.

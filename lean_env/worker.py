@@ -111,8 +111,8 @@ class Worker:
     ) -> Check:
         """Elaborate `code` after `context`; `timeout` in seconds of wall time. Never raises for what is in the code.
 
-        `reuse`: take over the tactics that an earlier code with `reuse` begins with, too. Messages, tactics and proofs are
-        those of a full run; the limit then counts only what is new.
+        `reuse`: take over the tactics that an earlier code with `reuse` begins with, too. Messages, tactics and proofs
+        are those of a full run; the limit then counts only what is new.
         """
         request: dict[str, Any] = {"cmd": code, "discard": True, "allTactics": tactics, "reuse": reuse}
         if axioms:
@@ -228,7 +228,7 @@ class Worker:
     async def _state(self, place: Context, timeout: float) -> int | None:
         """Id of a proof state, (*context, challenge, proof so far); made again if the process does not have it.
 
-        None if the tactics do not work, or not within `timeout` seconds. Raises ContextError if the challenge has no goal.
+        None if the tactics do not work within `timeout` seconds. Raises ContextError if the challenge has no goal.
         """
         if place in self._states:
             self._states.move_to_end(place)

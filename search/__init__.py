@@ -7,4 +7,4 @@ from search.rmaxts import RMaxTS
 from search.sampling import Sampling
 from search.searcher import Searcher, SearchResult
 
-__all__ = ["Budget", "Meter", "Portfolio", "Refine", "RMaxTS", "Sampling", "SearchResult", "Searcher", "Turn"]
+__all__ = ["Budget", "Meter", "Portfolio", "RMaxTS", "Refine", "Sampling", "SearchResult", "Searcher", "Turn"]

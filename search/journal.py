@@ -1,4 +1,4 @@
-"""The checkpoint of a search: what each expansion came to, one line each, so that a killed search goes on where it was."""
+"""The checkpoint of a search: what each expansion came to, in a line, so that a killed search goes on where it was."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Journal:
     """Append-only: the first line says what is searched for and how, then one line an expansion, in their order."""
 
     def __init__(self, path: Path, identity: dict[str, Any]) -> None:
-        """Open or begin. Raises JournalError if the file is another search's, OSError if it cannot be read or written."""
+        """Open or begin. Raises JournalError if the file is another search's, OSError if it is of no use."""
         self.rows: list[dict[str, Any]] = []
         whole = 0
         if path.exists():

@@ -109,7 +109,7 @@ class _Run:
 def complaint(theorem: Theorem, proof: str, verdict: Verdict) -> str:
     """What helps to correct a proof: the first errors, each with the line it is about, cut to a bearable length.
 
-    The first error is often the only true one: Lean goes on after it as well as it can. Errors come in the order of the text.
+    The first error is often the only true one: Lean goes on after it as well as it can.
     """
     errors = sorted(verdict.check.errors, key=_place)[:_ERRORS]
     if not errors:

@@ -1,4 +1,4 @@
-"""RMaxTS: Monte-Carlo tree search over tactic states, driven by the wish to find new ones (DeepSeek-Prover-V1.5, §3)."""
+"""RMaxTS: Monte-Carlo tree search over tactic states, rewarded for finding new ones (DeepSeek-Prover-V1.5, §3)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A found proof made readable: of `first | a | b | c`, which a policy writes to ask Lean once, the one that was needed."""
+"""A found proof made readable: of `first | a | b`, which a policy writes to ask Lean once, what was needed."""
 
 from __future__ import annotations
 

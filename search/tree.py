@@ -1,12 +1,12 @@
-"""The search tree of RMaxTS (DeepSeek-Prover-V1.5, §3.2-3.3): which tactic state to go on from. Knows neither Lean nor policies.
+"""The search tree of RMaxTS (DeepSeek-Prover-V1.5, §3): which tactic state to go on from. Knows no Lean, no policy.
 
-Every distinct tactic state is a node. At a node one can go to a child or expand here; both are arms of a bandit with
-discounted statistics (DUCB). After the rewards R_1 … R_n of an arm
+Every distinct tactic state is a node. At a node one can go to a child or expand here; these are the arms of a bandit
+with discounted statistics (DUCB). After the rewards R_1 … R_n of an arm
 
     N = Σ γ^(n-t)        W = Σ γ^(n-t) R_t        score = W / N + sqrt(2 ln ΣN / N)
 
 with ΣN over all arms of the node, and the arm of the highest score is taken; one that was never taken comes first. An
-expansion under way counts as a reward of 0 for the arms that led to it, after all rewards that are known (virtual loss).
+expansion under way counts as a reward of 0 for the arms that led to it, after all known rewards (virtual loss).
 """
 
 from __future__ import annotations

@@ -83,8 +83,9 @@ async def test_what_cannot_be_gone_on_from_is_a_problem(one: LeanPool) -> None:
 
 
 TACTICS = ["constructor", "omega", "rfl", "· omega", "· rfl", "obtain ⟨h1, h2⟩ := h", "cases h", "exact h.2", "simp",
-           "have : a ≤ b := by\n  omega", "refine ⟨?_, ?_⟩", "exact ⟨by omega, rfl⟩", "all_goals omega", "intro x", "foo",
-           "exact t a b h p", "rw [Nat.add_comm]", "show _ ∧ _", "subst h", "apply And.intro <;> simp_all", "simp ["]  # fmt: skip
+           "have : a ≤ b := by\n  omega", "refine ⟨?_, ?_⟩", "exact ⟨by omega, rfl⟩", "all_goals omega", "intro x",
+           "exact t a b h p", "rw [Nat.add_comm]", "show _ ∧ _", "subst h", "apply And.intro <;> simp_all", "simp [",
+           "foo"]  # fmt: skip
 BLOCKS = st.lists(st.sampled_from(TACTICS), min_size=1, max_size=6)
 SETTINGS = settings(max_examples=60, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 
