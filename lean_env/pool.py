@@ -101,9 +101,7 @@ class LeanPool:
         try:
             return await self._provers.run(
                 context,
-                lambda w: w.check(
-                    code, context=context, timeout=timeout, tactics=tactics, axioms=axioms, reuse=reuse
-                ),
+                lambda w: w.check(code, context=context, timeout=timeout, tactics=tactics, axioms=axioms, reuse=reuse),
             )
         except ProcessDied as error:
             return Check(Ended.CRASH, detail=str(error))

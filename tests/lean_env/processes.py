@@ -24,6 +24,11 @@ def resident(pid: int | str = "self") -> int:
         return 0
 
 
+def parent(pid: int) -> int:
+    """The process that it belongs to."""
+    return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+
+
 async def until(condition: Callable[[], object], seconds: float = 60) -> None:
     """Wait for a condition; fail after `seconds`."""
     end = time.monotonic() + seconds

@@ -1,4 +1,7 @@
-"""Workers and the pool when things go wrong: limits, deaths, cancellation, closing, contexts, and many callers."""
+"""Workers and the pool when things go wrong: limits, deaths, cancellation, closing, contexts, and many callers.
+
+Every test runs on local processes and on Ray actors.
+"""
 
 from __future__ import annotations
 
@@ -7,16 +10,19 @@ import os
 import signal
 import sys
 import time
-from collections.abc import AsyncIterator
-from typing import Any
+from collections.abc import AsyncIterator, Callable, Iterator
+from functools import partial
+from pathlib import Path
 
 import pytest
 import pytest_asyncio
 
-from lean_env import Claim, Ended, Lean, LeanPool, Limits, PoolClosed, Reason, Verdict, Worker, embedded
+from lean_env import Claim, Ended, Lean, LeanPool, Limits, PoolClosed, Reason, Verdict, embedded
 from lean_env.process import ReplProcess
-from tests.lean_env.processes import alive, gone, until
+from tests.lean_env.processes import alive, gone, parent, until
+from tests.lean_env.recording import Asked, record
 
+ROOT = Path(__file__).parents[2]
 # A minute and more of the kernel's time, which heeds the cancel token.
 SEARCH = "example : ∀ a b c : Fin 400, a.val + b.val + c.val < 5000 := by decide +kernel"
 # Half a second of it, and then an answer.
@@ -27,28 +33,67 @@ RIGHT = Claim("theorem t : 1 + 1 = 2 := by sorry", "theorem t : 1 + 1 = 2 := rfl
 WRONG = Claim("theorem t : 1 + 1 = 3 := by sorry", "theorem t : 1 + 1 = 3 := by decide", "t")
 
 
+Pools = Callable[..., LeanPool]
+
+
+@pytest.fixture(scope="module", params=["local", "ray"])
+def backend(request: pytest.FixtureRequest) -> str:
+    backend: str = request.param
+    return backend
+
+
+@pytest.fixture(scope="module")
+def recorded(backend: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """The file in which it stands what processes are asked. For Ray: a Ray on this machine whose actors write there."""
+    path = tmp_path_factory.mktemp("asked") / "requests"
+    path.touch()
+    if backend == "local":
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(ReplProcess, "request", ReplProcess.request)  # to be restored
+            record(path)
+            yield path
+    else:
+        import ray
+
+        ray.init(
+            "local",
+            num_cpus=8,  # several pools at once
+            include_dashboard=False,
+            log_to_driver=False,
+            object_store_memory=100_000_000,
+            runtime_env={"worker_process_setup_hook": lambda: record(path), "env_vars": {"PYTHONPATH": str(ROOT)}},
+        )
+        yield path
+        ray.shutdown()
+
+
+@pytest.fixture(scope="module")
+def pools(backend: str, recorded: Path) -> Pools:
+    """Makes pools."""
+    return partial(LeanPool, backend=backend)
+
+
 @pytest_asyncio.fixture(scope="module")
-async def one(pool: LeanPool) -> AsyncIterator[LeanPool]:
+async def pool(pool: LeanPool, backend: str, pools: Pools) -> AsyncIterator[LeanPool]:
+    """Two workers; the pool of all tests where it will do."""
+    if backend == "local":
+        yield pool
+    else:
+        async with pools(workers=2) as running:
+            yield running
+
+
+@pytest_asyncio.fixture(scope="module")
+async def one(pool: LeanPool, pools: Pools) -> AsyncIterator[LeanPool]:
     """A pool of one process, which the tests may kill. (`pool` is asked for only because it installs Lean.)"""
-    async with LeanPool(workers=1, confirm=False) as running:
+    async with pools(workers=1, confirm=False) as running:
         yield running
 
 
-Asked = list[tuple[int, dict[str, Any]]]
-
-
 @pytest.fixture
-def asked(monkeypatch: pytest.MonkeyPatch) -> Asked:
+def asked(recorded: Path) -> Asked:
     """(process, request) of everything that any process is asked during the test."""
-    asked: Asked = []
-    request = ReplProcess.request
-
-    async def record(process: ReplProcess, what: dict[str, Any], timeout: float) -> dict[str, Any]:
-        asked.append((process.pid, what))
-        return await request(process, what, timeout)
-
-    monkeypatch.setattr(ReplProcess, "request", record)
-    return asked
+    return Asked(recorded)
 
 
 def askers(asked: Asked, code: str) -> list[int]:
@@ -94,9 +139,9 @@ async def test_a_stack_overflow_is_a_crash_and_not_tried_again(one: LeanPool, as
     assert len(askers(asked, code)) == 1
 
 
-async def test_a_heap_that_others_filled_is_not_held_against_a_check() -> None:
+async def test_a_heap_that_others_filled_is_not_held_against_a_check(pools: Pools) -> None:
     """Each import list stays in the heap; the array has room in a new process only."""
-    async with LeanPool(embedded(memory=600 * 2**20), workers=1, confirm=False) as pool:
+    async with pools(embedded(memory=600 * 2**20), workers=1, confirm=False) as pool:
         for module in ("Init.Data.List", "Init.Data.Nat", "Init.Omega"):
             assert (await pool.check(f"import {module}")).ok
         check = await pool.check("#eval (Array.replicate 40000000 0).size")
@@ -104,18 +149,16 @@ async def test_a_heap_that_others_filled_is_not_held_against_a_check() -> None:
 
 
 @pytest.mark.parametrize("limits", [Limits(uses=5), Limits(memory=1)], ids=["uses", "memory"])
-async def test_a_process_is_replaced_when_it_is_used_up(
-    one: LeanPool, monkeypatch: pytest.MonkeyPatch, limits: Limits
-) -> None:
-    await check_number(one, 5)
-    before = one.pids
-    monkeypatch.setattr(one._provers.workers[0], "limits", limits)
-    for number in range(6, 100):
-        await check_number(one, number)
-        if one.pids != before:
-            break
-    assert number <= 20
-    assert not any(map(alive, before))
+async def test_a_process_is_replaced_when_it_is_used_up(pools: Pools, limits: Limits) -> None:
+    async with pools(workers=1, confirm=False, limits=limits) as pool:
+        await check_number(pool, 5)
+        before = pool.pids
+        for number in range(6, 100):
+            await check_number(pool, number)
+            if pool.pids != before:
+                break
+        assert number <= 20
+        assert not any(map(alive, before))
 
 
 # ---- deaths ----
@@ -126,7 +169,7 @@ async def test_a_process_that_dies_once_costs_nothing_but_time(one: LeanPool, as
     os.kill(one.pids[0], signal.SIGKILL)  # between two calls
     call = asyncio.create_task(one.check(SHORT_SEARCH))
     await until(lambda: askers(asked, SHORT_SEARCH))
-    os.kill(one.pids[0], signal.SIGKILL)  # during one
+    os.kill(askers(asked, SHORT_SEARCH)[0], signal.SIGKILL)  # during one
     check = await call
     assert [m.text for m in check.messages] == ["7 : Nat"], check
 
@@ -134,16 +177,16 @@ async def test_a_process_that_dies_once_costs_nothing_but_time(one: LeanPool, as
 async def test_a_check_whose_process_dies_twice_is_a_crash(one: LeanPool, asked: Asked) -> None:
     call = asyncio.create_task(one.check(SEARCH))
     await until(lambda: len(askers(asked, SEARCH)) == 1)
-    os.kill(one.pids[0], signal.SIGKILL)
+    os.kill(askers(asked, SEARCH)[-1], signal.SIGKILL)
     await until(lambda: len(askers(asked, SEARCH)) == 2)
-    os.kill(one.pids[0], signal.SIGKILL)
+    os.kill(askers(asked, SEARCH)[-1], signal.SIGKILL)
     check = await call
     assert (check.ended, check.detail) == (Ended.CRASH, "the process was killed by signal 9")
 
 
-async def test_a_lean_that_does_not_start_says_so() -> None:
+async def test_a_lean_that_does_not_start_says_so(pools: Pools) -> None:
     broken = Lean("broken", "0", ("/bin/sh", "-c", "echo no such library >&2; exit 3"))
-    async with LeanPool(broken, workers=1) as pool:
+    async with pools(broken, workers=1) as pool:
         check = await pool.check("#check 1")
         assert check.ended is Ended.CRASH
         assert check.detail == "it did not start: the process ended with code 3: no such library"
@@ -168,11 +211,11 @@ async def test_a_cancelled_call_leaves_no_answer_to_the_next(one: LeanPool, aske
 
 
 @pytest.mark.parametrize("moment", ["starting", "checking"])
-async def test_closing_ends_calls_and_processes(asked: Asked, moment: str) -> None:
-    pool = LeanPool(workers=1)
+async def test_closing_ends_calls_and_processes(pools: Pools, asked: Asked, moment: str) -> None:
+    pool = pools(workers=1)
     calls = [asyncio.create_task(pool.check(SEARCH)) for _ in range(3)]
-    await until(lambda: pool.pids if moment == "starting" else askers(asked, SEARCH))
-    pids = pool.pids
+    await until(lambda: askers(asked, "" if moment == "starting" else SEARCH))
+    pids = [pid for pid, _ in asked]
     await pool.close()
     assert not any(map(alive, pids))
     assert pool.pids == []
@@ -184,11 +227,11 @@ async def test_closing_ends_calls_and_processes(asked: Asked, moment: str) -> No
 
 
 SCRIPT = f"""
-import asyncio
+import asyncio, sys
 from lean_env import LeanPool
 
 async def main():
-    async with LeanPool(workers=1) as pool:
+    async with LeanPool(workers=1, backend=sys.argv[1]) as pool:
         await pool.start()
         calls = [asyncio.create_task(pool.check({SEARCH!r})) for _ in range(3)]
         await asyncio.sleep(0.3)
@@ -200,20 +243,29 @@ asyncio.run(main())
 
 
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL], ids=["ctrl-c", "kill"])
-async def test_no_process_outlives_its_python(pool: LeanPool, how: signal.Signals) -> None:
+async def test_no_process_outlives_its_python(pool: LeanPool, backend: str, how: signal.Signals) -> None:
     """Although Lean is busy: after Ctrl-C (which the terminal does not send to it) and after Python's sudden death."""
     python = await asyncio.create_subprocess_exec(
-        sys.executable, "-c", SCRIPT, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
+        *(sys.executable, "-c", SCRIPT, backend),
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+        start_new_session=True,
     )
     assert python.stdout is not None
     pids = [int(pid) for pid in (await python.stdout.readline()).split()]
     assert pids
     assert all(map(alive, pids))
-    python.send_signal(how)
-    _, said = await asyncio.wait_for(python.communicate(), 10)
-    await gone(pids, 0 if how is signal.SIGINT else 10)
+    actors = {parent(pid) for pid in pids} - {python.pid}
+    assert bool(actors) == (backend == "ray")
     if how is signal.SIGINT:
+        os.killpg(python.pid, how)
+        _, said = await asyncio.wait_for(python.communicate(), 30)
+        assert not any(map(alive, pids))
         assert said.strip().endswith(b"KeyboardInterrupt"), said.decode()
+    else:
+        python.send_signal(how)
+        await python.wait()
+    await gone([*pids, *actors], 10)
 
 
 # ---- contexts ----
@@ -232,26 +284,19 @@ async def test_each_piece_of_a_context_is_loaded_once(pool: LeanPool, asked: Ask
     assert len({pid for pid, request in asked if "cmd" in request}) == 1  # the worker that has it is preferred
 
 
-@pytest.mark.parametrize(
-    ("context", "says"),
-    [
-        ("def broken : Nat := true", "mismatch"),
-        ("def broken := 'a\udc80'", "not valid Unicode"),
-        (SEARCH, "took more than 0.5 s"),
-    ],
-    ids=["error", "surrogate", "endless"],
-)
-async def test_a_broken_context_is_its_own_reason(
-    one: LeanPool, monkeypatch: pytest.MonkeyPatch, context: str, says: str
-) -> None:
-    await check_number(one, 11)
-    monkeypatch.setattr(one._provers.workers[0], "limits", Limits(context_seconds=0.5 if context == SEARCH else 60))
-    check = await one.check("#check 1", context=(context,))
-    assert check.ended is Ended.CONTEXT
-    assert says in check.messages[0].text
-    verdict = await one.judge(Claim(RIGHT.challenge, RIGHT.solution, "t", (context,)))
-    assert verdict.reason is Reason.CHALLENGE
-    assert says in verdict.detail
+async def test_a_broken_context_is_its_own_reason(pools: Pools) -> None:
+    async with pools(workers=1, confirm=False, limits=Limits(context_seconds=2)) as pool:
+        for context, says in [
+            ("def broken : Nat := true", "mismatch"),
+            ("def broken := 'a\udc80'", "not valid Unicode"),
+            (SEARCH, "took more than 2 s"),
+        ]:
+            check = await pool.check("#check 1", context=(context,))
+            assert check.ended is Ended.CONTEXT
+            assert says in check.messages[0].text
+            verdict = await pool.judge(Claim(RIGHT.challenge, RIGHT.solution, "t", (context,)))
+            assert verdict.reason is Reason.CHALLENGE
+            assert says in verdict.detail
 
 
 async def test_the_context_used_longest_ago_is_forgotten(one: LeanPool, asked: Asked) -> None:
@@ -271,9 +316,9 @@ async def test_a_thousand_calls_at_once_are_each_given_their_own_answer(pool: Le
     await asyncio.gather(*(check_number(pool, 1_000_000 + n) for n in range(1000)))
 
 
-async def test_a_verdict_is_remembered_if_it_would_come_out_the_same(asked: Asked) -> None:
+async def test_a_verdict_is_remembered_if_it_would_come_out_the_same(pools: Pools, asked: Asked) -> None:
     unlucky = Claim("theorem t : True := by sorry", f"{SEARCH}\ntheorem t : True := trivial", "t")
-    async with LeanPool(workers=1, confirm=False, cache=True) as pool:
+    async with pools(workers=1, confirm=False, cache=True) as pool:
         for claim, timeout, times in [(RIGHT, 60, 1), (WRONG, 60, 1), (unlucky, 0.3, 2)]:
             assert await pool.judge(claim, timeout) is not None
             assert await pool.judge(claim, timeout) is not None
@@ -294,18 +339,18 @@ async def test_what_the_second_worker_does_not_find_is_not_proved(
     pool: LeanPool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The second worker is a fake: no claim is known on which two real ones disagree."""
-    judge = Worker.judge
-    verdicts: list[Verdict] = []
 
-    async def differ(worker: Worker, claim: Claim, timeout: float) -> Verdict:
-        verdicts.append(await judge(worker, claim, timeout) if not verdicts else Verdict(Reason.AXIOM, "rests on luck"))
-        return verdicts[-1]
+    class Doubter:
+        workers = (None,)
 
-    monkeypatch.setattr(Worker, "judge", differ)
+        async def run(self, *_: object) -> Verdict:
+            return Verdict(Reason.AXIOM, "rests on luck")
+
+    monkeypatch.setattr(pool, "_confirmers", Doubter())
     verdict = await pool.judge(RIGHT)
-    assert verdicts[0].proved
     assert verdict.reason is Reason.UNCONFIRMED
     assert "rests on luck" in verdict.detail
+    assert (await pool.judge(WRONG)).reason is Reason.ERROR
 
 
 # ---- input ----

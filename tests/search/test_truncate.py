@@ -4,19 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import re
-import textwrap
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from lean_env import Check, LeanPool, Position
+from lean_env import Check, Ended, LeanPool, Message, Position
 from search.truncate import SHOW_ALL, Segment, segments
-
-HEAD = "theorem t (p q : Prop) (n : Nat) (hp : p) (hq : q) : p ∧ q := by\n"
-EQUAL = "theorem t (n : Nat) : n + 0 = n := by\n"
-EXISTS = "theorem t (n : Nat) : ∃ x : Nat, x = n := by\n"
 
 
 async def ask(pool: LeanPool, code: str, timeout: float = 30) -> Check:
@@ -30,7 +25,7 @@ def after(text: str) -> Position:
 
 # ---- going on from a cut ----
 
-_NO_CODE = re.compile(r"""(?P<comment>/-)|--[^\n]*|"(?:\\.|[^"\\])*"|'(?:\\.|[^'\\\n])'""", re.DOTALL)
+_NO_CODE = re.compile(r"""(?P<comment>/-)|--[^\n]*|"(?:\\.|[^"\\])*"|'(?:\\.|[^'\\\n])'|«[^»]*»""", re.DOTALL)
 _WORD = re.compile(r"=>|[\w.'!?]+|\S")
 
 
@@ -50,18 +45,27 @@ def bare(text: str) -> str:
 
 def blocks(text: str) -> list[int]:
     """The columns of the blocks that are open at the end of a text that starts with its outermost block."""
-    columns: list[int] = []
+    found: list[tuple[int, tuple[int, int] | None]] = []  # column, and the `|` of the alternative that it belongs to
     opened, depth = True, 0
-    for line in bare(text).split("\n"):
+    bar = alternative = None
+    for number, line in enumerate(bare(text).split("\n")):
         for word in _WORD.finditer(line):
-            if depth == 0 and not line[: word.start()].strip():  # the first one in its line closes what is right of it
-                while len(columns) > 1 and columns[-1] > word.start():
-                    columns.pop()
+            column = word.start()
+            if depth == 0 and not line[:column].strip():  # the first one in its line closes what is right of it
+                bar = None
+                while word[0] != "|" and len(found) > 1 and found[-1][0] > column:
+                    found.pop()
+            if depth == 0 and word[0] == "|":  # it closes the alternative before it
+                bars = [b for _, b in found if b and (b[0] == number if line[:column].strip() else b[1] == column)]
+                if bars:
+                    del found[[b for _, b in found].index(bars[-1]) :]
+                bar = number, column
             if opened and not (word[0] == "by" and depth == 0):
-                columns.append(word.start())
+                found.append((column, alternative))
             depth += (word[0] in "([{⟨") - (word[0] in ")]}⟩")
             opened = depth == 0 and word[0] in ("by", "=>", "·", ".")
-    return columns
+            alternative = bar if opened else None
+    return [column for column, _ in found]
 
 
 async def assert_goes_on(pool: LeanPool, head: str, prefix: str, segment: Segment) -> None:
@@ -98,6 +102,161 @@ async def truncated(pool: LeanPool, head: str, proof: str) -> list[Segment]:
     return found
 
 
+# ---- by hand: ¦ stands where a cut is expected ----
+
+AND = "theorem t (p q : Prop) (n : Nat) (hp : p) (hq : q) : p ∧ q := by\n"
+NAT = "theorem t (n : Nat) : n + 0 = n := by\n"
+CASES = {
+    "an error ends what holds": (AND, "  constructor¦\n  · exact hp¦\n  · exact hp\n"),
+    "a proof that leaves goals holds": (AND, "  constructor¦\n  · exact hp¦\n  skip¦\n"),
+    "a whole proof holds": (AND, "  constructor¦\n  · exact hp¦\n  · exact hq¦\n"),
+    "a sorry is a tactic": (AND, "  constructor¦\n  sorry¦\n  exact hp"),
+    "the earliest of several errors counts": (AND, "  constructor¦\n  · fail\n  · fail"),
+    "an error in a term": (AND, "  have h : p := hp¦\n  have h' : q := (fun x => x) hp\n  exact ⟨h, h'⟩"),
+    "a tactic after the end": (AND, "  exact ⟨hp, hq⟩¦\n  skip¦\n  rfl"),
+    "nothing holds": (AND, "  exact hp\n  skip"),
+    "an error in the statement": ("theorem t (n : Nat) : n + = n := by\n", "  skip\n  rfl"),
+    "no proof at all": (AND, "  -- nothing\n"),
+    # blocks
+    "a block of have that is not finished": (AND, "  have h : p := by\n    skip¦\n    skip¦\n  exact ⟨h, hq⟩"),
+    "an error in a block": (AND, "  have h : p := by\n    skip¦\n    exact hq\n  exact ⟨h, hq⟩"),
+    "an error at the start of a block": (AND, "  skip¦\n  have h : p := by\n    exact hq\n  exact ⟨h, hq⟩"),
+    "a finished block": (AND, "  have h : p := by\n    skip¦\n    exact hp¦\n  exact h"),
+    "a block that goes on after its end": (AND, "  have h : p := by\n    exact hp¦\n    exact hq\n  exact ⟨h, hq⟩"),
+    "a block of data that goes on after its end": (NAT, "  let z : Nat := by\n    exact 3\n    exact 4\n  rfl"),
+    "a bullet that goes on after its end": (AND, "  constructor¦\n  · exact hp¦\n    exact hq\n  · exact hq"),
+    "two blocks finished at once": (
+        AND,
+        "  constructor¦\n  · have h : p := by\n      skip¦\n      exact hp¦\n    exact h¦\n  fail",
+    ),
+    "a block on the line of its head": (AND, "  have h : p := by skip¦; skip¦\n  exact ⟨h, hq⟩"),
+    "a block in a block": (AND, "  have : p ∧ q := by\n    constructor¦\n    · skip¦\n      fail\n"),
+    "suffices": (AND, "  suffices h : q ∧ p by\n    skip¦\n    exact ⟨h.2, h.1⟩¦\n  fail"),
+    "obtain": (AND, "  obtain ⟨x, hx⟩ : ∃ x, x = n := by\n    skip¦\n    exact ⟨n, rfl⟩¦\n  fail"),
+    "exact fun": (NAT, "  have h : ∀ x : Nat, x + 0 = x := fun x => by\n    skip¦\n    fail"),
+    "exact from": (NAT, "  exact show n + 0 = n from by\n    skip¦\n    fail"),
+    "case and next": (AND, "  constructor¦\n  case left => skip¦; exact hp¦\n  next =>\n    skip¦\n    fail"),
+    "a block that ends the whole proof": (NAT, "  exact by\n    skip¦\n    rfl¦"),
+    "a block with its own braces": (NAT, "  skip¦\n  exact by {\n    skip\n    fail }"),
+    "a bullet written as a point": (AND, "  constructor¦\n  . skip¦\n    fail"),
+    # alternatives
+    "the head of the next alternative": (
+        NAT,
+        "  induction n with\n  | zero =>\n    skip¦\n    rfl\n  | succ n ih =>¦ fail",
+    ),
+    "alternatives that are not there": (NAT, "  induction n with\n  | zero =>\n    skip¦\n    rfl"),
+    "an alternative that is not finished": (NAT, "  cases n with\n  | zero => skip¦\n  | succ n => rfl"),
+    "alternatives on one line": (NAT, "  cases n with | zero => skip¦; rfl | succ n =>¦ skip¦; fail"),
+    "an alternative with a wrong name": (NAT, "  cases n with\n  | zero => skip¦; rfl\n  | zork => rfl"),
+    "an alternative for several cases": (NAT, "  skip¦\n  cases n with\n  | _ =>\n    skip\n    fail"),
+    "all alternatives": (NAT, "  induction n with\n  | zero => rfl\n  | succ n ih =>¦\n    skip¦\n    rfl¦\n"),
+    "match": (NAT, "  match n with\n  | 0 => skip¦; rfl\n  | n + 1 =>¦\n    skip¦\n    fail"),
+    "match as a term": (NAT, "  exact match n with\n  | 0 => by skip¦; rfl\n  | n + 1 => by¦\n    skip¦\n    fail"),
+    # what is not cut inside
+    "chains": (AND, "  constructor <;> skip¦\n  · exact hp¦\n  · skip <;> exact hp"),
+    "parentheses": (AND, "  (skip; constructor)\n  (skip; exact hp)\n  (skip; fail)"),
+    "combinators": (AND, "  skip¦\n  first\n  | exact by\n      skip\n      fail\n"),
+    "terms in brackets": (AND, "  skip¦\n  exact ⟨by skip; exact hp, by\n    skip\n    fail⟩"),
+    "calc": (
+        NAT,
+        "  skip¦\n  calc\n    n + 0 = n := by\n      skip\n      rfl\n    _ = n := by\n      skip\n      fail",
+    ),
+    "no line can follow a calc of one step": (AND, "  skip¦\n  have : n = n := calc n = n := rfl\n  · fail"),
+    "lines can follow other calcs": (AND, "  have : n = n := calc n = n := rfl\n    _ = n := rfl¦\n  fail"),
+    "conditions": (NAT, "  skip¦\n  exact if h : n = 0 then by\n    skip\n    fail\n  else by rfl"),
+    "a term that a block is not the end of": (NAT, "  skip¦\n  exact have : n = n := by\n    skip\n    fail\n  rfl"),
+    "what takes up the following lines": (NAT, "  skip¦\n  open Nat in\n  skip\n  fail"),
+    # text
+    "comments": (AND, "  -- by (\n  skip¦ /- · /- => -/ { -/\n  /- a -/\n  skip¦ -- end\n  fail"),
+    "strings": (AND, '  have : "by (\\" --" = "by (\\" --" := rfl¦\n  have : \'(\' = \'(\' := rfl¦\n  fail'),
+    "raw strings": (AND, '  have : r#"by ("-- {"# = "by (\\"-- {" := rfl¦\n  fail'),
+    "names": (AND, "  have «by (--» : n = n := rfl¦\n  have h₁'' : p := hp¦\n  fail"),
+    "wide characters": (AND, '  have : "😀𝓝" = "😀𝓝" := by skip¦; rfl¦ /- 😀 -/; fail'),
+    "semicolons": (AND, "  constructor¦; exact hp¦; exact hp"),
+    "lines further to the right": (AND, "      constructor¦\n      · skip¦\n        fail"),
+    "no indentation": (AND, "constructor¦\n· skip¦\n  fail"),
+    "on the line of the statement": (AND.rstrip("\n") + " ", f"constructor¦\n{' ' * len(AND)}· skip¦; fail"),
+    # syntax errors
+    "an unknown tactic": (AND, "  constructor¦\n  foo bar\n  exact hp"),
+    "an unknown tactic in a block": (AND, "  have h : p := by\n    skip¦\n    foo bar\n  exact ⟨h, hq⟩"),
+    "an open bracket": (AND, "  constructor¦\n  · simp [foo\n  · exact hq"),
+    "a closing bracket": (AND, "  constructor¦\n  )\n  skip"),
+    "something after a tactic": (AND, "  constructor¦\n  skip )\n  skip"),
+    "half a tactic": (AND, "  constructor¦\n  rw [hp] at\n  exact hp"),
+    "half a have": (AND, "  constructor¦\n  · exact hp¦\n  have h : p :="),
+    "a have without a proof": (AND, "  constructor¦\n  have h : p := by"),
+    "a bullet without a tactic": (AND, "  constructor¦\n  ·"),
+    "half a chain": (AND, "  constructor¦\n  skip <;>"),
+    "an open comment": (AND, "  constructor¦\n  skip /- foo\n  skip"),
+    "an open string": (AND, '  constructor¦\n  exact "foo\n  skip'),
+    "an open character": (AND, "  constructor¦\n  exact 'foo\n  skip"),
+    "a doc comment": (AND, "  constructor¦\n  /-- doc -/\n  exact hp"),
+    "an error before a syntax error": (AND, "  constructor¦\n  exact foo\n  exact (hq"),
+    "a line between two columns": (AND, "  skip¦\n  have : p := by\n    skip\n   skip\n  skip"),
+}
+
+
+@pytest.mark.parametrize(("head", "marked"), CASES.values(), ids=CASES)
+async def test_it_cuts_where_a_proof_can_go_on(pool: LeanPool, head: str, marked: str) -> None:
+    *held, _ = marked.split("¦")
+    assert [s.text for s in await truncated(pool, head, marked.replace("¦", ""))] == held
+
+
+async def test_states_columns_and_what_is_left(pool: LeanPool) -> None:
+    context = "p q : Prop\nn : Nat\nhp : p\nhq : q\n"
+    left, right = f"case left\n{context}⊢ p", f"case right\n{context}⊢ q"
+    proof = "  constructor\n  · have h : p := by skip; exact hp\n    fail"
+    assert await truncated(pool, AND, proof) == [
+        Segment("  constructor", f"{left}\n{right}", 2, ()),
+        Segment(
+            "\n  · have h : p := by skip",
+            f"{context}⊢ p",
+            21,
+            (f"{left}\n{right}\n·", f"{left}\nhave h : p := by"),
+        ),
+        Segment("; exact hp", f"case left\n{context}h : p\n⊢ p", 4, (f"{left}\n{right}\n·",)),
+    ]
+
+
+async def test_what_is_left_does_not_depend_on_how_alternatives_were_proved(pool: LeanPool) -> None:
+    one, other = [
+        (await truncated(pool, NAT, f"  induction n with\n  | zero => {zero}\n  | succ n ih =>\n    fail"))[-1]
+        for zero in ("rfl", "skip; simp -- or so")
+    ]
+    assert one.text != other.text
+    assert (one.goals, one.outer) == (other.goals, other.outer)
+
+
+async def test_what_is_left_tells_places_with_the_same_goals_apart(pool: LeanPool) -> None:
+    one, other = [
+        (await truncated(pool, AND, f"  have h : {what} := by\n    have : p := by\n      skip\n      fail"))[-1]
+        for what in ("p", "p ∧ p")
+    ]
+    assert one.goals == other.goals
+    assert one.outer != other.outer
+
+
+async def test_a_tactic_that_was_stopped_does_not_hold(pool: LeanPool) -> None:
+    slow = "have : ∀ i : Fin 3000000, i.val * 0 = 0 := by decide +kernel"
+    proof = f"  skip\n  have h : p := by\n    skip\n    {slow}\n    exact hp"
+    check = await ask(pool, AND + proof, timeout=2)
+    assert check.ended is Ended.TIMEOUT
+    found = segments(proof, check, after(AND))
+    assert [s.text for s in found] == ["  skip", "\n  have h : p := by\n    skip"]
+
+
+async def test_an_error_of_the_kernel_leaves_nothing(pool: LeanPool) -> None:
+    check = await ask(pool, AND + "  exact ⟨hp, hq⟩")
+    error = Message("error", "(kernel) declaration type mismatch", Position(1, 8), Position(1, 9))
+    for message in (error, Message("error", "something went wrong")):
+        assert segments("  exact ⟨hp, hq⟩", replace(check, messages=(message,)), after(AND)) == []
+
+
+async def test_without_a_list_of_tactics_nothing_is_cut(pool: LeanPool) -> None:
+    check = await pool.check(AND + "  constructor\n  fail")
+    assert segments("  constructor\n  fail", check, after(AND)) == []
+
+
 # ---- proofs from a grammar ----
 
 Lines = list[str]  # one tactic, its first line at column 0
@@ -111,7 +270,7 @@ STATEMENTS = {
     "U": "∀ k : Nat, k + 0 = k",
     "E": "∃ x : Nat, x = 3",
 }
-COMMENTS = ("-- by simp; (", "/- · /- => -/ by\n ( -/", "/- 😀 𝓝 -/", "-- | zero => \"")
+COMMENTS = ("-- by simp; (", "/- · /- => -/ by\n ( -/", "/- 😀 𝓝 -/", '-- | zero => "')
 NOISE = (
     "skip",
     "have : '(' = '(' := rfl",
@@ -248,7 +407,9 @@ def finish(draw: st.DrawFn, goal: str, depth: int) -> list[Lines]:
         return [line.split("\n") for line in draw(st.sampled_from(LEAVES[goal])).split("\n")]
     d = depth - 1
     if draw(st.integers(0, 3)) == 0:
-        head = draw(st.sampled_from(("exact by", "show _; exact by", "·", ".", "next =>", "case _ =>", "refine id <| by")))
+        head = draw(
+            st.sampled_from(("exact by", "show _; exact by", "·", ".", "next =>", "case _ =>", "refine id <| by"))
+        )
         return [draw(opened(head, block(goal, d)))]
     if goal in "AB":
         left, right = ("T", "N") if goal == "A" else ("A", "T")
@@ -295,7 +456,9 @@ def finish(draw: st.DrawFn, goal: str, depth: int) -> list[Lines]:
 def leaf(draw: st.DrawFn) -> Lines:
     """Tactics that prove `0 + 0 = 0` and the like, most of the time."""
     tactics = [draw(st.sampled_from(NOISE)).split("\n") for _ in range(draw(st.integers(0, 2)))]
-    last = draw(st.sampled_from(("rfl", "simp", "omega", "simp <;> omega", "skip", "· rfl", "exact by rfl", "exact foo")))
+    last = draw(
+        st.sampled_from(("rfl", "simp", "omega", "simp <;> omega", "skip", "· rfl", "exact by rfl", "exact foo"))
+    )
     return draw(rows([*tactics, [last]]))
 
 
