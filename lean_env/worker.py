@@ -140,9 +140,9 @@ class Worker:
         try:
             readable(text)
             await self._use()
-            state = await self._state((*context, challenge, after), timeout)
+            state = await self._state((*context, challenge, after))
             if state is None:
-                return Steps(problem="the tactics before it do not work")
+                return Steps(problem="the tactics before it do not work", ended=Ended.CONTEXT)
             return await self._run_steps((*context, challenge, after), state, text, timeout)
         except InputError as error:
             return Steps(problem=str(error), ended=Ended.INPUT)
@@ -225,10 +225,10 @@ class Worker:
                 self._kept.move_to_end(context[:length])
         return self._kept[context]
 
-    async def _state(self, place: Context, timeout: float) -> int | None:
+    async def _state(self, place: Context) -> int | None:
         """Id of a proof state, (*context, challenge, proof so far); made again if the process does not have it.
 
-        None if the tactics do not work within `timeout` seconds. Raises ContextError if the challenge has no goal.
+        None if the tactics do not work. Raises ContextError if the challenge has no goal.
         """
         if place in self._states:
             self._states.move_to_end(place)
@@ -249,9 +249,12 @@ class Worker:
         if not proof:
             return self._states[start]
         lines = proof.split("\n")
-        known = next(n for n in range(len(lines) - 1, -1, -1) if (*start[:-1], "\n".join(lines[:n])) in self._states)
+        # A line that only goes on with a tactic is no place to begin.
+        places = [n for n in range(len(lines)) if lines[n][:1] not in ("", " ", "|", "<", ")") or not n]
+        known = next(n for n in reversed(places) if (*start[:-1], "\n".join(lines[:n])) in self._states)
         before = (*start[:-1], "\n".join(lines[:known]))
-        await self._run_steps(before, self._states[before], "\n".join(lines[known:]), timeout)
+        # It worked before: what is asked for now has its own limit, and must not pay for what was lost.
+        await self._run_steps(before, self._states[before], "\n".join(lines[known:]), self.limits.context_seconds)
         return self._states.get(place)
 
     async def _run_steps(self, place: Context, state: int, text: str, timeout: float) -> Steps:

@@ -10,7 +10,7 @@ from data import Theorem
 from data.theorem import indented
 from lean_env import Check, Ended, LeanPool, Position, Reason
 from search.tree import State
-from search.truncate import segments
+from search.truncate import NO_GOALS, SHOW_ALL, segments
 
 _INDENT = 2  # columns that a solution's tactics stand in from the left
 
@@ -85,7 +85,7 @@ class Stepwise:
             proof = joined(proof, step.text)
             if step.goals:
                 reached.append(Reached(("\n\n".join(step.goals), ()), proof))
-        if found.complete:
+        if found.steps and not found.steps[-1].goals:
             return Tried(tuple(reached), proof=proof)
         return Tried(tuple(reached), _reason(found.ended, bool(found.problem)), found.problem, found.failed)
 
@@ -99,7 +99,8 @@ class Whole:
     async def __call__(self, theorem: Theorem, before: str, text: str, seconds: float) -> Tried:
         proof = joined(before, text)
         code = theorem.solution(proof)
-        check = await self.pool.check(code, context=theorem.context, timeout=seconds, tactics=True, reuse=True)
+        context = (*theorem.context, SHOW_ALL)
+        check = await self.pool.check(code, context=context, timeout=seconds, tactics=True, reuse=True)
         if check.ok and not check.sorries:
             return Tried(proof=proof)
         reached = [r for r in self._reached(theorem, proof, check) if len(r.proof) > len(before)]
@@ -112,7 +113,7 @@ class Whole:
         reached, end = [], 0
         for segment in segments(body, check, Position(line, 0)):
             end += len(segment.text)
-            if segment.goals == "no goals":
+            if segment.goals == NO_GOALS:
                 continue
             so_far = "\n".join(row.removeprefix(" " * _INDENT) for row in body[:end].splitlines())
             reached.append(Reached((segment.goals, segment.outer), so_far, segment.column - _INDENT))

@@ -21,6 +21,7 @@ class Journal:
 
     def __init__(self, path: Path, identity: dict[str, Any]) -> None:
         """Open or begin. Raises JournalError if the file is another search's, OSError if it is of no use."""
+        self.path = path
         self.rows: list[dict[str, Any]] = []
         whole = 0
         if path.exists():
@@ -33,12 +34,12 @@ class Journal:
 
     @classmethod
     def of(cls, folder: Path, theorem: Theorem, **how: Any) -> Self:
-        """The journal of a theorem's search in a folder, which is made if need be."""
-        text = "\0".join((*theorem.context, theorem.challenge))
-        digest = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+        """The journal of a theorem's search, done `how`, in a folder, which is made if need be."""
+        identity = {"theorem": theorem.name, "context": theorem.context, "challenge": theorem.challenge, **how}
+        identity = json.loads(json.dumps(identity))  # as it will be read
+        digest = hashlib.sha256(json.dumps(identity).encode()).hexdigest()
         folder.mkdir(parents=True, exist_ok=True)
         readable = re.sub(r"[^\w.-]", "_", theorem.name)[:60]
-        identity = {"theorem": theorem.name, "sha256": digest, **how}
         return cls(folder / f"{readable}-{digest[:12]}.jsonl", identity)
 
     def _read(self, path: Path, identity: dict[str, Any]) -> int:
@@ -53,7 +54,7 @@ class Journal:
                 break
             if number == 0:
                 if row != identity:
-                    raise JournalError(f"{path} belongs to another search: {json.dumps(row, ensure_ascii=False)}")
+                    raise JournalError(f"{path} is not the journal of this search")
             else:
                 self.rows.append(row)
             whole += len(line)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Collection
 from dataclasses import dataclass
 from enum import StrEnum
@@ -58,7 +59,11 @@ async def prove_file(
         if result.proof is None:
             yield Outcome(place, Status.UNPROVED, result=result)
             continue
-        result.proof = await shortened(pool, theorem, result.proof)
+        try:
+            result.proof = await shortened(pool, theorem, result.proof)
+        except asyncio.CancelledError:  # the proof is found, and must not be lost
+            yield Outcome(place, Status.PROVED, theorem.claim(result.proof), result, result.verdict)
+            raise
         proofs[place.name] = result.proof
         yield Outcome(place, Status.PROVED, theorem.claim(result.proof), result, result.verdict)
 

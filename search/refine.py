@@ -11,13 +11,12 @@ from lean_env import LeanPool, Message, Verdict
 from prover.policy import Params, Policy, Prompt, Round, Sample
 from search import trace
 from search.budget import Budget, Meter
-from search.searcher import SearchResult, first_goal
+from search.searcher import SearchResult, first_goal, until
 
 ROUNDS = 4  # corrections of one proof before a new one is begun
 _HISTORY = 2  # earlier answers that a prompt shows
 _SECONDS = 15.0  # for one check
 _ERRORS, _LENGTH, _LINE = 3, 600, 160  # what is shown of what Lean said: errors, characters of each and of its line
-_PATIENCE = 1.0
 
 
 class Refine:
@@ -46,16 +45,8 @@ class Refine:
         if goal is not None:
             result.trace.nodes.append(trace.Node(None, "", goal))
             run = _Run(self, theorem, goal, meter, result)
-            chains = {asyncio.create_task(run.chain_after_chain()) for _ in range(self.pool.size)}
-            try:
-                left = None if budget.seconds is None else max(0.0, meter.seconds_left)
-                done, _ = await asyncio.wait(chains, timeout=left, return_when=asyncio.FIRST_EXCEPTION)
-                for task in done:
-                    task.result()
-            finally:
-                for task in chains:
-                    task.cancel()
-                await asyncio.gather(*chains, return_exceptions=True)
+            chains = [asyncio.create_task(run.chain_after_chain()) for _ in range(self.pool.size)]
+            await until(lambda: result.proved, chains, meter)
         result.spent(meter)
         return result
 

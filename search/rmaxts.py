@@ -11,13 +11,13 @@ from pathlib import Path
 from typing import Any
 
 from data import Theorem
-from lean_env import LeanPool, Reason
+from lean_env import LeanPool, Reason, Verdict
 from prover.policy import Params, Policy, Prompt, Sample
 from search import trace
 from search.budget import Budget, Meter
 from search.expansion import Expansion, Reached, Stepwise, Tried, Whole, joined
-from search.journal import Journal
-from search.searcher import SearchResult, first_goal
+from search.journal import Journal, JournalError
+from search.searcher import SearchResult, first_goal, until
 from search.tree import Node, Route, Tree
 
 LIMITS = (1.0, 4.0, 15.0)  # seconds for one check: what is cut off by one limit waits for the next
@@ -60,7 +60,8 @@ class _Place:
     """What is known of a node besides its statistics."""
 
     leads: dict[str, Node] = field(default_factory=dict)  # tactics that were run here, and where they lead
-    failed: set[str] = field(default_factory=set)  # tactics and whole texts that do not work here
+    failed: set[str] = field(default_factory=set)  # tactics that do not work here
+    texts: set[str] = field(default_factory=set)  # whole texts that were tried here
     waiting: deque[tuple[Sample, int]] = field(default_factory=deque)  # cut off by a limit; index of the next one
     more: bool = True  # may the policy have further samples here?
     passed: bool = False  # reached only on the way to other states: not yet a place to try things at
@@ -73,7 +74,8 @@ class _Place:
 class RMaxTS:
     """Several trees share a budget; each expands at several places at once.
 
-    An expansion asks the policy for `width` samples at one node and tries them. Results are taken in the order in which
+    An expansion asks the policy for `width` samples at one node and tries them; those under way when the checks of the
+    budget are spent are still made. Results are taken in the order in which
     the expansions began, so that the same samples and seed give the same tree, whatever takes how long.
 
     trees: independent trees with seeds of their own (root parallelism). concurrency: expansions under way in a tree.
@@ -107,14 +109,7 @@ class RMaxTS:
         if goal is not None:
             searches = [_Search(self, theorem, goal, self.seed + n, meter, result) for n in range(self.trees)]
             tasks = [asyncio.create_task(search.run()) for search in searches]
-            try:
-                done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)
-                for task in done:
-                    task.result()
-            finally:
-                for task in tasks:
-                    task.cancel()
-                await asyncio.gather(*tasks, return_exceptions=True)
+            await until(lambda: result.proved, tasks, Meter(Budget()))  # each looks after its time itself
             result.trace = next((s for s in searches if s.completed is not None), searches[0]).trace()
         result.spent(meter)
         return result
@@ -135,8 +130,8 @@ class _Search:
         self.completed: int | None = None  # number of the attempt that was a proof
         self.journal: Journal | None = None
         if rmaxts.journals is not None:
-            how = {"policy": rmaxts.policy.name, "seed": seed, "width": rmaxts.width, "window": rmaxts.concurrency}
-            self.journal = Journal.of(rmaxts.journals, theorem, **how)
+            how = {"seed": seed, "width": rmaxts.width, "window": rmaxts.concurrency, "limits": list(rmaxts.limits)}
+            self.journal = Journal.of(rmaxts.journals, theorem, policy=rmaxts.policy.name, **how)
 
     async def run(self) -> None:
         window: deque[tuple[Route, Plan, asyncio.Task[list[Attempt]]]] = deque()
@@ -179,6 +174,11 @@ class _Search:
         return len(self.journal.rows) if self.journal else 0
 
     @property
+    def _row(self) -> dict[str, Any] | None:
+        """What the journal has of the expansion that comes next."""
+        return self.journal.rows[self.expansions] if self.journal and self.expansions < self._recorded else None
+
+    @property
     def _spent(self) -> bool:
         """Is the budget spent? What the journal has is taken over in any case."""
         return self.expansions >= self._recorded and (self.meter.exhausted or not self.meter.samples_left(1))
@@ -199,10 +199,14 @@ class _Search:
 
     def _plan(self, node: Node) -> Plan:
         place = self.places[node.id]
+        if self._row and (self._row["node"], self._row["start"]) != (node.id, node.asked if place.more else None):
+            raise JournalError(f"{self.journal and self.journal.path} does not fit: the search has changed since")
         text, column = random.Random(f"{self.seed} {self.expansions}").choice(node.texts)
         if place.more:
-            plan = Plan(node, text, column, node.asked, self.rmaxts.width)
-            node.asked += plan.wanted
+            wanted = self._row["asked"] if self._row else self.meter.samples_left(self.rmaxts.width)
+            plan = Plan(node, text, column, node.asked, wanted)
+            node.asked += wanted
+            self.meter.samples += wanted
         else:
             sample, limit = place.waiting.popleft()
             plan = Plan(node, text, column, again=sample, limit=limit)
@@ -214,36 +218,36 @@ class _Search:
         """Try samples at a node; or what the journal says they came to."""
         if self.journal and number < self._recorded:
             attempts = [Attempt.from_json(row) for row in self.journal.rows[number]["attempts"]]
-            self.meter.samples += 0 if plan.again else len(attempts)
+            self.meter.samples -= plan.wanted - (0 if plan.again else len(attempts))
             self.meter.checks += sum(not a.known for a in attempts)
             for attempt in attempts:
-                if attempt.tried.proof is not None:
+                if attempt.tried.proof is not None and attempt.tried.outcome is None:
                     await self._judge(attempt.sample, attempt.tried.proof)
             return attempts
         samples = [plan.again] if plan.again else await self._samples(plan)
         return list(await asyncio.gather(*(self._try(plan, sample) for sample in samples)))
 
     async def _samples(self, plan: Plan) -> list[Sample]:
-        wanted = self.meter.samples_left(plan.wanted)
-        self.meter.samples += wanted
         prompt = Prompt(self.theorem, plan.node.goals, plan.before, plan.column)
         params = Params(plan.start, self.seed, partial=True)
-        samples = (await self.rmaxts.policy.sample([prompt], wanted, params))[0]
-        self.meter.samples -= wanted - len(samples)
+        samples = (await self.rmaxts.policy.sample([prompt], plan.wanted, params))[0]
+        self.meter.samples -= plan.wanted - len(samples)
         return samples
 
     async def _try(self, plan: Plan, sample: Sample) -> Attempt:
         walked, text = self._walk(plan, sample.proof)
         before = walked[-1].proof if walked else plan.before
         place = self.places[self._node(walked, plan.node).id]
-        if not text or text in place.failed or first_tactic(text) in place.failed:
+        if not text or text in place.texts or first_tactic(text) in place.failed:
             outcome, detail = (Reason.ERROR, "it begins as one that failed here") if text else (None, "")
             return Attempt(sample, Tried(tuple(walked), outcome, detail), known=True)
         self.meter.checks += 1
         seconds = min(self.rmaxts.limits[plan.limit], max(0.1, self.meter.seconds_left))
         tried = await self.rmaxts.expansion(self.theorem, before, text, seconds)
         if tried.proof is not None:
-            await self._judge(sample, tried.proof)
+            verdict = await self._judge(sample, tried.proof)
+            if not verdict.proved:
+                tried = replace(tried, outcome=verdict.reason, detail=verdict.detail)
         return Attempt(sample, replace(tried, reached=(*walked, *tried.reached)))
 
     def _walk(self, plan: Plan, text: str) -> tuple[list[Reached], str]:
@@ -261,12 +265,13 @@ class _Search:
     def _node(self, walked: list[Reached], node: Node) -> Node:
         return self.tree.node_of(walked[-1].state) if walked else node
 
-    async def _judge(self, sample: Sample, proof: str) -> None:
+    async def _judge(self, sample: Sample, proof: str) -> Verdict:
         """The last word on a proof that seems complete."""
         self.meter.checks += 1
         verdict = await self.rmaxts.pool.judge(self.theorem.claim(proof), self.rmaxts.limits[-1])
         if verdict.proved and not self.result.proved:
             self.result.proof, self.result.verdict, self.result.family = proof, verdict, sample.family
+        return verdict
 
     def _take(self, route: Route, plan: Plan, attempts: list[Attempt], number: int | None) -> None:
         """Add what an expansion came to; `number` of the expansion for the journal, None if it is not to go there."""
@@ -280,7 +285,9 @@ class _Search:
         if place.done:
             self.tree.close(start)
         if self.journal and number is not None and number >= self._recorded:
-            self.journal.append({"node": start.id, "attempts": [a.as_json() for a in attempts]})
+            begin = None if plan.again else plan.start
+            row = {"node": start.id, "start": begin, "asked": plan.wanted}
+            self.journal.append({**row, "attempts": [a.as_json() for a in attempts]})
 
     def _add(self, plan: Plan, attempt: Attempt) -> None:
         tried, node, proof, visited = attempt.tried, plan.node, plan.before, []
@@ -306,10 +313,12 @@ class _Search:
             self.places[node.id].failed.add(tried.failed)
         proved = tried.proof is not None and tried.proof == self.result.proof
         if tried.outcome is Reason.TIMEOUT and plan.limit + 1 < len(self.rmaxts.limits):
-            self.places[plan.node.id].waiting.append((attempt.sample, plan.limit + 1))
-            self.tree.open(plan.node)
+            self._again(plan.node, attempt.sample, plan.limit + 1)
+        elif tried.outcome is Reason.CHALLENGE and len(plan.node.texts) > 1:  # not the sample's fault: another way here
+            plan.node.texts = [way for way in plan.node.texts if way != (plan.before, plan.column)]
+            self._again(plan.node, attempt.sample, plan.limit)
         else:
-            self.places[plan.node.id].failed.add(attempt.sample.proof)
+            self.places[plan.node.id].texts.add(attempt.sample.proof)
             if not attempt.known and tried.outcome:
                 self.result.reasons[tried.outcome] += 1
             self.rmaxts.policy.learn(attempt.sample, proved)
@@ -321,6 +330,10 @@ class _Search:
                 plan.node.id, attempt.sample.proof, outcome, tried.detail, tuple(visited), attempt.sample.family
             )
         )
+
+    def _again(self, node: Node, sample: Sample, limit: int) -> None:
+        self.places[node.id].waiting.append((sample, limit))
+        self.tree.open(node)
 
     def trace(self) -> trace.Trace:
         """What this tree came to look like."""

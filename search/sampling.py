@@ -64,7 +64,7 @@ class _Run:
     async def run(self) -> None:
         running: set[asyncio.Task[None]] = set()
         try:
-            while not self.result.proved and not self.meter.exhausted:
+            while not self.result.proved and self.meter.seconds_left > 0:
                 while len(running) < self.search.pool.size and not self.meter.exhausted:
                     turn = await self._next()
                     if turn is None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -58,6 +60,24 @@ class Searcher(Protocol):
     async def prove(self, theorem: Theorem, budget: Budget) -> SearchResult:
         """Search until a proof is found or the budget is spent. Raises nothing that the theorem could cause."""
         ...
+
+
+async def until(over: Callable[[], bool], tasks: Collection[asyncio.Task[None]], meter: Meter) -> None:
+    """Let tasks run until all have ended, something is over or the time is up; those still running are cancelled.
+
+    Raises what a task raises.
+    """
+    running = set(tasks)
+    try:
+        while running and not over() and meter.seconds_left > 0:
+            left = None if meter.budget.seconds is None else meter.seconds_left
+            done, running = await asyncio.wait(running, timeout=left, return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                task.result()
+    finally:
+        for task in running:
+            task.cancel()
+        await asyncio.gather(*running, return_exceptions=True)
 
 
 async def first_goal(pool: LeanPool, theorem: Theorem, result: SearchResult) -> str | None:

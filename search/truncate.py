@@ -351,9 +351,12 @@ class _Reader:
         return self.first_goals(block.start, block.steps[0].end) is None
 
     def _swallows(self, step: _Step, column: int) -> bool:
-        """Does it contain lines at the column of its own block (`open … in`), so that later ones would belong to it?"""
+        """Does it contain lines left of its own block, or tactics at its column, so that later lines may belong to it?
+
+        `open … in` takes up all that follow; a term in an alternative takes those right of the `|` for its arguments.
+        """
         inside = self.between(step.start, step.end)[1:]
-        return any(t.breaks and t.column <= column and t.start in self.listed for t in inside)
+        return any(t.breaks and t.column < column + (t.start in self.listed) for t in inside)
 
     def _index(self, offset: int) -> int:
         """Of the first token from an offset on."""

@@ -135,6 +135,7 @@ class _Session:
 
     async def run(self, text: str, path: str | None, header: str | None, names: list[str]) -> int:
         lean, output = installed_lean(), self.options.output
+        problem: Exception | None = None
         async with lean_pool(lean, self.options.workers, self.options.ray) as pool:
             file = await self._file(pool, text, path, header)
             unknown = set(names) - {p.name for p in file.places}
@@ -150,10 +151,14 @@ class _Session:
             except asyncio.CancelledError:  # Ctrl-C: what has been found is still confirmed and given out
                 self.interrupted = True
                 err.print("interrupted; confirming what has been found")
+            except (JournalError, OSError) as error:  # of the folders for checkpoints and traces
+                problem = error
         await self._confirm(lean)
         if output is not None:
             self._write(file, output)
             err.print(f"written to {output}")
+        if problem is not None:
+            raise problem
         if self.interrupted:
             return INTERRUPTED
         good = sum(o.status in (Status.PROVED, Status.HOLDS) for o in self.outcomes)

@@ -73,7 +73,7 @@ async def test_states_that_were_let_go_are_made_again(one: LeanPool, monkeypatch
 
 async def test_what_cannot_be_gone_on_from_is_a_problem(one: LeanPool) -> None:
     found = await one.steps(CHALLENGE, "rfl", after="constructor\nnonsense", context=CONTEXT)
-    assert (found.steps, found.problem) == ((), "the tactics before it do not work")
+    assert (found.steps, found.ended, found.problem) == ((), Ended.CONTEXT, "the tactics before it do not work")
     assert (await one.steps("theorem t : 1 = := by sorry", "rfl")).ended is Ended.CONTEXT
     assert (await one.steps("theorem t : 1 = 1 := rfl", "rfl")).ended is Ended.CONTEXT
     assert (await one.steps(CHALLENGE, "exact '\udc80'", context=CONTEXT)).ended is Ended.INPUT

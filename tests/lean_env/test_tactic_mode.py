@@ -161,6 +161,11 @@ async def test_what_stands_above_a_line_that_cannot_be_read_is_run(repl: ReplPro
     assert (await steps(repl, "", conjunction))[0] == []
 
 
+async def test_a_block_in_braces_is_one_step(repl: ReplProcess, conjunction: int) -> None:
+    text = "{ constructor; omega; rfl }"
+    assert await steps(repl, text, conjunction) == ([(text, 0)], None)
+
+
 async def test_steps_end_when_no_goal_is_left(repl: ReplProcess, conjunction: int) -> None:
     assert await steps(repl, "omega\nsimp\nfoo", conjunction) == ([("omega", 0)], None)
 

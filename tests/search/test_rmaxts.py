@@ -171,9 +171,8 @@ async def test_several_trees_share_the_budget(pool: LeanPool) -> None:
 # ---- checkpoints ----
 
 
-def only(folder: Path) -> Path:
-    (file,) = folder.iterdir()
-    return file
+def files(folder: Path) -> list[Path]:
+    return list(folder.iterdir())
 
 
 async def test_a_finished_journal_asks_nothing_again(pool: LeanPool, tmp_path: Path) -> None:
@@ -188,7 +187,7 @@ async def test_a_finished_journal_asks_nothing_again(pool: LeanPool, tmp_path: P
 
 async def test_a_journal_that_ends_in_the_middle_of_a_line(pool: LeanPool, tmp_path: Path) -> None:
     await search(pool, Scripted(orders), resumed.THEOREM, journals=tmp_path, budget=Budget(checks=40))
-    file = only(tmp_path)
+    (file,) = files(tmp_path)
     whole = file.read_bytes()
     file.write_bytes(whole[: len(whole) * 2 // 3])
     result = await search(pool, Scripted(orders), resumed.THEOREM, journals=tmp_path, budget=Budget())
@@ -196,10 +195,39 @@ async def test_a_journal_that_ends_in_the_middle_of_a_line(pool: LeanPool, tmp_p
     assert len(result.trace.nodes) == resumed.NODES
 
 
-async def test_another_search_s_journal_is_refused(pool: LeanPool, tmp_path: Path) -> None:
-    await search(pool, Scripted(orders), resumed.THEOREM, journals=tmp_path, budget=Budget(checks=5), seed=1)
-    with pytest.raises(JournalError, match="another search"):
-        await search(pool, Scripted(orders), resumed.THEOREM, journals=tmp_path, seed=2)
+async def test_every_tree_and_seed_has_a_journal_of_its_own(pool: LeanPool, tmp_path: Path) -> None:
+    for seed in (1, 5):
+        how = {"journals": tmp_path, "budget": Budget(checks=8), "seed": seed, "trees": 2}
+        await search(pool, Scripted(orders), resumed.THEOREM, **how)
+    assert len(files(tmp_path)) == 4
+
+
+async def test_a_journal_that_does_not_fit_is_refused(pool: LeanPool, tmp_path: Path) -> None:
+    how = {"journals": tmp_path, "concurrency": 1}
+    await search(pool, Scripted(orders), resumed.THEOREM, budget=Budget(checks=8), **how)
+    (file,) = files(tmp_path)
+    whole = file.read_text("utf-8")
+    file.write_text(whole.replace('"node": 0', '"node": 1'), "utf-8")
+    with pytest.raises(JournalError, match="does not fit"):
+        await search(pool, Scripted(orders), resumed.THEOREM, **how)
+    file.write_text("{}\n" + whole, "utf-8")
+    with pytest.raises(JournalError, match="not the journal of this search"):
+        await search(pool, Scripted(orders), resumed.THEOREM, **how)
+
+
+async def test_a_spent_samples_budget_closes_nothing(pool: LeanPool, tmp_path: Path) -> None:
+    how = {"journals": tmp_path, "concurrency": 3, "width": 2}
+    policy = Scripted(orders)
+    result = await search(pool, policy, resumed.THEOREM, budget=Budget(samples=5), **how)
+    assert (result.samples, min(n for _, n, _ in policy.asked)) == (5, 1)
+    result = await search(pool, Scripted(orders), resumed.THEOREM, budget=Budget(), **how)
+    assert result.trace is not None
+    assert len(result.trace.nodes) == resumed.NODES
+
+
+async def test_a_longer_text_is_not_judged_by_a_shorter_one(pool: LeanPool) -> None:
+    policy = Scripted(by_goal({"p ∧ q ∧ r": ["constructor", "constructor\n· exact hp\n· simp_all"]}), stepwise=False)
+    assert (await search(pool, policy, concurrency=1)).proved
 
 
 @pytest.mark.slow

@@ -26,7 +26,7 @@ def after(text: str) -> Position:
 # ---- going on from a cut ----
 
 _NO_CODE = re.compile(r"""(?P<comment>/-)|--[^\n]*|"(?:\\.|[^"\\])*"|'(?:\\.|[^'\\\n])'|«[^»]*»""", re.DOTALL)
-_WORD = re.compile(r"=>|[\w.'!?]+|\S")
+_WORD = re.compile(r"=>|<\||[\w.'!?]+|\S")
 
 
 def bare(text: str) -> str:
@@ -163,6 +163,7 @@ CASES = {
     ),
     "no line can follow a calc of one step": (AND, "  skip¦\n  have : n = n := calc n = n := rfl\n  · fail"),
     "lines can follow other calcs": (AND, "  have : n = n := calc n = n := rfl\n    _ = n := rfl¦\n  fail"),
+    "alternatives left of the block": (NAT, "  skip¦\n  exact match n with\n | 0 => rfl\n | n + 1 => by fail"),
     "conditions": (NAT, "  skip¦\n  exact if h : n = 0 then by\n    skip\n    fail\n  else by rfl"),
     "a term that a block is not the end of": (NAT, "  skip¦\n  exact have : n = n := by\n    skip\n    fail\n  rfl"),
     "what takes up the following lines": (NAT, "  skip¦\n  open Nat in\n  skip\n  fail"),
@@ -190,6 +191,7 @@ CASES = {
     "an open comment": (AND, "  constructor¦\n  skip /- foo\n  skip"),
     "an open string": (AND, '  constructor¦\n  exact "foo\n  skip'),
     "an open character": (AND, "  constructor¦\n  exact 'foo\n  skip"),
+    "half a tactic at the end of a block": (AND, "  skip¦\n  have h : p := by obtain h | h : p ='"),
     "a doc comment": (AND, "  constructor¦\n  /-- doc -/\n  exact hp"),
     "an error before a syntax error": (AND, "  constructor¦\n  exact foo\n  exact (hq"),
     "a line between two columns": (AND, "  skip¦\n  have : p := by\n    skip\n   skip\n  skip"),

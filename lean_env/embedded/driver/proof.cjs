@@ -94,7 +94,7 @@ function run(state, action, token = 0, fileMap = 0) {
 /** The goals as Lean prints them. */
 function goals(state) {
   const { result, next } = run(state, at => abi.listItems(state.goals).map(goal => {
-    const format = abi.io(abi.W.l_Lean_Meta_ppGoal(abi.inc(goal), abi.inc(at.meta), abi.inc(at.metaState), abi.inc(at.core), abi.inc(at.coreState)), 'goal');
+    const format = abi.io(abi.W.l_Lean_Meta_ppGoal(goal, abi.inc(at.meta), abi.inc(at.metaState), abi.inc(at.core), abi.inc(at.coreState)), 'goal');
     return abi.takeText(abi.W.l_Std_Format_pretty(format, abi.box(WIDTH), abi.box(0), abi.box(0))).trim();
   }));
   free(next);
@@ -105,13 +105,13 @@ function goals(state) {
  * How far the proof is, in the community REPL's words; what is called completed has been accepted by the kernel. Whether
  * it is a proof of the theorem that somebody asked for is not seen here: only a check of the whole text tells.
  */
-function status(state) {
+function status(state, token = 0) {
   if (!abi.isNil(state.goals)) return 'Incomplete: open goals remain';
   const roots = abi.listItems(state.roots);
-  return roots.length === 1 ? rootStatus(state, roots[0]) : 'Not verified: more than one initial goal';
+  return roots.length === 1 ? rootStatus(state, roots[0], token) : 'Not verified: more than one initial goal';
 }
 
-function rootStatus(state, root) {
+function rootStatus(state, root, token) {
   const { W } = abi, mctx = abi.field(state.metaState, 0), held = [];
   const own = o => { held.push(o); return o; };
   const instantiate = term => { const pair = W.l_Lean_instantiateMVarsCore(abi.inc(mctx), term), value = own(abi.inc(abi.field(pair, 0))); abi.dec(pair); return value; };
@@ -125,7 +125,7 @@ function rootStatus(state, root) {
     const bound = (bind, body) => own(bind(abi.inc(lctx), abi.inc(variables), abi.inc(body), abi.box(0), abi.box(1)));    // `let`s stay, used or not
     const value = bound(W.l_Lean_LocalContext_mkLambda___boxed, proof), statement = bound(W.l_Lean_LocalContext_mkForall___boxed, type);
     if (W.l_Lean_Expr_hasFVar(value) & 1) return "Error: kernel type check failed: (kernel) declaration has free variables '[anonymous]'";    // itself
-    const refused = kernelRefuses(abi.field(state.coreState, STATE.env), statement, value);
+    const refused = kernelRefuses(abi.field(state.coreState, STATE.env), statement, value, token);
     if (refused) return `Error: kernel type check failed: ${refused}`;
     return W.l_Lean_Expr_hasSorry(value) & 1 ? 'Incomplete: contains sorry' : 'Completed';
   } finally { held.forEach(abi.dec); }
@@ -137,16 +137,17 @@ function localVariables(lctx) {
   return decls.filter(d => abi.tag(d) !== 0 || abi.scalar(d, 1) !== AUXILIARY).map(d => abi.W.l_Lean_mkFVar(abi.inc(abi.field(d, ID))));
 }
 
-/** What the kernel has against a proof (text), or null. */
-function kernelRefuses(env, statement, value) {
+/** What the kernel has against a proof (text), or null; `token`: a cancel token (borrowed), or 0. */
+function kernelRefuses(env, statement, value, token) {
   const { W } = abi, NAME = '_proof';
   const used = W.l_Lean_collectLevelParams(W.l_Lean_collectLevelParams(abi.inc(abi.constant('l_Lean_CollectLevelParams_instInhabitedState')), abi.inc(statement)), abi.inc(value));
   const levels = abi.list(abi.arrayItems(abi.field(used, 2)).map(x => abi.inc(x)));
   abi.dec(used);
   const constant = abi.ctor(0, [abi.parseName(NAME), levels, abi.inc(statement)]);
   const opaque = abi.ctor(3, [abi.ctor(0, [constant, abi.inc(value), abi.list([abi.parseName(NAME)])], [0])]);    // a value of any type, data too
-  const kernel = W.lean_elab_environment_to_kernel_env(abi.inc(env)), result = W.lean_add_decl(kernel, 0, opaque, abi.nil);
-  abi.dec(opaque);
+  const kernel = W.lean_elab_environment_to_kernel_env(abi.inc(env)), cancel = token ? abi.some(abi.inc(token)) : abi.nil;
+  const result = W.lean_add_decl(kernel, 0, opaque, cancel);
+  [opaque, cancel].forEach(abi.dec);
   let said = null;
   if (abi.tag(result) === 0) {
     const data = W.l_Lean_Kernel_Exception_toMessageData(abi.inc(abi.field(result, 0)), abi.inc(abi.constant('l_Lean_Options_empty')));
@@ -169,8 +170,8 @@ function parse(env, text) {
     return { problem: `<input>:${line - 1}${place}`, line: line - 1 };
   }
   if (syntax.kind(found) !== 'Lean.Parser.Tactic.paren') { abi.dec(found); return { problem: 'a bracket is closed that was not opened', line: 1 }; }
-  const block = syntax.child(syntax.child(syntax.child(found, 1), 0), 0);
-  const tactics = syntax.children(block).filter((_, i) => i % 2 === 0);
+  const sequence = syntax.child(syntax.child(found, 1), 0), braces = syntax.kind(sequence) === 'Lean.Parser.Tactic.tacticSeqBracketed';
+  const tactics = braces ? [sequence] : syntax.children(syntax.child(sequence, 0)).filter((_, i) => i % 2 === 0);
   return { block: found, tactics: tactics.map(stx => ({ stx, end: syntax.span(stx)[1] - OPENING.length })) };
 }
 

@@ -123,18 +123,24 @@ function limited(timeout, action) {
   return [result, late];
 }
 
-const stepAnswer = state => ({ goals: proof.goals(state), proofStatus: proof.status(state) });
+const stepAnswer = (state, token) => ({ goals: proof.goals(state), proofStatus: proof.status(state, token) });
 
 function tactic({ tactic: source, proofState, timeout, steps }) {
   const state = proofStateOf(proofState);
   if (steps) {
-    const [{ steps: done, problem, failed }, late] = limited(timeout, token => proof.steps(state, source, token));
-    return { steps: done.map(({ text, next }) => ({ tactic: text, ...stepAnswer(next), proofState: keep(next) })),
-      ...(problem !== null && { problem, failed }), ...(late && { timeout: true }) };
+    const [answer, late] = limited(timeout, token => {
+      const { steps: done, problem, failed } = proof.steps(state, source, token);
+      return { steps: done.map(({ text, next }) => ({ tactic: text, ...stepAnswer(next, token), proofState: keep(next) })),
+        ...(problem !== null && { problem, failed }) };
+    });
+    return late ? { ...answer, timeout: true } : answer;
   }
-  const [{ next, problem, messages }, late] = limited(timeout, token => proof.tactic(state, source, token));
+  const [{ next, problem, messages, ...told }, late] = limited(timeout, token => {
+    const done = proof.tactic(state, source, token);
+    return done.next ? { ...done, ...stepAnswer(done.next, token) } : done;
+  });
   if (!next) return { message: `Lean error:\n${problem}`, ...(late && { timeout: true }) };
-  const answer = stepAnswer(next), sorries = [], said = proof.traces(next, state);
+  const answer = told, sorries = [], said = proof.traces(next, state);
   if (maySorry(source, messages)) {
     const { trees, context } = proof.infoTrees(next);
     for (const tree of trees) infotree.sorries(tree, NOWHERE, proof.environment(state), sorries, context, state.roots);

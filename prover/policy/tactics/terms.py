@@ -7,6 +7,8 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+LONGEST = 1000  # characters of a term: its tree may be as deep as half of that
+
 
 @dataclass(frozen=True)
 class Term:
@@ -227,7 +229,9 @@ def _unwrap(term: Term) -> Term:
 
 
 def parse(text: str) -> Term | None:
-    """The term, or none where the text is outside the grammar."""
+    """The term, or none where the text is outside the grammar, or so long that no template would help."""
+    if len(text) > LONGEST:
+        return None
     parser = _Parser(text)
     try:
         term = parser.term()
