@@ -121,8 +121,6 @@ CASES = {
     "a block of have that is not finished": (AND, "  have h : p := by\n    skip¦\n    skip¦\n  exact ⟨h, hq⟩"),
     "an error in a block": (AND, "  have h : p := by\n    skip¦\n    exact hq\n  exact ⟨h, hq⟩"),
     "an error at the start of a block": (AND, "  skip¦\n  have h : p := by\n    exact hq\n  exact ⟨h, hq⟩"),
-    "an error before the block of a tactic": (AND, "  skip¦\n  refine And.intro (by fail) <| by\n    skip\n    fail"),
-    "a goal that is not known yet": (NAT, "  skip¦\n  have h := id <| by\n    skip\n    fail"),
     "a finished block": (AND, "  have h : p := by\n    skip¦\n    exact hp¦\n  exact h"),
     "a block that goes on after its end": (AND, "  have h : p := by\n    exact hp¦\n    exact hq\n  exact ⟨h, hq⟩"),
     "a block of data that goes on after its end": (NAT, "  let z : Nat := by\n    exact 3\n    exact 4\n  rfl"),
