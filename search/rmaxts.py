@@ -21,6 +21,7 @@ from search.searcher import SearchResult, first_goal, until
 from search.tree import Node, Route, Tree
 
 LIMITS = (1.0, 4.0, 15.0)  # seconds for one check: what is cut off by one limit waits for the next
+_OTHERS = 8  # samples that are tried at a node before one that was cut off has another turn
 _PATIENCE = 1.0  # seconds that checks under way may take when they are no longer needed
 KNOWN = "known"  # outcome of a text that begins as one that failed there before: Lean is not asked again
 
@@ -62,9 +63,13 @@ class _Place:
     leads: dict[str, Node] = field(default_factory=dict)  # tactics that were run here, and where they lead
     failed: set[str] = field(default_factory=set)  # tactics that do not work here
     texts: set[str] = field(default_factory=set)  # whole texts that were tried here
-    waiting: deque[tuple[Sample, int]] = field(default_factory=deque)  # cut off by a limit; index of the next one
+    waiting: deque[tuple[Sample, int, int]] = field(default_factory=deque)  # cut off: next limit's index, when due
     more: bool = True  # may the policy have further samples here?
     passed: bool = False  # reached only on the way to other states: not yet a place to try things at
+
+    def due(self, asked: int) -> bool:
+        """Is it the turn of one that was cut off, after `asked` samples here?"""
+        return bool(self.waiting) and (not self.more or asked >= self.waiting[0][2])
 
     @property
     def done(self) -> bool:
@@ -199,16 +204,17 @@ class _Search:
 
     def _plan(self, node: Node) -> Plan:
         place = self.places[node.id]
-        if self._row and (self._row["node"], self._row["start"]) != (node.id, node.asked if place.more else None):
+        again = place.due(node.asked)
+        if self._row and (self._row["node"], self._row["start"]) != (node.id, None if again else node.asked):
             raise JournalError(f"{self.journal and self.journal.path} does not fit: the search has changed since")
         text, column = random.Random(f"{self.seed} {self.expansions}").choice(node.texts)
-        if place.more:
+        if not again:
             wanted = self._row["asked"] if self._row else self.meter.samples_left(self.rmaxts.width)
             plan = Plan(node, text, column, node.asked, wanted)
             node.asked += wanted
             self.meter.samples += wanted
         else:
-            sample, limit = place.waiting.popleft()
+            sample, limit, _ = place.waiting.popleft()
             plan = Plan(node, text, column, again=sample, limit=limit)
         if place.done:
             self.tree.close(node)
@@ -332,7 +338,7 @@ class _Search:
         )
 
     def _again(self, node: Node, sample: Sample, limit: int) -> None:
-        self.places[node.id].waiting.append((sample, limit))
+        self.places[node.id].waiting.append((sample, limit, node.asked + _OTHERS))
         self.tree.open(node)
 
     def trace(self) -> trace.Trace:
