@@ -121,7 +121,7 @@ function rootStatus(state, root, token) {
     const decl = own(abi.option(W.l_Lean_MetavarContext_findDecl_x3f(abi.inc(mctx), root)));
     const lctx = abi.field(decl, DECL.lctx), proof = instantiate(assigned), type = instantiate(abi.inc(abi.field(decl, DECL.type)));
     if (W.lean_expr_has_expr_mvar(abi.inc(proof)) & 1) return 'Incomplete: contains metavariable(s)';
-    const variables = own(abi.array(localVariables(lctx).map(abi.inc)));
+    const variables = own(abi.array(localVariables(lctx)));
     const bound = (bind, body) => own(bind(abi.inc(lctx), abi.inc(variables), abi.inc(body), abi.box(0), abi.box(1)));    // `let`s stay, used or not
     const value = bound(W.l_Lean_LocalContext_mkLambda___boxed, proof), statement = bound(W.l_Lean_LocalContext_mkForall___boxed, type);
     if (W.l_Lean_Expr_hasFVar(value) & 1) return "Error: kernel type check failed: (kernel) declaration has free variables '[anonymous]'";    // itself
@@ -131,7 +131,7 @@ function rootStatus(state, root, token) {
   } finally { held.forEach(abi.dec); }
 }
 
-/** Free variables (expressions, borrowed) of a local context, without the theorem itself. */
+/** Free variables (expressions, owned) of a local context, without the theorem itself. */
 function localVariables(lctx) {
   const ID = 1, decls = abi.persistentItems(abi.field(lctx, 1)).filter(x => !abi.isNil(x)).map(x => abi.field(x, 0));
   return decls.filter(d => abi.tag(d) !== 0 || abi.scalar(d, 1) !== AUXILIARY).map(d => abi.W.l_Lean_mkFVar(abi.inc(abi.field(d, ID))));
