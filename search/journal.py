@@ -30,7 +30,7 @@ class Journal:
         self._file.truncate(whole)  # a line that the kill cut short
         self._file.seek(whole)
         if not whole:
-            self._write(identity)
+            self.append(identity)
 
     @classmethod
     def of(cls, folder: Path, theorem: Theorem, **how: Any) -> Self:
@@ -62,9 +62,6 @@ class Journal:
 
     def append(self, row: dict[str, Any]) -> None:
         """Write a line; it is on the disk when this returns."""
-        self._write(row)
-
-    def _write(self, row: dict[str, Any]) -> None:
         self._file.write(json.dumps(row) + "\n")
         self._file.flush()
         os.fsync(self._file.fileno())

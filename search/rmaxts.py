@@ -17,12 +17,10 @@ from search import trace
 from search.budget import Budget, Meter
 from search.expansion import Expansion, Reached, Stepwise, Tried, Whole, joined
 from search.journal import Journal, JournalError
-from search.searcher import SearchResult, first_goal, until
+from search.searcher import LIMITS, PATIENCE, SearchResult, first_goal, stop, until
 from search.tree import Node, Route, Tree
 
-LIMITS = (1.0, 4.0, 15.0)  # seconds for one check: what is cut off by one limit waits for the next
 _OTHERS = 8  # samples that are tried at a node before one that was cut off has another turn
-_PATIENCE = 1.0  # seconds that checks under way may take when they are no longer needed
 KNOWN = "known"  # outcome of a text that begins as one that failed there before: Lean is not asked again
 
 
@@ -165,12 +163,7 @@ class _Search:
                     self._take(route, plan, task.result(), None)
                     break
         finally:
-            tasks = [task for *_, task in window]
-            if tasks:
-                await asyncio.wait(tasks, timeout=_PATIENCE)
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+            await stop([task for *_, task in window], PATIENCE)
             if self.journal:
                 self.journal.close()
 

@@ -11,11 +11,9 @@ from lean_env import LeanPool, Reason, Verdict
 from prover.policy import Params, Policy, Prompt, Sample
 from search import trace
 from search.budget import Budget, Meter
-from search.searcher import SearchResult, first_goal
+from search.searcher import LIMITS, PATIENCE, SearchResult, first_goal, stop
 
-LIMITS = (1.0, 4.0, 15.0)  # seconds for one check: what is cut off by one limit waits for the next
 _BATCH = 16  # proofs asked for at once
-_PATIENCE = 1.0  # seconds that checks under way may take when they are no longer needed, before they are killed
 
 
 class Sampling:
@@ -80,11 +78,7 @@ class _Run:
                 if self.search.progress:
                     self.search.progress(self.meter)
         finally:
-            if running:
-                await asyncio.wait(running, timeout=_PATIENCE)
-            for task in running:
-                task.cancel()
-            await asyncio.gather(*running, return_exceptions=True)
+            await stop(running, PATIENCE)
 
     async def _next(self) -> tuple[Sample, int] | None:
         """The next proof to try and the index of its limit."""

@@ -6,7 +6,7 @@ import asyncio
 from collections import Counter
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol
 
 from data import Theorem
 from lean_env import LeanPool, Reason, Verdict
@@ -14,6 +14,9 @@ from prover.policy import Sample
 from search import trace
 from search.budget import Budget, Meter
 from search.trace import Trace
+
+LIMITS = (1.0, 4.0, 15.0)  # seconds for one check: what is cut off by one limit waits for the next
+PATIENCE = 1.0  # seconds that checks under way may take when they are no longer needed, before they are killed
 
 
 @dataclass
@@ -75,9 +78,16 @@ async def until(over: Callable[[], bool], tasks: Collection[asyncio.Task[None]],
             for task in done:
                 task.result()
     finally:
-        for task in running:
-            task.cancel()
-        await asyncio.gather(*running, return_exceptions=True)
+        await stop(running)
+
+
+async def stop(tasks: Collection[asyncio.Task[Any]], patience: float = 0.0) -> None:
+    """Tasks that are not needed any more have some seconds to end, and are then cancelled."""
+    if tasks and patience:
+        await asyncio.wait(tasks, timeout=patience)
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
 
 
 async def first_goal(pool: LeanPool, theorem: Theorem, result: SearchResult) -> str | None:

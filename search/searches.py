@@ -39,9 +39,7 @@ def searcher(
             return tree
         case "refine":
             return refine
-        case "auto" if (
-            policy.stepwise
-        ):  # it corrects nothing: what it could write in a second round it writes in the first
+        case "auto" if policy.stepwise:  # such a policy corrects nothing
             return Portfolio([Turn(tree, 0.5), Turn(sampling, 1.0)])
         case "auto":
             return Portfolio([Turn(sampling, 0.3), Turn(refine, 0.4), Turn(tree, 1.0)])

@@ -14,6 +14,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from operator import itemgetter
 
 GAMMA = 0.99
 _TEXTS = 32  # ways to one state that are kept
@@ -86,13 +87,7 @@ class Node:
         """The arm to take; None if there is none."""
         if self.fresh:
             return self.fresh[0]
-        best, high = None, -1.0
-        bonus = 2 * math.log(self.total) if self.total > 1 else 0.0
-        for arm in self.arms:
-            score = arm.mean + math.sqrt(bonus * arm.inverse)
-            if score > high:
-                best, high = arm, score
-        return best
+        return max(self.scores(), key=itemgetter(1), default=(None, 0.0))[0]
 
 
 Route = list[tuple[Node, Arm]]

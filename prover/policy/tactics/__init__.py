@@ -38,7 +38,7 @@ def steps(goal: str) -> Iterator[Proposal]:
     Automation in bundles, then single steps in between the templates of whole proofs.
     """
     first = _first(goal)
-    return _distinct(chain(bundles(first), _alternating(_templates(first), openings(normalised(first)))))
+    return _distinct(chain(bundles(), _alternating(_templates(first), openings(normalised(first)))))
 
 
 def _first(goal: str) -> Goal:

@@ -18,7 +18,7 @@ _REWRITES = 4  # equations used in either direction
 _WITNESSES = 6
 
 
-def bundles(goal: Goal) -> Iterator[Proposal]:
+def bundles() -> Iterator[Proposal]:
     """The automation of core Lean."""
     for text in BUNDLES:
         yield Proposal(text, AUTOMATION)
