@@ -40,6 +40,13 @@ async def test_steps_go_on_from_a_proof(one: LeanPool) -> None:
     assert (await one.steps(CHALLENGE, "rfl", after="constructor\n· omega", context=CONTEXT)).complete
 
 
+async def test_a_problem_shows_only_goals_that_are_new(one: LeanPool) -> None:
+    known = await one.steps(CHALLENGE, "assumption", context=CONTEXT)
+    new = await one.steps(CHALLENGE, "· constructor", context=CONTEXT)
+    assert (known.problem, known.failed) == ("Tactic `assumption` failed", "assumption")
+    assert new.problem == f"unsolved goals\n{LEFT}\n\n{RIGHT}"
+
+
 async def test_a_new_process_makes_the_states_again(one: LeanPool) -> None:
     after = "constructor\n· have : a < 5 := by\n    omega\n  exact this"
     for _ in range(2):

@@ -30,7 +30,20 @@ function drain(log, messages) {
   abi.dec(items);
 }
 
-/** What an exception (owned) says. */
-const exceptionText = e => capped(abi.takeText(abi.W.l_Lean_MessageData_toString(abi.W.l_Lean_Exception_toMessageData(e))));
+/** What an exception (owned) says. The goals `known` (names, borrowed) are left out: their printing is most of the cost. */
+const exceptionText = (e, known = []) => capped(abi.takeText(abi.W.l_Lean_MessageData_toString(without(abi.W.l_Lean_Exception_toMessageData(e), known)))).trimEnd();
+
+const GOAL = 1, NESTED = { 2: [1], 3: [1], 4: [1], 5: [1], 6: [0], 7: [0, 1], 8: [1] };     // constructors of MessageData: fields that are some
+
+/** Message data (owned) without some goals. */
+function without(data, goals) {
+  if (!goals.length) return data;
+  if (abi.tag(data) === GOAL && goals.some(goal => abi.W.lean_name_eq(abi.field(data, 0), goal) & 1)) {
+    abi.dec(data);
+    return abi.inc(abi.constant('l_Lean_MessageData_nil'));
+  }
+  for (const i of NESTED[abi.tag(data)] ?? []) data = abi.withField(data, i, without(abi.inc(abi.field(data, i)), goals));
+  return data;
+}
 
 module.exports = { drain, exceptionText };

@@ -180,8 +180,11 @@ const inputOf = text => abi.W.l_Lean_Parser_mkInputContext___redArg(abi.string(O
   abi.box(Buffer.byteLength(OPENING + text + CLOSING)));
 const FILE_MAP = 2;
 
-/** Run a tactic's syntax (borrowed) on a proof state (borrowed): { next (owned; null where it failed), problem, messages }. */
-function evaluate(state, stx, token, input) {
+/**
+ * Run a tactic's syntax (borrowed) on a proof state (borrowed): { next (owned; null where it failed), problem, messages }.
+ * `known`: goals that the problem need not show.
+ */
+function evaluate(state, stx, token, input, known = []) {
   const { W } = abi, parts = freshParts(abi.field(state.coreState, STATE.env));
   let coreState = abi.withField(abi.inc(state.coreState), STATE.messages, abi.inc(abi.constant('l_Lean_MessageLog_empty')));
   coreState = abi.withField(coreState, STATE.infoState, abi.inc(parts.info));
@@ -191,7 +194,7 @@ function evaluate(state, stx, token, input) {
   const messages = [];
   drain(abi.field(next.coreState, STATE.messages), messages);
   for (const place of messages.flatMap(m => [m.pos, m.endPos])) if (place) place.line -= 1;
-  const problem = abi.tag(result) === 1 ? exceptionText(abi.inc(abi.field(result, 0))) : null;
+  const problem = abi.tag(result) === 1 ? exceptionText(abi.inc(abi.field(result, 0)), known) : null;
   abi.dec(result);
   if (problem !== null) { free(next); return { next: null, problem, messages }; }
   // Goals that were assigned by unification are dropped, as Lean does between two tactics.
@@ -212,8 +215,8 @@ function tactic(state, text, token) {
 
 /**
  * Run a text of tactics on a proof state (borrowed) one by one, until one fails or no goal is left. Returns { problem (text
- * or null), failed (text of the tactic that it is about, if it was run), steps: [{ text, next (owned) }] }; the texts as
- * lines, with the comments before each tactic, are the proof so far.
+ * or null; without the goals that were there before it), failed (text of the tactic that it is about, if it was run),
+ * steps: [{ text, next (owned) }] }; the texts as lines, with the comments before each tactic, are the proof so far.
  */
 function steps(state, source, token) {
   const env = abi.field(state.coreState, STATE.env), done = [];
@@ -228,7 +231,7 @@ function steps(state, source, token) {
   let start = 0, failed;
   for (const { stx, end } of parsed.tactics) {
     const [, semicolon, added] = /^\s*(;?)\s*(.*)$/s.exec(bytes.toString('utf8', start, end));
-    const { next, problem: failure, messages } = evaluate(state, stx, token, input);
+    const { next, problem: failure, messages } = evaluate(state, stx, token, input, abi.listItems(state.goals));
     const error = failure ?? messages.find(m => m.severity === 'error')?.data;      // an error that Lean recovered from is one
     if (error !== undefined) { if (next) free(next); [problem, failed] = [error, added]; break; }
     if (semicolon && added.includes('\n')) {       // it cannot be moved to a line of its own: its further lines keep their columns
