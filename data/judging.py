@@ -37,6 +37,18 @@ async def judge_pair(
     return dict(zip(names, await asyncio.gather(*(pool.judge(c, timeout) for c in claims)), strict=True))
 
 
+def verdict_row(name: str, verdict: Verdict) -> dict[str, Any]:
+    """A verdict as JSON, for programs."""
+    return {
+        "theorem": name,
+        "proved": verdict.proved,
+        "reason": str(verdict.reason),
+        "detail": verdict.detail,
+        "axioms": list(verdict.axioms),
+        "seconds": round(verdict.seconds, 4),
+    }
+
+
 async def judge_lines(pool: LeanPool, lines: Iterable[str], timeout: float = 60.0) -> AsyncIterator[dict[str, Any]]:
     """For every line `{"id", "challenge", "solution"}` (and `"theorem"`, if not all are meant) one row
     `{"id", "proved", "reason", "seconds"}`, in the same order; at most a few lines are read ahead. A line that is none

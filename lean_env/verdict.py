@@ -35,6 +35,7 @@ class Reason(StrEnum):
     SORRY = "sorry"  # `sorry` stands somewhere in the solution, or the theorem rests on one
     AXIOM = "axiom"  # it rests on an axiom that is not permitted
     UNCONFIRMED = "unconfirmed"  # a second worker did not come to the same verdict
+    ANSWER = "answer"  # there is no solution: what a policy answered holds no proof
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass, field
 
+from prover.policy import Usage
+
 
 @dataclass(frozen=True)
 class Budget:
@@ -12,10 +14,11 @@ class Budget:
 
     samples: int | None = None  # proofs asked of the policy
     checks: int | None = None  # questions to Lean
+    tokens: int | None = None  # written by the policy's model
     seconds: float | None = None  # wall time
 
     def __post_init__(self) -> None:
-        if any(limit is not None and limit < 0 for limit in (self.samples, self.checks, self.seconds)):
+        if any(limit is not None and limit < 0 for limit in (self.samples, self.checks, self.tokens, self.seconds)):
             raise ValueError("a budget cannot be negative")
 
 
@@ -26,6 +29,7 @@ class Meter:
     budget: Budget
     samples: int = 0
     checks: int = 0
+    usage: Usage = field(default_factory=Usage)
     began: float = field(default_factory=time.monotonic)
 
     @property
@@ -43,6 +47,8 @@ class Meter:
 
     def samples_left(self, wanted: int) -> int:
         """How many of the wanted samples may still be asked for."""
+        if self.budget.tokens is not None and self.usage.written >= self.budget.tokens:
+            return 0
         return wanted if self.budget.samples is None else max(0, min(wanted, self.budget.samples - self.samples))
 
     def part(self, share: float) -> Budget:
@@ -53,6 +59,7 @@ class Meter:
 
         samples = None if self.budget.samples is None else self.budget.samples - self.samples
         checks = None if self.budget.checks is None else self.budget.checks - self.checks
+        tokens = None if self.budget.tokens is None else self.budget.tokens - self.usage.written
         left = max(0.0, self.seconds_left)
         seconds = None if self.budget.seconds is None else min(left, max(1.0, share * left))
-        return Budget(of(samples), of(checks), seconds)
+        return Budget(of(samples), of(checks), of(tokens), seconds)

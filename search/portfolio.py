@@ -36,6 +36,7 @@ class Portfolio:
             last = await turn.searcher.prove(theorem, meter.part(share))
             meter.samples += last.samples
             meter.checks += last.checks
+            meter.usage.add(last.usage)
             reasons += last.reasons
             if last.proved or last.problem:
                 break

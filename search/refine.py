@@ -7,11 +7,11 @@ from collections.abc import Callable
 
 from data import Theorem
 from data.theorem import indented
-from lean_env import LeanPool, Message, Verdict
+from lean_env import LeanPool, Message, Reason, Verdict
 from prover.policy import Params, Policy, Prompt, Round, Sample
 from search import trace
 from search.budget import Budget, Meter
-from search.searcher import SearchResult, first_goal, until
+from search.searcher import SearchResult, first_goal, stop, until
 
 ROUNDS = 4  # corrections of one proof before a new one is begun
 _HISTORY = 2  # earlier answers that a prompt shows
@@ -22,7 +22,8 @@ _ERRORS, _LENGTH, _LINE = 3, 600, 160  # what is shown of what Lean said: errors
 class Refine:
     """Chains of answers, several side by side: each answer is shown to the policy with its errors until one holds.
 
-    A chain ends after `rounds` corrections, or when the policy repeats itself; then another begins with a new sample.
+    A chain ends after `rounds` corrections, or when the policy repeats itself or writes no proof; then another begins
+    with a new sample.
     """
 
     name = "refine"
@@ -45,8 +46,12 @@ class Refine:
         if goal is not None:
             result.trace.nodes.append(trace.Node(None, "", goal))
             run = _Run(self, theorem, goal, meter, result)
-            chains = [asyncio.create_task(run.chain_after_chain()) for _ in range(self.pool.size)]
-            await until(lambda: result.proved, chains, meter)
+            side_by_side = max(self.pool.size, self.policy.window)
+            chains = [asyncio.create_task(run.chain_after_chain()) for _ in range(side_by_side)]
+            try:
+                await until(lambda: result.proved, chains, meter)
+            finally:
+                await stop(chains)
         result.spent(meter)
         return result
 
@@ -74,17 +79,21 @@ class _Run:
             self.meter.samples += 1
             prompt = Prompt(self.theorem, self.goal, rounds=tuple(rounds[-_HISTORY:]))
             params = Params(0 if rounds else number, self.refine.seed + (number if rounds else 0))
-            samples = (await self.refine.policy.sample([prompt], 1, params))[0]
+            samples = [s async for s in self.refine.policy.sample(prompt, 1, params, self.meter.usage)]
             if not samples:
                 self.meter.samples -= 1
                 self.more &= bool(rounds)
                 return
-            if any(samples[0].proof == r.proof for r in rounds):
+            sample = samples[0]
+            if sample.failure:
+                self.result.add(sample, Verdict(Reason.ANSWER, sample.failure))
                 return
-            verdict = await self._judge(samples[0])
+            if any(sample.proof == r.proof for r in rounds) or self.meter.exhausted:
+                return
+            verdict = await self._judge(sample)
             if verdict.proved:
                 return
-            rounds.append(Round(samples[0].proof, complaint(self.theorem, samples[0].proof, verdict)))
+            rounds.append(Round(sample.proof, complaint(self.theorem, sample.proof, verdict)))
 
     async def _judge(self, sample: Sample) -> Verdict:
         self.meter.checks += 1

@@ -45,13 +45,19 @@ class Attempt:
     tried: Tried
     known: bool = False
 
+    @property
+    def text(self) -> str:
+        return self.sample.answer if self.sample.failure else self.sample.proof
+
     def as_json(self) -> dict[str, Any]:
-        row = {"text": self.sample.proof, "family": self.sample.family, "known": self.known}
+        row = {"text": self.text, "family": self.sample.family, "failure": self.sample.failure, "known": self.known}
         return row | self.tried.as_json()
 
     @classmethod
     def from_json(cls, row: dict[str, Any]) -> Attempt:
-        return cls(Sample(row["text"], row["family"]), Tried.from_json(row), row["known"])
+        failed, text = row["failure"], row["text"]
+        sample = Sample("" if failed else text, row["family"], failed, text if failed else "")
+        return cls(sample, Tried.from_json(row), row["known"])
 
 
 @dataclass
@@ -81,7 +87,8 @@ class RMaxTS:
     budget are spent are still made. Results are taken in the order in which
     the expansions began, so that the same samples and seed give the same tree, whatever takes how long.
 
-    trees: independent trees with seeds of their own (root parallelism). concurrency: expansions under way in a tree.
+    trees: independent trees with seeds of their own (root parallelism). concurrency: expansions under way in a tree;
+        no more than keep policy and Lean busy, since each is better placed when it knows what the earlier ones came to.
     journals: a folder for checkpoints; a search that finds its own there goes on from it.
     """
 
@@ -101,7 +108,7 @@ class RMaxTS:
         progress: Callable[[Meter], None] | None = None,
     ) -> None:
         self.pool, self.policy, self.seed, self.trees, self.width = pool, policy, seed, trees, width
-        self.concurrency = concurrency or 2 * pool.size
+        self.concurrency = concurrency or max(pool.size, policy.window)
         self.limits, self.journals, self.progress = limits, journals, progress
         self.expansion: Expansion = Stepwise(pool) if policy.stepwise else Whole(pool)
 
@@ -112,7 +119,10 @@ class RMaxTS:
         if goal is not None:
             searches = [_Search(self, theorem, goal, self.seed + n, meter, result) for n in range(self.trees)]
             tasks = [asyncio.create_task(search.run()) for search in searches]
-            await until(lambda: result.proved, tasks, Meter(Budget()))  # each looks after its time itself
+            try:
+                await until(lambda: result.proved, tasks, Meter(Budget()))  # each looks after its time itself
+            finally:
+                await stop(tasks)
             result.trace = next((s for s in searches if s.completed is not None), searches[0]).trace()
         result.spent(meter)
         return result
@@ -229,11 +239,14 @@ class _Search:
     async def _samples(self, plan: Plan) -> list[Sample]:
         prompt = Prompt(self.theorem, plan.node.goals, plan.before, plan.column)
         params = Params(plan.start, self.seed, partial=True)
-        samples = (await self.rmaxts.policy.sample([prompt], plan.wanted, params))[0]
+        asked = self.rmaxts.policy.sample(prompt, plan.wanted, params, self.meter.usage)
+        samples = [sample async for sample in asked]
         self.meter.samples -= plan.wanted - len(samples)
         return samples
 
     async def _try(self, plan: Plan, sample: Sample) -> Attempt:
+        if sample.failure:
+            return Attempt(sample, Tried(outcome=Reason.ANSWER, detail=sample.failure), known=True)
         walked, text = self._walk(plan, sample.proof)
         before = walked[-1].proof if walked else plan.before
         place = self.places[self._node(walked, plan.node).id]
@@ -318,16 +331,15 @@ class _Search:
             self._again(plan.node, attempt.sample, plan.limit)
         else:
             self.places[plan.node.id].texts.add(attempt.sample.proof)
-            if not attempt.known and tried.outcome:
+            if tried.outcome and (not attempt.known or attempt.sample.failure):
                 self.result.reasons[tried.outcome] += 1
             self.rmaxts.policy.learn(attempt.sample, proved)
-        outcome = "proved" if proved else KNOWN if attempt.known else tried.outcome or "open"
+        known = attempt.known and not attempt.sample.failure
+        outcome = "proved" if proved else KNOWN if known else tried.outcome or "open"
         if proved:
             self.completed = len(self.tried)
         self.tried.append(
-            trace.Attempt(
-                plan.node.id, attempt.sample.proof, outcome, tried.detail, tuple(visited), attempt.sample.family
-            )
+            trace.Attempt(plan.node.id, attempt.text, outcome, tried.detail, tuple(visited), attempt.sample.family)
         )
 
     def _again(self, node: Node, sample: Sample, limit: int) -> None:

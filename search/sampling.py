@@ -1,23 +1,27 @@
-"""Whole-proof sampling: ask the policy for proofs, let Lean judge each, stop at the first that holds."""
+"""Whole-proof sampling: ask the policy for proofs, let Lean judge each, stop at the first that holds.
+
+Writing and judging go on side by side: proofs are asked for while others are judged, but no faster than they can be.
+"""
 
 from __future__ import annotations
 
 import asyncio
 from collections import deque
 from collections.abc import Callable
+from contextlib import aclosing
 
 from data import Theorem
 from lean_env import LeanPool, Reason, Verdict
 from prover.policy import Params, Policy, Prompt, Sample
 from search import trace
 from search.budget import Budget, Meter
-from search.searcher import LIMITS, PATIENCE, SearchResult, first_goal, stop
+from search.searcher import LIMITS, PATIENCE, SearchResult, first_goal, stop, until
 
-_BATCH = 16  # proofs asked for at once
+_GROUP = 4  # proofs of one request: a model reads the prompt once for all of them
 
 
 class Sampling:
-    """Proofs are judged in the order the policy gives them, on all of the pool's workers.
+    """Proofs are judged in the order in which they come in, on all of the pool's workers.
 
     Every check has a short limit, so that one bad proposal does not eat the budget; proposals that reach it are tried
     again with the next longer limit when all others have had their turn.
@@ -57,51 +61,85 @@ class _Run:
     def __init__(self, search: Sampling, prompt: Prompt, meter: Meter, result: SearchResult) -> None:
         self.search, self.prompt, self.meter, self.result = search, prompt, meter, result
         self.waiting: list[deque[Sample]] = [deque() for _ in search.limits]  # by the limit they will be tried with
+        self.requested = 0  # samples, ever
         self.more = True  # does the policy have further proofs?
+        self.busy = 0  # tasks that may still add to what is waiting
+        self.change = asyncio.Event()
 
     async def run(self) -> None:
-        running: set[asyncio.Task[None]] = set()
+        self.busy = -(-self.search.policy.window // _GROUP)
+        asking = [asyncio.create_task(self._ask()) for _ in range(self.busy)]
+        judging = [asyncio.create_task(self._judge()) for _ in range(self.search.pool.size)]
         try:
-            while not self.result.proved and self.meter.seconds_left > 0:
-                while len(running) < self.search.pool.size and not self.meter.exhausted:
-                    turn = await self._next()
-                    if turn is None:
-                        break
-                    self.meter.checks += 1
-                    running.add(asyncio.create_task(self._try(*turn)))
-                if not running:
-                    return
-                left = None if self.meter.budget.seconds is None else max(0.0, self.meter.seconds_left)
-                done, running = await asyncio.wait(running, timeout=left, return_when=asyncio.FIRST_COMPLETED)
-                for task in done:
-                    task.result()
-                if self.search.progress:
-                    self.search.progress(self.meter)
+            await until(lambda: self.result.proved, judging, self.meter)
         finally:
-            await stop(running, PATIENCE)
+            self._changed()  # those that wait for a proof see that it is over
+            await stop(asking)
+            await stop(judging, PATIENCE)
+        for task in asking:
+            if not task.cancelled() and not self.result.proved:
+                task.result()
 
-    async def _next(self) -> tuple[Sample, int] | None:
-        """The next proof to try and the index of its limit."""
-        if not self.waiting[0] and self.more:
-            wanted = self.meter.samples_left(_BATCH)
-            params = Params(self.meter.samples, self.search.seed)
-            samples = (await self.search.policy.sample([self.prompt], wanted, params))[0] if wanted else []
-            self.more = len(samples) == wanted > 0
-            self.meter.samples += len(samples)
-            self.waiting[0].extend(samples)
-        for index, queue in enumerate(self.waiting):
-            if queue:
-                return queue.popleft(), index
-        return None
+    def _changed(self) -> None:
+        self.change.set()
+        self.change = asyncio.Event()
+
+    async def _ask(self) -> None:
+        """Ask for proofs as long as there are some to be had, and Lean does not have enough of them."""
+        try:
+            while self.more and (wanted := self.meter.samples_left(_GROUP)):
+                if len(self.waiting[0]) >= 2 * self.search.pool.size:
+                    await self.change.wait()
+                    continue
+                params = Params(self.requested, self.search.seed)
+                self.requested += wanted
+                self.meter.samples += wanted
+                came = 0
+                samples = self.search.policy.sample(self.prompt, wanted, params, self.meter.usage)
+                async with aclosing(samples):
+                    async for sample in samples:
+                        came += 1
+                        self._take(sample)
+                self.meter.samples -= wanted - came
+                self.more &= came == wanted
+        finally:
+            self.busy -= 1
+            self._changed()
+
+    def _take(self, sample: Sample) -> None:
+        if sample.failure:
+            self._record(sample, Verdict(Reason.ANSWER, sample.failure))
+        else:
+            self.waiting[0].append(sample)
+            self._changed()
+
+    async def _judge(self) -> None:
+        """Judge what is waiting until there is nothing more, and nobody who could bring it."""
+        while not (self.meter.exhausted or self.result.proved):
+            index = next((i for i, queue in enumerate(self.waiting) if queue), None)
+            if index is not None:
+                sample = self.waiting[index].popleft()
+                self.busy += 1
+                self.meter.checks += 1
+                self._changed()
+                await self._try(sample, index)
+                self.busy -= 1
+                self._changed()
+            elif self.busy:
+                await self.change.wait()
+            else:
+                return
 
     async def _try(self, sample: Sample, index: int) -> None:
         limit = min(self.search.limits[index], max(0.1, self.meter.seconds_left))
         verdict = await self.search.pool.judge(self.prompt.theorem.claim(sample.proof), timeout=limit)
         if verdict.reason is Reason.TIMEOUT and index + 1 < len(self.waiting):
             self.waiting[index + 1].append(sample)
-            return
-        self._record(sample, verdict)
+        else:
+            self._record(sample, verdict)
 
     def _record(self, sample: Sample, verdict: Verdict) -> None:
         self.result.add(sample, verdict)
         self.search.policy.learn(sample, verdict.proved)
+        if self.search.progress:
+            self.search.progress(self.meter)

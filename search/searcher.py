@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 from data import Theorem
 from lean_env import LeanPool, Reason, Verdict
-from prover.policy import Sample
+from prover.policy import Sample, Usage
 from search import trace
 from search.budget import Budget, Meter
 from search.trace import Trace
@@ -29,6 +29,7 @@ class SearchResult:
     family: str = ""  # what kind of proof it is
     samples: int = 0
     checks: int = 0
+    usage: Usage = field(default_factory=Usage)  # tokens
     seconds: float = 0.0
     reasons: Counter[Reason] = field(default_factory=Counter)  # how attempts ended
     problem: str = ""  # why nothing could be tried at all
@@ -45,11 +46,13 @@ class SearchResult:
         if verdict.proved and not self.proved:
             self.proof, self.verdict, self.family = sample.proof, verdict, sample.family
             self.trace.found, self.trace.completed = (0,), len(self.trace.attempts)
-        self.trace.attempts.append(trace.Attempt(0, sample.proof, verdict.reason, verdict.detail, family=sample.family))
+        text = sample.answer if sample.failure else sample.proof
+        self.trace.attempts.append(trace.Attempt(0, text, verdict.reason, verdict.detail, family=sample.family))
 
     def spent(self, meter: Meter) -> None:
         """Take over the meter's readings; the search has come to its end."""
         self.samples, self.checks, self.seconds = meter.samples, meter.checks, meter.seconds
+        self.usage = meter.usage
         if self.trace is not None:
             self.trace.proof, self.trace.problem = self.proof, self.problem
             self.trace.checks, self.trace.seconds = self.checks, self.seconds
@@ -66,19 +69,13 @@ class Searcher(Protocol):
 
 
 async def until(over: Callable[[], bool], tasks: Collection[asyncio.Task[None]], meter: Meter) -> None:
-    """Let tasks run until all have ended, something is over or the time is up; those still running are cancelled.
-
-    Raises what a task raises.
-    """
+    """Let tasks run until all have ended, something is over or the time is up. Raises what a task raises."""
     running = set(tasks)
-    try:
-        while running and not over() and meter.seconds_left > 0:
-            left = None if meter.budget.seconds is None else meter.seconds_left
-            done, running = await asyncio.wait(running, timeout=left, return_when=asyncio.FIRST_COMPLETED)
-            for task in done:
-                task.result()
-    finally:
-        await stop(running)
+    while running and not over() and meter.seconds_left > 0:
+        left = None if meter.budget.seconds is None else meter.seconds_left
+        done, running = await asyncio.wait(running, timeout=left, return_when=asyncio.FIRST_COMPLETED)
+        for task in done:
+            task.result()
 
 
 async def stop(tasks: Collection[asyncio.Task[Any]], patience: float = 0.0) -> None:

@@ -28,9 +28,7 @@ def searcher(
 ) -> Searcher:
     """A search by its name; `journals`: a folder for the checkpoints of those that have some (see RMaxTS)."""
     sampling = Sampling(pool, policy, seed=seed, progress=progress)
-    # Few expansions at a time: each is better placed when it knows what the ones before it came to.
-    window = pool.size if policy.stepwise else None
-    tree = RMaxTS(pool, policy, seed=seed, concurrency=window, journals=journals, progress=progress)
+    tree = RMaxTS(pool, policy, seed=seed, journals=journals, progress=progress)
     refine = Refine(pool, policy, seed=seed, progress=progress)
     match name:
         case "sampling":

@@ -10,10 +10,11 @@ from __future__ import annotations
 import re
 from bisect import bisect_left
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from itertools import islice
 
+from data.lexer import Token, tokens
 from lean_env import Check, Ended, Message, Position, Tactic
 
 NO_GOALS = "no goals"
@@ -51,69 +52,13 @@ def segments(proof: str, check: Check, start: Position) -> list[Segment]:
     Where an error is about the whole (in the statement, or from the kernel), nothing holds. Of a check that was ended
     by its time limit, the tactic that began last and all that contain it do not hold.
     """
-    tokens = list(_tokens(proof, start.column))
-    said = _Said(proof, tokens, check, start)
-    reader = _Reader(tokens, said.listed)
+    read = list(tokens(proof, start.column))
+    said = _Said(proof, read, check, start)
+    reader = _Reader(read, said.listed)
     cutter = _Cutter(proof, said, reader)
     if said.bound >= 0 and reader.runs(0):
-        cutter.walk(reader.block(0, -1, len(tokens))[0], [])
+        cutter.walk(reader.block(0, -1, len(read))[0], [])
     return cutter.found
-
-
-# ---- text ----
-
-_LEXEME = re.compile(
-    r"""(?P<space>\s+|--[^\n]*)
-      | (?P<comment>/-(?![-!]))
-      | (?P<doc>/-)
-      | (?P<string>r(?P<fence>\#*)"(?:.|\n)*?(?:"(?P=fence)|\Z) | "(?:\\(?:.|\n)|[^"\\])*(?:"|\Z))
-      | (?P<char>'(?:\\(?:x..|u....|.)|[^\\'\n])')
-      | (?P<word>(?:«[^»\n]*»|\w)(?:[\w'!?]|«[^»\n]*»)*)
-      | (?P<sign><;>|=>|:=|.)""",
-    re.VERBOSE,
-)
-_COMMENT_SIGN = re.compile(r"/-|-/")
-_OPEN, _CLOSE = frozenset("([{⟨⟦‹⌊⌈"), frozenset(")]}⟩⟧›⌋⌉")
-
-
-@dataclass(frozen=True)
-class _Token:
-    text: str
-    start: int  # offset in the proof
-    end: int
-    column: int  # in the code
-    breaks: bool  # does a line break stand before it?
-    depth: int  # brackets around it; the same for a bracket and its partner
-
-
-def _tokens(text: str, column: int) -> Iterator[_Token]:
-    """The tokens of a text whose first character stands at a column; comments are none, but doc comments are."""
-    at, line, depth, breaks = 0, -column, 0, True
-    while at < len(text):
-        lexeme = _LEXEME.match(text, at)
-        assert lexeme is not None
-        kind = lexeme.lastgroup
-        end = _comment_end(text, at) if kind in ("comment", "doc") else lexeme.end()
-        broken = text.rfind("\n", at, end)
-        if kind in ("space", "comment"):
-            breaks = breaks or broken >= 0
-        else:
-            sign = text[at:end]
-            depth -= sign in _CLOSE and depth > 0
-            yield _Token(sign, at, end, at - line, breaks, depth)
-            depth += sign in _OPEN
-            breaks = False
-        line = line if broken < 0 else broken + 1
-        at = end
-
-
-def _comment_end(text: str, start: int) -> int:
-    depth = 0
-    for sign in _COMMENT_SIGN.finditer(text, start):
-        depth += 1 if sign[0] == "/-" else -1
-        if depth == 0:
-            return sign.end()
-    return len(text)
 
 
 # ---- what Lean said ----
@@ -141,7 +86,7 @@ class _Said:
     bound: nothing holds that ends after it.
     """
 
-    def __init__(self, text: str, tokens: list[_Token], check: Check, start: Position) -> None:
+    def __init__(self, text: str, tokens: list[Token], check: Check, start: Position) -> None:
         self._start, self._tokens, self._length = start, tokens, len(text)
         self._lines = [0, *(m.end() for m in re.finditer("\n", text))]
         self.completed = check.ended is Ended.COMPLETED
@@ -241,11 +186,11 @@ class _Step:
 class _Reader:
     """Finds the blocks, from the text and the places of the tactics that were run."""
 
-    def __init__(self, tokens: list[_Token], listed: dict[int, tuple[int, list[Tactic]]]) -> None:
+    def __init__(self, tokens: list[Token], listed: dict[int, tuple[int, list[Tactic]]]) -> None:
         self.tokens, self.listed = tokens, listed
         self._starts = [t.start for t in tokens]
 
-    def between(self, start: int, end: int) -> list[_Token]:
+    def between(self, start: int, end: int) -> list[Token]:
         """The tokens of a part of the text."""
         return self.tokens[self._index(start) : self._index(end)]
 

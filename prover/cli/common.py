@@ -15,6 +15,7 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeEl
 from lean_env import Lean, LeanPool, LeanUnavailable, Message, embedded
 from lean_env.embedded import install
 from lean_env.process import OutOfMemory, OutOfTime, Overflow, ProcessDied
+from prover.policy import PolicyUnavailable
 
 out = Console(highlight=False, soft_wrap=True)
 err = Console(stderr=True, highlight=False, soft_wrap=True)
@@ -47,7 +48,7 @@ def guarded(app: Callable[[], None]) -> NoReturn:
     except Stop as stop:
         err.print(f"[red]prover:[/red] {printable(str(stop))}")
         sys.exit(stop.code)
-    except (LeanUnavailable, install.InstallError) as error:
+    except (LeanUnavailable, PolicyUnavailable, install.InstallError) as error:
         err.print(f"[red]prover:[/red] {printable(str(error))}")
         sys.exit(Exit.ENVIRONMENT)
     except ProcessDied as death:  # while reading the user's own file; deaths during checks are verdicts

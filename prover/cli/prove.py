@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import AbstractAsyncContextManager, contextmanager
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated, Self
 
@@ -32,7 +32,7 @@ from prover.cli.common import (
     show_errors,
     write_text,
 )
-from prover.policy import POLICIES
+from prover.policy import POLICIES, Policy, PolicyUnavailable, opened
 from search import Budget, Meter, report
 from search.journal import JournalError
 from search.prove import Outcome, Status, confirm, prove_file
@@ -53,6 +53,14 @@ def prove(
     theorem: Annotated[list[str] | None, typer.Option(help="Only this theorem (full name); may be repeated.")] = None,
     statement: Annotated[str | None, typer.Option(help="A theorem, or only a proposition, instead of a file.")] = None,
     policy: Annotated[str, typer.Option(help=f"What writes the proofs: {', '.join(POLICIES)}.")] = "tactics",
+    base_url: Annotated[
+        str, typer.Option(metavar="URL", help="Policy openai: the server, such as http://localhost:8000/v1.")
+    ] = "",
+    model: Annotated[str, typer.Option(help="Policies openai and vllm: the model; a folder or a name.")] = "",
+    family: Annotated[str, typer.Option(help="Whose prompts the model knows; by default by its name.")] = "",
+    max_tokens: Annotated[
+        int | None, typer.Option(help="Length of an answer; by default as published for the family.", min=1)
+    ] = None,
     search: Annotated[str, typer.Option(help=f"How the time is spent: {', '.join(SEARCHES)}.")] = "auto",
     seed: Annotated[int, typer.Option(help="The same seed tries the same things in the same order.", min=0)] = 0,
     timeout: Annotated[float, typer.Option(help="Seconds for each theorem.", min=0.1)] = 60.0,
@@ -81,13 +89,15 @@ def prove(
         raise Stop("give either a FILE or --statement TEXT", Exit.INPUT)
     if policy not in POLICIES:
         raise Stop(f"no policy is called {policy!r}; there are: {', '.join(POLICIES)}", Exit.INPUT)
+    writer = _Writer(policy, base_url, model, family, max_tokens)
+    writer.validate()
     if search not in SEARCHES:
         raise Stop(f"no search is called {search!r}; there are: {', '.join(SEARCHES)}", Exit.INPUT)
     if output is not None and not output.parent.is_dir():
         raise Stop(f"{output}: there is no folder {output.parent}", Exit.INPUT)
     text = statement if statement is not None else read_text(file)
     replacement = None if header is None else HEADERS.get(header) or read_text(Path(header))
-    options = _Options(policy, search, seed, timeout, workers, ray, output, trace, checkpoints, as_json)
+    options = _Options(writer, search, seed, timeout, workers, ray, output, trace, checkpoints, as_json)
     session = _Session(options)
     try:
         for folder in (trace, checkpoints):
@@ -110,10 +120,46 @@ def _advice(error: FileError) -> str:
 
 
 @dataclass(frozen=True)
+class _Writer:
+    """What writes the proofs (see `opened`)."""
+
+    policy: str
+    base_url: str
+    model: str
+    family: str
+    max_tokens: int | None
+
+    def validate(self) -> None:
+        """Raises Stop for what does not fit together."""
+        if self.policy == "openai" and not self.base_url:
+            raise Stop("--policy openai needs --base-url, the address of a server", Exit.INPUT)
+        if self.policy == "vllm" and not self.model:
+            raise Stop("--policy vllm needs --model", Exit.INPUT)
+        if self.policy != "openai" and self.base_url:
+            raise Stop("--base-url is for --policy openai", Exit.INPUT)
+        if self.policy == "tactics" and (self.model or self.family or self.max_tokens):
+            raise Stop("--model, --family and --max-tokens are for the policies openai and vllm", Exit.INPUT)
+        if self.family:
+            from prover.prompts import FAMILIES
+
+            if self.family not in FAMILIES:
+                raise Stop(f"no family is called {self.family!r}; there are: {', '.join(FAMILIES)}", Exit.INPUT)
+
+    def opened(self) -> AbstractAsyncContextManager[Policy]:
+        return opened(
+            self.policy,
+            base_url=self.base_url,
+            model=self.model,
+            family=self.family,
+            max_tokens=self.max_tokens,
+        )
+
+
+@dataclass(frozen=True)
 class _Options:
     """What the command was told (see `prove`)."""
 
-    policy: str
+    writer: _Writer
     search: str
     seed: int
     timeout: float
@@ -151,7 +197,7 @@ class _Session:
             except asyncio.CancelledError:  # Ctrl-C: what has been found is still confirmed and given out
                 self.interrupted = True
                 err.print("interrupted; confirming what has been found")
-            except (JournalError, OSError) as error:  # of the folders for checkpoints and traces
+            except (PolicyUnavailable, JournalError, OSError) as error:  # what has been found is not lost with it
                 problem = error
         await self._confirm(lean)
         if output is not None:
@@ -173,11 +219,11 @@ class _Session:
 
     async def _prove(self, pool: LeanPool, file: LeanFile, names: list[str]) -> None:
         total, options = len(names) or len(file.places), self.options
-        with _Line() as line:
+        async with options.writer.opened() as policy, _Line() as line:
             search = searcher(
                 options.search,
                 pool,
-                POLICIES[options.policy](),
+                policy,
                 seed=options.seed,
                 journals=options.checkpoints,
                 progress=lambda meter: line.show(len(self.outcomes), total, meter),
@@ -246,6 +292,7 @@ def _row(outcome: Outcome) -> dict[str, object]:
         "detail": verdict.detail if verdict else result.problem if result else "",
         "samples": result.samples if result else 0,
         "checks": result.checks if result else 1,
+        "tokens": asdict(result.usage) if result else {},
         "seconds": round(result.seconds if result else verdict.seconds if verdict else 0.0, 3),
         "tried": {str(r): n for r, n in result.reasons.items()} if result else {},
     }
@@ -260,11 +307,11 @@ class _Line:
         self._bar = Progress(*columns, console=err, transient=True, redirect_stdout=False, redirect_stderr=False)
         self._task = self._bar.add_task("starting Lean")
 
-    def __enter__(self) -> Self:
+    async def __aenter__(self) -> Self:
         self._bar.start()
         return self
 
-    def __exit__(self, *_: object) -> None:
+    async def __aexit__(self, *_: object) -> None:
         self._bar.stop()
 
     def show(self, done: int, total: int, meter: Meter | None) -> None:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 from typing import Protocol
 
 from data import Theorem
+
+
+class PolicyUnavailable(Exception):
+    """What writes the proofs cannot be reached or refuses to work; str() says why, for people."""
 
 
 @dataclass(frozen=True)
@@ -36,13 +40,22 @@ class Prompt:
 
 @dataclass(frozen=True)
 class Sample:
-    """One answer: the lines that follow the prompt's prefix; the whole proof, from column 0, where that is empty.
+    """One answer.
 
+    proof: the lines that follow the prompt's prefix; the whole proof, from column 0, where that is empty.
     family: what kind of answer it is, for statistics.
+    failure: why no proof could be read from the answer, for people; `proof` is empty then.
+    answer: what a model wrote, as text. tokens: the same as ids, and log_probs: the natural logarithm of the
+        probability with which each was drawn, where they are known. prompt_tokens: ids of what it was asked.
     """
 
     proof: str
     family: str = ""
+    failure: str = ""
+    answer: str = ""
+    tokens: tuple[int, ...] = ()
+    log_probs: tuple[float, ...] = ()
+    prompt_tokens: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -59,18 +72,38 @@ class Params:
     partial: bool = False
 
 
+@dataclass
+class Usage:
+    """Tokens that a model has read and written. `cached`: those of the read ones that it did not have to work out."""
+
+    read: int = 0
+    cached: int = 0
+    written: int = 0
+
+    def add(self, other: Usage) -> None:
+        self.read += other.read
+        self.cached += other.cached
+        self.written += other.written
+
+
 class Policy(Protocol):
     """Anything that proposes proofs.
 
     stepwise: its samples are a few tactics each, worth trying even if they leave goals open; a search runs them one by
-    one on kept proof states. Otherwise they are proofs to the end.
+        one on kept proof states. Otherwise they are proofs to the end.
+    window: how many samples of one theorem are best under way at a time (a server works on many at once).
     """
 
     name: str
     stepwise: bool
+    window: int
 
-    async def sample(self, prompts: Sequence[Prompt], n: int, params: Params) -> list[list[Sample]]:
-        """Up to `n` samples for each prompt; fewer means that there are no more."""
+    def sample(self, prompt: Prompt, n: int, params: Params, usage: Usage | None = None) -> AsyncGenerator[Sample]:
+        """Up to `n` samples, as they come in; fewer means that there are no more.
+
+        An answer from which no proof can be read is a sample, too. Closing the iterator ends what is under way. What
+        is used up is added to `usage` as it happens. Raises PolicyUnavailable.
+        """
         ...
 
     def learn(self, sample: Sample, proved: bool) -> None:

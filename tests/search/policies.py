@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 
-from prover.policy import Params, Prompt, Sample
+from prover.policy import Params, Prompt, Sample, Usage
 
 
 class Scripted:
     """Writes what a function of the prompt says, in that order; remembers what it was asked and told."""
 
     name = "scripted"
+    window = 1
 
     def __init__(self, script: Callable[[Prompt], Sequence[str]], *, stepwise: bool = True) -> None:
         self.script, self.stepwise = script, stepwise
         self.asked: list[tuple[Prompt, int, Params]] = []
         self.told: list[tuple[str, bool]] = []
 
-    async def sample(self, prompts: Sequence[Prompt], n: int, params: Params) -> list[list[Sample]]:
-        self.asked += [(prompt, n, params) for prompt in prompts]
-        return [[Sample(t, "scripted") for t in self.script(p)[params.start : params.start + n]] for p in prompts]
+    async def sample(
+        self, prompt: Prompt, n: int, params: Params, usage: Usage | None = None
+    ) -> AsyncGenerator[Sample]:
+        self.asked.append((prompt, n, params))
+        for text in self.script(prompt)[params.start : params.start + n]:
+            yield Sample(text, "scripted")
 
     def learn(self, sample: Sample, proved: bool) -> None:
         self.told.append((sample.proof, proved))

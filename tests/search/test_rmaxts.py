@@ -10,13 +10,14 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import AsyncGenerator
 from pathlib import Path
 
 import pytest
 
 from data import Theorem
 from lean_env import LeanPool, Reason
-from prover.policy import Params, Prompt, Sample
+from prover.policy import Params, Prompt, Sample, Usage
 from search import Budget, RMaxTS
 from search.journal import JournalError
 from search.rmaxts import first_tactic
@@ -122,11 +123,7 @@ async def test_a_proof_that_does_not_hold_is_not_believed(pool: LeanPool) -> Non
     """`exact h` closes the goal in tactic mode, but its claim says something else than the statement: it is refused."""
     theorem = Theorem("t", "theorem t : 1 = 2")
 
-    class Liar(Scripted):
-        async def sample(self, prompts: list[Prompt], n: int, params: Params) -> list[list[Sample]]:  # type: ignore[override]
-            return [[Sample("sorry"), Sample("exact t"), Sample("native_decide")][params.start : params.start + n]]
-
-    result = await search(pool, Liar(by_goal({})), theorem)
+    result = await search(pool, Scripted(lambda prompt: ["sorry", "exact t", "native_decide"]), theorem)
     assert not result.proved
 
 
@@ -146,9 +143,12 @@ class Slow(Scripted):
         super().__init__(orders)
         self.chance = random.Random(seed)
 
-    async def sample(self, prompts: object, n: int, params: Params) -> list[list[Sample]]:
+    async def sample(
+        self, prompt: Prompt, n: int, params: Params, usage: Usage | None = None
+    ) -> AsyncGenerator[Sample]:
         await asyncio.sleep(self.chance.choice([0, 0, 0.02, 0.05]))
-        return await super().sample(prompts, n, params)  # type: ignore[arg-type]
+        async for sample in super().sample(prompt, n, params):
+            yield sample
 
 
 async def test_the_same_seed_and_samples_give_the_same_tree(pool: LeanPool) -> None:

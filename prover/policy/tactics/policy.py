@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import textwrap
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import AsyncGenerator
 from dataclasses import replace
 
-from prover.policy.base import Params, Prompt, Sample
+from prover.policy.base import Params, Prompt, Sample, Usage
 from prover.policy.tactics import Proposal, Ranking, proposals, steps
 
 _REMEMBERED = 10_000  # goals whose order is kept, so that their samples keep their numbers
@@ -18,17 +18,18 @@ class TacticsPolicy:
 
     name = "tactics"
     stepwise = True
+    window = 1
 
     def __init__(self) -> None:
         self._ranking = Ranking()
         self._orders: OrderedDict[tuple[str, Params], list[Proposal]] = OrderedDict()
 
-    async def sample(self, prompts: Sequence[Prompt], n: int, params: Params) -> list[list[Sample]]:
+    async def sample(
+        self, prompt: Prompt, n: int, params: Params, usage: Usage | None = None
+    ) -> AsyncGenerator[Sample]:
         """Nothing for a prompt with rounds: it cannot correct, and has other proofs to offer without."""
-        return [
-            [] if prompt.rounds else [_sample(p, prompt) for p in self._order(prompt, params)[params.start :][:n]]
-            for prompt in prompts
-        ]
+        for proposal in [] if prompt.rounds else self._order(prompt, params)[params.start :][:n]:
+            yield _sample(proposal, prompt)
 
     def learn(self, sample: Sample, proved: bool) -> None:
         if proved:

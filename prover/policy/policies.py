@@ -1,0 +1,48 @@
+"""The policies by the names that the command line knows."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+
+from prover.policy.base import Policy
+from prover.policy.tactics.policy import TacticsPolicy
+
+POLICIES = ("tactics", "openai", "vllm")
+
+
+@asynccontextmanager
+async def opened(
+    name: str, *, model: str = "", base_url: str = "", family: str = "", max_tokens: int | None = None
+) -> AsyncGenerator[Policy]:
+    """A policy that is ready for use, until the end of the block.
+
+    openai: `model` at an OpenAI-compatible server `base_url`. vllm: `model` loaded into this process. `family`: whose
+    prompts it knows (see prover.prompts); by default it follows from the model's name. Raises PolicyUnavailable, and
+    ValueError for a name or family that does not exist.
+    """
+    if name == "tactics":
+        yield TacticsPolicy()
+        return
+    if name not in POLICIES:
+        raise ValueError(f"no policy is called {name!r}; there are: {', '.join(POLICIES)}")
+
+    from prover.policy.engine import Engine
+    from prover.policy.model import ModelPolicy
+    from prover.prompts import FAMILIES, family_of
+
+    if family and family not in FAMILIES:
+        raise ValueError(f"no family is called {family!r}; there are: {', '.join(FAMILIES)}")
+    engine: Engine
+    if name == "openai":
+        from prover.policy.server import Server
+
+        engine = await Server.connect(base_url, model)
+    else:
+        from prover.policy.vllm import InProcess
+
+        engine = await InProcess.load(model)
+    try:
+        yield ModelPolicy(engine, FAMILIES[family or family_of(engine.model)], max_tokens)
+    finally:
+        await engine.close()

@@ -1,0 +1,107 @@
+"""The events of a streamed reply, of completions and of chats, put together to answers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from prover.policy.base import Usage
+from prover.policy.engine import Answer
+
+Event = Mapping[str, Any]
+_FENCE = "```"
+
+
+class Broken(Exception):
+    """What came from the server is no reply, or only a part of one."""
+
+
+@dataclass
+class _Writing:
+    """An answer of which a part has come in."""
+
+    text: str = ""
+    tokens: list[int] = field(default_factory=list)
+    log_probs: list[float] = field(default_factory=list)
+    end: str | None = None  # why the server ended it
+
+    def add(self, choice: Event) -> str:
+        """Take over an event; returns the text that it brings."""
+        delta = choice.get("delta")
+        new = (choice.get("text") if delta is None else delta.get("content")) or ""
+        self.text += new
+        self.tokens += choice.get("token_ids") or ()
+        told = choice.get("logprobs") or {}
+        self.log_probs += told.get("token_logprobs") or [token["logprob"] for token in told.get("content") or ()]
+        self.end = choice.get("finish_reason")
+        return new
+
+
+class Reply:
+    """The answers of one request, numbered from 0.
+
+    An answer is given out when the server has ended it, or when `complete` holds of it: that is asked after each fence,
+    because proofs end with one. Tokens are added to `usage` as they come in.
+    """
+
+    def __init__(self, n: int, complete: Callable[[str], bool], usage: Usage) -> None:
+        self.heard = False  # has anything come in?
+        self.writing = {number: _Writing() for number in range(n)}  # answers that are not complete
+        self._complete, self._usage = complete, usage
+        self._prompt: tuple[int, ...] = ()
+        self._counted = 0
+        self._cut = False  # is an answer still being written that nobody waits for?
+
+    @property
+    def over(self) -> bool:
+        """Is everything here, and more on its way that is not wanted?"""
+        return self._cut and not self.writing
+
+    def take(self, event: Any) -> Iterator[tuple[int, Answer]]:
+        """The answers that an event completes. Raises Broken."""
+        self.heard = True
+        try:
+            yield from self._take(event)
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            raise Broken(f"the server sent what is no answer: {str(event)[:100]} ({error})") from None
+
+    def _take(self, event: Event) -> Iterator[tuple[int, Answer]]:
+        self._prompt = tuple(event.get("prompt_token_ids") or self._prompt)
+        for choice in event["choices"]:
+            number = choice["index"]
+            self._prompt = tuple(choice.get("prompt_token_ids") or self._prompt)
+            self._count(len(choice.get("token_ids") or ()) or 1)
+            if number not in self.writing:
+                continue
+            answer = self.writing[number]
+            new = answer.add(choice)
+            if answer.end is not None:
+                yield number, self._given(number, answer, answer.end != "length")
+            elif _FENCE in answer.text[-len(new) - len(_FENCE) :] and self._complete(answer.text):
+                self._cut = True
+                yield number, self._given(number, answer, True)
+        if event.get("usage"):
+            self._settle(event["usage"])
+
+    def _given(self, number: int, answer: _Writing, finished: bool) -> Answer:
+        del self.writing[number]
+        return Answer(answer.text, finished, tuple(answer.tokens), tuple(answer.log_probs), self._prompt)
+
+    def _count(self, tokens: int) -> None:
+        self._counted += tokens
+        self._usage.written += tokens
+
+    def _settle(self, told: Event) -> None:
+        """The server's own count, at the end of a reply."""
+        written = told.get("completion_tokens", self._counted)
+        self._usage.written += written - self._counted
+        self._counted = written
+        self._usage.read += told["prompt_tokens"]
+        self._usage.cached += (told.get("prompt_tokens_details") or {}).get("cached_tokens") or 0
+        self._prompt = ()
+
+    def close(self) -> None:
+        """The reply ends here. If the server has not said so, the prompt's tokens are still to be counted."""
+        self._usage.read += len(self._prompt)
+        self._prompt = ()

@@ -1,0 +1,108 @@
+"""vLLM in this process as an Engine: no server to start, the same answers for the same seed (extra `vllm`)."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing
+from typing import Any
+
+from prover.policy.base import PolicyUnavailable, Usage
+from prover.policy.engine import Answer, Decoding, longest
+from prover.policy.reply import Reply
+from prover.prompts import Request
+
+
+class InProcess:
+    """vLLM's asynchronous engine; prefix caching is on, so that the samples of a theorem share its prompt."""
+
+    def __init__(self, engine: Any, tokenizer: Any, model: str) -> None:
+        self.model, self._engine, self._tokenizer = model, engine, tokenizer
+        self._numbers = itertools.count()
+
+    @classmethod
+    async def load(cls, model: str, **settings: Any) -> InProcess:
+        """Load a model (a folder, or a name on Hugging Face); `settings` as vLLM's AsyncEngineArgs has them.
+
+        Raises PolicyUnavailable if vLLM is not installed or cannot load it.
+        """
+        try:
+            from vllm import AsyncEngineArgs
+            from vllm.v1.engine.async_llm import AsyncLLM
+        except ImportError as error:
+            raise PolicyUnavailable(f"vLLM is not installed ({error}): pip install 'open-prover[vllm]'") from None
+        try:
+            engine = AsyncLLM.from_engine_args(
+                AsyncEngineArgs(model=model, **{"enable_prefix_caching": True} | settings)
+            )
+        except (ValueError, RuntimeError, OSError) as error:
+            raise PolicyUnavailable(f"vLLM cannot load {model!r}: {error}") from None
+        return cls(engine, engine.get_tokenizer(), model)
+
+    async def close(self) -> None:
+        self._engine.shutdown()
+
+    async def generate(
+        self, request: Request, n: int, decoding: Decoding, complete: Callable[[str], bool], usage: Usage
+    ) -> AsyncGenerator[Answer]:
+        """See Engine. Seeds count on from the first answer's."""
+        from vllm import SamplingParams
+        from vllm.sampling_params import RequestOutputKind
+
+        params = SamplingParams(
+            n=n,
+            temperature=decoding.temperature,
+            top_p=decoding.top_p,
+            max_tokens=longest(decoding.max_tokens, self._engine.model_config.max_model_len),
+            seed=decoding.seed,
+            stop=list(request.stop),
+            logprobs=0,
+            output_kind=RequestOutputKind.DELTA,
+        )
+        reply = Reply(n, complete, usage)
+        try:
+            outputs = self._engine.generate(
+                {"prompt_token_ids": self._tokens(request)}, params, str(next(self._numbers))
+            )
+            async with aclosing(outputs):
+                async for output in outputs:
+                    for _, answer in reply.take(_event(output)):
+                        yield answer
+                    if reply.over:
+                        return
+        except ValueError as error:  # a prompt that is too long
+            for _ in reply.writing:
+                yield Answer(failure=str(error))
+        finally:
+            reply.close()
+
+    def _tokens(self, request: Request) -> list[int]:
+        """The request as the server would put it together: chats by the model's own template."""
+        if not request.messages:
+            tokens: list[int] = self._tokenizer.encode(request.text)
+            return tokens
+        messages = [{"role": m.role, "content": m.content} for m in request.messages]
+        text = self._tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
+        tokens = self._tokenizer.encode(text, add_special_tokens=False)
+        return tokens
+
+
+def _event(output: Any) -> dict[str, Any]:
+    """A part of vLLM's output as its server sends it."""
+    choices = [
+        {
+            "index": part.index,
+            "text": part.text,
+            "token_ids": part.token_ids,
+            "logprobs": {
+                "token_logprobs": [ps[t].logprob for t, ps in zip(part.token_ids, part.logprobs or (), strict=False)]
+            },
+            "finish_reason": part.finish_reason,
+        }
+        for part in output.outputs
+    ]
+    event = {"choices": choices, "prompt_token_ids": output.prompt_token_ids}
+    if output.finished:
+        details = {"cached_tokens": output.num_cached_tokens}
+        event["usage"] = {"prompt_tokens": len(output.prompt_token_ids), "prompt_tokens_details": details}
+    return event

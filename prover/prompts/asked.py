@@ -1,0 +1,98 @@
+"""What a prompt says, as far as answers are compared with it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from functools import lru_cache
+
+from data import Theorem
+from data.lexer import Token, tokens
+from prover.prompts.words import COMMANDS, DEFINITIONS, THEOREMS
+
+
+class Asked:
+    """A theorem and its context, by their tokens.
+
+    keyword: what it is declared with; `theorem` as a rule.
+    last_name: the theorem's name without its namespace.
+    signature: the tokens between its name and `:=`.
+    """
+
+    def __init__(self, theorem: Theorem) -> None:
+        statement = [t for t in tokens(theorem.statement) if not is_doc(t)]
+        keyword = next((k for k, t in enumerate(statement) if t.text in THEOREMS | DEFINITIONS), 0)
+        self.keyword = statement[keyword].text if statement else ""
+        name, after = "", keyword + 1
+        if self.keyword != "example":
+            name, after = dotted(statement, keyword + 1)
+        self.last_name = (name or theorem.name).rpartition(".")[2]
+        self.signature = [t.text for t in statement[after:]]
+        given = [t for piece in theorem.context for t in tokens(piece) if not is_doc(t)]
+        self._given = _joined([*given, *statement[:keyword]])
+        self._names = {
+            dotted(given, k + 1)[0].rpartition(".")[2] for k, t in enumerate(given) if t.text in THEOREMS | DEFINITIONS
+        }
+        self._opened = {
+            name for k, t in enumerate(given) if t.text == "open" for name in _opened_names(given[k + 1 :])[0]
+        }
+
+    def has(self, piece: Sequence[Token], name: str) -> bool:
+        """Is this command in the prompt, or one that declares the same name?"""
+        code = [t for t in piece if not is_doc(t)]
+        return (bool(name) and name.rpartition(".")[2] in self._names) or _joined(code) in self._given
+
+    def missing(self, command: Sequence[Token], text: str) -> Iterator[str]:
+        """An `open` or `set_option` as the head of a tactic block, unless the prompt has it."""
+        command = [t for t in command if t.text != "in"]
+        if self.has(command, "") or len(command) < 2:
+            return
+        names, simple = _opened_names(command[1:])
+        if command[0].text == "open" and simple:
+            new = [name for name in names if name not in self._opened]
+            if new:
+                yield f"open {'scoped ' if command[1].text == 'scoped' else ''}{' '.join(new)} in"
+        else:
+            yield " ".join(text[command[0].start : command[-1].end].split()) + " in"
+
+
+def _opened_names(following: Sequence[Token]) -> tuple[list[str], bool]:
+    """The namespaces after an `open`, and whether it opens no more and no less than these."""
+    k = 1 if following and following[0].text == "scoped" else 0
+    names = []
+    while k < len(following) and is_word(following[k]) and following[k].text not in COMMANDS | {"in", "hiding"}:
+        name, k = dotted(following, k)
+        names.append(name)
+    return names, k == len(following)
+
+
+def dotted(code: Sequence[Token], k: int) -> tuple[str, int]:
+    """The name that begins at a token, and the token after it."""
+    start = k
+    if k >= len(code) or not is_word(code[k]):
+        return "", k
+    k += 1
+    while k + 1 < len(code) and code[k].text == "." and code[k].start == code[k - 1].end and is_word(code[k + 1]):
+        if code[k + 1].start != code[k].end:
+            break
+        k += 2
+    return "".join(t.text for t in code[start:k]), k
+
+
+@lru_cache(maxsize=16)
+def asked(theorem: Theorem) -> Asked:
+    """For all pieces of an answer, and all answers to a prompt."""
+    return Asked(theorem)
+
+
+def _joined(code: Sequence[Token]) -> str:
+    return "\0".join(("", *(t.text for t in code), ""))
+
+
+def is_word(token: Token) -> bool:
+    """A name, a keyword or a number."""
+    return (token.text[0] == "«" and len(token.text) > 1) or token.text[0].isalnum() or token.text[0] == "_"
+
+
+def is_doc(token: Token) -> bool:
+    """A doc comment."""
+    return token.text.startswith("/-")

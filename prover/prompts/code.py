@@ -1,0 +1,348 @@
+"""The proof of a theorem in a piece of Lean code that a model wrote, from its tokens: no Lean runs here.
+
+What cannot be read with certainty is refused. What is read wrongly costs one check: Lean judges the proof, under the
+statement that was asked for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+from data import Theorem
+from data.lexer import Token, tokens
+from prover.prompts.asked import asked, dotted, is_doc, is_word
+from prover.prompts.layout import at_zero, lines_left, lines_right
+from prover.prompts.request import Unreadable
+from prover.prompts.words import COMMANDS, DEFINITIONS, MODIFIERS, TACTICS, THEOREMS
+
+_AHEAD = MODIFIERS | {"in"}  # of a keyword
+_CLAUSES = frozenset(("termination_by", "decreasing_by", "where"))  # they may stand at the column of the theorem
+_HOLES = frozenset(("sorry", "admit"))
+_AROUND_HOLES = frozenset(("by", "exact", "·", ".", "(", ")", ";"))
+_AFTER_COMMAS = TACTICS | {"}", "end"}  # in Lean 3
+LONGEST = 300_000  # characters; more than 32,768 tokens of any answer
+
+
+@dataclass(frozen=True)
+class _Command:
+    """Indices of the tokens where a command and its keyword begin, and the column of the line it begins in."""
+
+    start: int
+    keyword: int
+    column: int
+
+
+@dataclass(frozen=True)
+class _Theorem:
+    """A theorem in a code: indices of its tokens, and the column of the line it begins in.
+
+    start: the first token of its command (a doc comment, attributes and modifiers are among it).
+    name: empty for an `example`.
+    signature: the first token after the name.
+    """
+
+    start: int
+    keyword: int
+    name: str
+    signature: int
+    column: int
+
+
+class Code:
+    """A piece of code, to be asked for the proof of a theorem.
+
+    last: of several that could be meant, the last one counts. Raises Unreadable for what is too long.
+    """
+
+    def __init__(self, text: str, theorem: Theorem, last: bool = True) -> None:
+        if len(text) > LONGEST:
+            raise Unreadable("more code than a proof can have")
+        self.text = text
+        self._tokens = list(tokens(text))
+        self._asked = asked(theorem)
+        self._commands = list(self._starts())
+        self._declared = [d for d in map(self._theorem_at, self._commands) if d]
+        self._main = self._find(last)
+
+    @property
+    def holds(self) -> bool:
+        """Is the theorem in it?"""
+        return self._main is not None
+
+    @property
+    def tactical(self) -> bool:
+        """Does it begin like a proof without a statement?"""
+        k = self._first_of_proof()
+        first = self._text_at(k)
+        return first in TACTICS or first in ("by", "·", "{") or (first == ":=" and k == 0)
+
+    def proof(self) -> tuple[str, list[str]]:
+        """The proof of the theorem, from column 0, and the lines to stand before it for what the code has before it."""
+        if self._lean_3():
+            raise Unreadable("Lean 3 syntax")
+        if self._main is None:
+            return self._bare(), list(self._before(self._first_of_proof()))
+        return self._value(self._main, self._signature_end(self._main)), list(self._before(self._main.start))
+
+    # ---- what is where ----
+
+    def _text_at(self, k: int) -> str:
+        return self._tokens[k].text if k < len(self._tokens) else ""
+
+    def _starts(self) -> Iterator[_Command]:
+        """The commands; doc comments, attributes and modifiers belong to what follows them."""
+        k = column = 0
+        while k < len(self._tokens):
+            token = self._tokens[k]
+            column = token.column if token.breaks else column
+            begins = token.breaks and (token.text in COMMANDS or is_doc(token) or self._is_sign(k))
+            if begins or (token.text in THEOREMS and k and self._tokens[k - 1].text == "in"):
+                keyword = self._skip_modifiers(k)
+                yield _Command(k, keyword, column)
+                k = max(k, keyword)
+            k += 1
+
+    def _is_sign(self, k: int) -> bool:
+        """`#check` or `@[simp]`."""
+        following = self._tokens[k + 1] if k + 1 < len(self._tokens) else None
+        if following is None or following.start != self._tokens[k].end:
+            return False
+        return self._tokens[k].text == "#" or (self._tokens[k].text == "@" and following.text == "[")
+
+    def _skip_modifiers(self, k: int) -> int:
+        """The keyword of the command that begins at a token."""
+        while k < len(self._tokens):
+            token = self._tokens[k]
+            if token.text == "@" and self._is_sign(k):
+                depth, k = self._tokens[k + 1].depth, k + 2
+                while k < len(self._tokens) and not (self._tokens[k].text == "]" and self._tokens[k].depth == depth):
+                    k += 1
+            elif not is_doc(token) and token.text not in _AHEAD:
+                break
+            k += 1
+        return k
+
+    def _theorem_at(self, command: _Command) -> _Theorem | None:
+        """The theorem that a command is; what was asked for may be declared as something else."""
+        if self._text_at(command.keyword) not in THEOREMS | {self._asked.keyword}:
+            return None
+        name, after = "", command.keyword + 1
+        if self._text_at(command.keyword) != "example":
+            name, after = dotted(self._tokens, after)
+        return _Theorem(command.start, command.keyword, name, after, command.column)
+
+    def _find(self, last: bool) -> _Theorem | None:
+        """The theorem that was asked for: by its name and statement, or by its name, or by its statement."""
+        best, most = None, 0
+        for declared in self._declared:
+            named = bool(declared.name) and declared.name.rpartition(".")[2] == self._asked.last_name
+            score = 2 * named + self._same_signature(declared)
+            if score > most or (last and score == most > 0):
+                best, most = declared, score
+        return best
+
+    def _same_signature(self, declared: _Theorem) -> bool:
+        end = declared.signature + len(self._asked.signature)
+        texts = [t.text for t in self._tokens[declared.signature : end]]
+        return texts == self._asked.signature and self._text_at(end) in (":=", "|", "where", "")
+
+    def _signature_end(self, declared: _Theorem) -> int:
+        """The `:=` or `|` after the signature: where the one that was asked for ends, or the first that can be it."""
+        if self._same_signature(declared):
+            return declared.signature + len(self._asked.signature)
+        bound, depth, seen = 0, self._tokens[declared.keyword].depth, False
+        for k in range(declared.signature, len(self._tokens)):
+            token = self._tokens[k]
+            if token.breaks and token.column <= declared.column and token.text in COMMANDS:
+                break
+            if token.depth != depth:
+                continue
+            seen = seen or token.text == ":"
+            bound += token.text in ("let", "letI", "have", "haveI")
+            if token.text == ":=":
+                if bound == 0:
+                    return k
+                bound -= 1
+            elif token.text == "|" and token.breaks and seen and "=>" in self._line(k):
+                return k
+        raise Unreadable("no proof after the statement")
+
+    def _line(self, k: int) -> list[str]:
+        """The tokens to the end of a line."""
+        end = next((i for i in range(k + 1, len(self._tokens)) if self._tokens[i].breaks), len(self._tokens))
+        return [t.text for t in self._tokens[k:end]]
+
+    # ---- proofs ----
+
+    def _value(self, declared: _Theorem, k: int) -> str:
+        """The proof that begins with the `:=` or `|` at a token, as tactics."""
+        sign = self._text_at(k)
+        tactics = sign == ":=" and self._text_at(k + 1) == "by"
+        first = k + (sign == ":=") + tactics
+        if sign not in (":=", "|") or first >= len(self._tokens):
+            raise Unreadable("no proof after the statement")
+        if self._text_at(first) == "begin":
+            raise Unreadable("Lean 3 syntax")
+        stop = self._end(declared, first)
+        if stop == first:
+            raise Unreadable("no proof after the statement")
+        self._no_commas(first, stop)
+        before = self._tokens[first - 1].end
+        text = self.text[before : self._end_of_text(declared, first, stop)]
+        if tactics:
+            return at_zero(text, before - self._line_start(before), declared.column)
+        if sign == "|":
+            if declared.name and declared.name.rpartition(".")[2] in {t.text for t in self._tokens[first:stop]}:
+                raise Unreadable("a recursive proof by equations")
+            return "exact fun\n" + lines_right(at_zero(text), 2)
+        return _as_exact(at_zero(text, before - self._line_start(before), declared.column))
+
+    def _bare(self) -> str:
+        """The code as tactics that stand alone."""
+        if self._declared:
+            raise Unreadable("a proof of another theorem")
+        k = self._first_of_proof()
+        if k >= len(self._tokens) or self._text_at(k) in COMMANDS - TACTICS:
+            raise Unreadable("no proof of the theorem")
+        term = self._text_at(k) == ":="
+        k += term
+        by = self._text_at(k) == "by"
+        k += by
+        if k >= len(self._tokens):
+            raise Unreadable("no proof of the theorem")
+        if self._text_at(k) == "begin":
+            raise Unreadable("Lean 3 syntax")
+        whole = _Theorem(k, k, "", k, self._tokens[k].column if self._tokens[k].breaks else -1)
+        stop = self._end(whole, k)
+        if stop == k:
+            raise Unreadable("no proof of the theorem")
+        self._no_commas(k, stop)
+        start = self._tokens[k - 1].end if k else 0
+        proof = at_zero(self.text[start : self._end_of_text(whole, k, stop)], start - self._line_start(start), 0)
+        return _as_exact(proof) if term and not by else proof
+
+    def _first_of_proof(self) -> int:
+        """The first token after imports and the like."""
+        k = 0
+        for start, end in pairwise((*(c.start for c in self._commands), len(self._tokens))):
+            if start != k or self._text_at(start) not in ("import", "open", "set_option") or self._in_tactic(start):
+                break
+            k = next((i for i in range(start + 1, end) if self._breaks_to_tactic(i)), end)
+        return k
+
+    def _breaks_to_tactic(self, k: int) -> bool:
+        return self._tokens[k].breaks and self._text_at(k) in TACTICS | {"by", ":=", "·"}
+
+    def _end(self, declared: _Theorem, first: int) -> int:
+        """The first token after a declaration whose proof begins at a token."""
+        opening = self._tokens[first]
+        loose = opening.breaks and opening.column <= declared.column  # tactics at the column of the theorem
+        for k in range(first, len(self._tokens)):
+            token = self._tokens[k]
+            if not token.breaks or token.column > declared.column:
+                continue
+            if loose and token.text in ("open", "set_option") and self._in_tactic(k):
+                continue
+            if token.text in COMMANDS or is_doc(token) or self._is_sign(k):
+                return k
+            if not loose and token.depth <= opening.depth and is_word(token) and token.text not in _CLAUSES:
+                return k
+        return len(self._tokens)
+
+    def _in_tactic(self, k: int) -> bool:
+        """Is this `open … in` or `set_option … in` one that a tactic follows, or another one?"""
+        line = self._line(k)
+        return line[-1] == "in" and self._text_at(k + len(line)) not in COMMANDS - TACTICS
+
+    def _end_of_text(self, declared: _Theorem, first: int, stop: int) -> int:
+        """The end of a declaration with the comments that belong to it: those that stand within its indentation."""
+        last = end = self._tokens[stop - 1].end
+        limit = self._tokens[stop].start if stop < len(self._tokens) else len(self.text)
+        loose = self._tokens[first].column <= declared.column
+        for line in self.text[last:limit].splitlines(keepends=True):
+            margin = len(line) - len(line.lstrip())
+            if end > last and line.strip() and not loose and margin <= declared.column:
+                break
+            end += len(line)
+        after = self.text[last:end]
+        return end if after.count("/-") == after.count("-/") else last
+
+    def _line_start(self, offset: int) -> int:
+        return self.text.rfind("\n", 0, offset) + 1
+
+    # ---- what stands before the theorem ----
+
+    def _before(self, limit: int) -> Iterator[str]:
+        """Lines that bring into the proof what the code has before a token and the prompt has not."""
+        commands = [c for c in self._commands if c.start < limit]
+        ends = [*(c.start for c in commands), limit][1:]
+        for command, end in zip(commands, ends, strict=True):
+            piece = self._tokens[command.start : end]
+            keyword = self._text_at(command.keyword)
+            if keyword in ("open", "set_option"):
+                yield from self._asked.missing(piece[command.keyword - command.start :], self.text)
+            elif keyword in DEFINITIONS:
+                if not self._asked.has(piece, dotted(self._tokens, command.keyword + 1)[0]):
+                    raise Unreadable(f"it adds to what is given: {keyword}")
+            elif keyword in THEOREMS:
+                helper = self._theorem_at(command)
+                if helper and helper.name and not self._known(helper, piece):
+                    yield self._as_have(helper)
+
+    def _known(self, helper: _Theorem, piece: Sequence[Token]) -> bool:
+        """Is it in the prompt, or an earlier attempt at the theorem itself?"""
+        return self._asked.has(piece, helper.name) or helper.name.rpartition(".")[2] == self._asked.last_name
+
+    def _as_have(self, helper: _Theorem) -> str:
+        end = self._signature_end(helper)
+        value = self._tokens[end : self._end(helper, end + 1)] if end + 1 < len(self._tokens) else []
+        if "." in helper.name or self._text_at(helper.signature) == ".":
+            raise Unreadable("a helper lemma in a namespace")
+        if any(t.text == helper.name for t in value):
+            raise Unreadable("a recursive helper lemma")
+        head = self.text[self._tokens[helper.keyword + 1].start : self._tokens[end - 1].end]
+        first, _, rest = head.partition("\n")
+        if rest:
+            inner = list(tokens(rest))
+            least = min((t.column for t in inner if t.breaks), default=0) - helper.column
+            moved = lines_left(rest, helper.column)
+            first += "\n" + (moved if least > 0 else lines_right(moved, 4))
+        return f"have {first} := by\n{lines_right(self._value(helper, end), 2)}"
+
+    # ---- Lean 3 ----
+
+    def _lean_3(self) -> bool:
+        """Does it import files of Lean 3, which have small letters?"""
+        imports = [self._text_at(c.start + 1) for c in self._commands if self._text_at(c.start) == "import"]
+        return any(name[:1].islower() for name in imports)
+
+    def _no_commas(self, start: int, stop: int) -> None:
+        """Lean 3 separates tactics by commas: one at the end of a line, and the next line begins with a tactic."""
+        depth = self._tokens[start].depth + (self._text_at(start) == "{")
+        for k in range(start, stop):
+            if self._text_at(k) != "," or self._tokens[k].depth > depth:
+                continue
+            following = self._tokens[k + 1] if k + 1 < stop else None
+            if following is None or (following.breaks and following.text in _AFTER_COMMAS):
+                raise Unreadable("Lean 3 syntax")
+
+
+def _as_exact(term: str) -> str:
+    """A term as a tactic."""
+    code = list(tokens(term))
+    if any(t.breaks and t.column == 0 for t in code[1:]):  # what goes on at column 0 would not be taken for the term
+        return "exact\n" + lines_right(term, 2)
+    return f"exact {term}" if code and code[0].start == 0 else "exact\n" + lines_right(term, 2)
+
+
+def only_holes(proof: str) -> bool:
+    """Is there no more than `sorry` in it?"""
+    words = {t.text for t in tokens(proof) if t.text not in _AROUND_HOLES and not is_doc(t)}
+    return bool(words) and words <= _HOLES
+
+
+def has_holes(proof: str) -> bool:
+    """Does it contain a `sorry`?"""
+    return any(t.text in _HOLES for t in tokens(proof))
