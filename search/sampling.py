@@ -6,7 +6,7 @@ Writing and judging go on side by side: proofs are asked for while others are ju
 from __future__ import annotations
 
 import asyncio
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable
 from contextlib import aclosing
 
@@ -62,6 +62,8 @@ class _Run:
         self.search, self.prompt, self.meter, self.result = search, prompt, meter, result
         self.waiting: list[deque[Sample]] = [deque() for _ in search.limits]  # by the limit they will be tried with
         self.requested = 0  # samples, ever
+        self.times: Counter[str] = Counter()  # how often a proof came in; it is judged once
+        self.reasons: dict[str, Reason] = {}  # what became of those that have been judged
         self.more = True  # does the policy have further proofs?
         self.busy = 0  # tasks that may still add to what is waiting
         self.change = asyncio.Event()
@@ -107,9 +109,12 @@ class _Run:
             self._changed()
 
     def _take(self, sample: Sample) -> None:
+        self.times[sample.proof] += 1
         if sample.failure:
             self._record(sample, Verdict(Reason.ANSWER, sample.failure))
-        else:
+        elif sample.proof in self.reasons:
+            self.result.reasons[self.reasons[sample.proof]] += 1
+        elif self.times[sample.proof] == 1:
             self.waiting[0].append(sample)
             self._changed()
 
@@ -140,6 +145,9 @@ class _Run:
 
     def _record(self, sample: Sample, verdict: Verdict) -> None:
         self.result.add(sample, verdict)
+        if not sample.failure:
+            self.result.reasons[verdict.reason] += self.times[sample.proof] - 1
+            self.reasons[sample.proof] = verdict.reason
         self.search.policy.learn(sample, verdict.proved)
         if self.search.progress:
             self.search.progress(self.meter)

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import importlib.util
 from collections.abc import AsyncIterator
 
 import pytest_asyncio
 
 from lean_env import LeanPool
 from lean_env.embedded import install
+
+if importlib.util.find_spec("vllm") is None:
+    collect_ignore = ["vllm"]  # `make test-vllm` runs them, in an environment of their own
 
 
 @pytest_asyncio.fixture(scope="session")

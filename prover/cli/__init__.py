@@ -9,6 +9,7 @@ from prover.cli.check import check
 from prover.cli.common import guarded
 from prover.cli.doctor import doctor
 from prover.cli.prove import prove
+from prover.cli.serve import serve
 
 app = typer.Typer(
     help="Prove Lean 4 theorems, with and without a language model.",
@@ -19,6 +20,7 @@ app = typer.Typer(
 )
 app.command("prove")(prove)
 app.command("check")(check)
+app.command("serve", context_settings={"allow_extra_args": True, "ignore_unknown_options": False})(serve)
 app.command("doctor")(doctor)
 app.add_typer(lean.app, name="lean")
 

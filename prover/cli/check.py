@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from data.judging import judge_lines, judge_pair, theorem_names
+from data.judging import judge_lines, judge_pair, theorem_names, verdict_row
 from data.lean_file import FileError
 from lean_env import LeanPool, Reason, Verdict
 from lean_env.check import InputError
@@ -48,8 +48,7 @@ def check(
     except InputError as error:
         raise Stop(f"{challenge}: {error}", Exit.INPUT) from None
     if as_json:
-        rows = [_row(name, verdict) for name, verdict in verdicts.items()]
-        print(json.dumps(rows))
+        print(json.dumps([verdict_row(name, verdict) for name, verdict in verdicts.items()]))
     else:
         for name, verdict in verdicts.items():
             _show(name, verdict)
@@ -98,17 +97,6 @@ class _lines:  # noqa: N801 - a context manager that reads like the call it is
     def __exit__(self, *_: object) -> None:
         if self._file is not sys.stdin.buffer:
             self._file.close()
-
-
-def _row(name: str, verdict: Verdict) -> dict[str, object]:
-    return {
-        "theorem": name,
-        "proved": verdict.proved,
-        "reason": str(verdict.reason),
-        "detail": verdict.detail,
-        "axioms": list(verdict.axioms),
-        "seconds": round(verdict.seconds, 4),
-    }
 
 
 def _show(name: str, verdict: Verdict) -> None:

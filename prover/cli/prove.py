@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Iterator
-from contextlib import AbstractAsyncContextManager, contextmanager
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated, Self
@@ -32,7 +32,8 @@ from prover.cli.common import (
     show_errors,
     write_text,
 )
-from prover.policy import POLICIES, Policy, PolicyUnavailable, opened
+from prover.cli.writer import BaseURL, Family, MaxTokens, Model, PolicyName, Writer
+from prover.policy import PolicyUnavailable
 from search import Budget, Meter, report
 from search.journal import JournalError
 from search.prove import Outcome, Status, confirm, prove_file
@@ -52,15 +53,11 @@ def prove(
     ] = None,
     theorem: Annotated[list[str] | None, typer.Option(help="Only this theorem (full name); may be repeated.")] = None,
     statement: Annotated[str | None, typer.Option(help="A theorem, or only a proposition, instead of a file.")] = None,
-    policy: Annotated[str, typer.Option(help=f"What writes the proofs: {', '.join(POLICIES)}.")] = "tactics",
-    base_url: Annotated[
-        str, typer.Option(metavar="URL", help="Policy openai: the server, such as http://localhost:8000/v1.")
-    ] = "",
-    model: Annotated[str, typer.Option(help="Policies openai and vllm: the model; a folder or a name.")] = "",
-    family: Annotated[str, typer.Option(help="Whose prompts the model knows; by default by its name.")] = "",
-    max_tokens: Annotated[
-        int | None, typer.Option(help="Length of an answer; by default as published for the family.", min=1)
-    ] = None,
+    policy: PolicyName = "tactics",
+    base_url: BaseURL = "",
+    model: Model = "",
+    family: Family = "",
+    max_tokens: MaxTokens = None,
     search: Annotated[str, typer.Option(help=f"How the time is spent: {', '.join(SEARCHES)}.")] = "auto",
     seed: Annotated[int, typer.Option(help="The same seed tries the same things in the same order.", min=0)] = 0,
     timeout: Annotated[float, typer.Option(help="Seconds for each theorem.", min=0.1)] = 60.0,
@@ -87,9 +84,7 @@ def prove(
     """Find proofs for the theorems of FILE that have none, and check the others."""
     if (file is None) == (statement is None):
         raise Stop("give either a FILE or --statement TEXT", Exit.INPUT)
-    if policy not in POLICIES:
-        raise Stop(f"no policy is called {policy!r}; there are: {', '.join(POLICIES)}", Exit.INPUT)
-    writer = _Writer(policy, base_url, model, family, max_tokens)
+    writer = Writer(policy, base_url, model, family, max_tokens)
     writer.validate()
     if search not in SEARCHES:
         raise Stop(f"no search is called {search!r}; there are: {', '.join(SEARCHES)}", Exit.INPUT)
@@ -120,46 +115,10 @@ def _advice(error: FileError) -> str:
 
 
 @dataclass(frozen=True)
-class _Writer:
-    """What writes the proofs (see `opened`)."""
-
-    policy: str
-    base_url: str
-    model: str
-    family: str
-    max_tokens: int | None
-
-    def validate(self) -> None:
-        """Raises Stop for what does not fit together."""
-        if self.policy == "openai" and not self.base_url:
-            raise Stop("--policy openai needs --base-url, the address of a server", Exit.INPUT)
-        if self.policy == "vllm" and not self.model:
-            raise Stop("--policy vllm needs --model", Exit.INPUT)
-        if self.policy != "openai" and self.base_url:
-            raise Stop("--base-url is for --policy openai", Exit.INPUT)
-        if self.policy == "tactics" and (self.model or self.family or self.max_tokens):
-            raise Stop("--model, --family and --max-tokens are for the policies openai and vllm", Exit.INPUT)
-        if self.family:
-            from prover.prompts import FAMILIES
-
-            if self.family not in FAMILIES:
-                raise Stop(f"no family is called {self.family!r}; there are: {', '.join(FAMILIES)}", Exit.INPUT)
-
-    def opened(self) -> AbstractAsyncContextManager[Policy]:
-        return opened(
-            self.policy,
-            base_url=self.base_url,
-            model=self.model,
-            family=self.family,
-            max_tokens=self.max_tokens,
-        )
-
-
-@dataclass(frozen=True)
 class _Options:
     """What the command was told (see `prove`)."""
 
-    writer: _Writer
+    writer: Writer
     search: str
     seed: int
     timeout: float

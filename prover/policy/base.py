@@ -45,8 +45,9 @@ class Sample:
     proof: the lines that follow the prompt's prefix; the whole proof, from column 0, where that is empty.
     family: what kind of answer it is, for statistics.
     failure: why no proof could be read from the answer, for people; `proof` is empty then.
-    answer: what a model wrote, as text. tokens: the same as ids, and log_probs: the natural logarithm of the
-        probability with which each was drawn, where they are known. prompt_tokens: ids of what it was asked.
+    answer: what a model wrote, as text. tokens: the same as ids, and log_probs: the natural logarithm of each one's
+        probability in the model (before temperature and top-p), where they are known. prompt_tokens: ids of what it
+        was asked.
     """
 
     proof: str

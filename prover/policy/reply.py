@@ -11,6 +11,7 @@ from prover.policy.engine import Answer
 
 Event = Mapping[str, Any]
 _FENCE = "```"
+_GIVEN_UP = frozenset({"abort", "error"})  # ends of answers, by vLLM and SGLang, that the model did not come to
 
 
 class Broken(Exception):
@@ -34,7 +35,7 @@ class _Writing:
         self.tokens += choice.get("token_ids") or ()
         told = choice.get("logprobs") or {}
         self.log_probs += told.get("token_logprobs") or [token["logprob"] for token in told.get("content") or ()]
-        self.end = choice.get("finish_reason")
+        self.end = choice.get("finish_reason") or None  # some send an empty one until then
         return new
 
 
@@ -50,13 +51,13 @@ class Reply:
         self.writing = {number: _Writing() for number in range(n)}  # answers that are not complete
         self._complete, self._usage = complete, usage
         self._prompt: tuple[int, ...] = ()
-        self._counted = 0
-        self._cut = False  # is an answer still being written that nobody waits for?
+        self._counted = Usage()
+        self._cut: set[int] = set()  # answers still being written that nobody waits for
 
     @property
     def over(self) -> bool:
         """Is everything here, and more on its way that is not wanted?"""
-        return self._cut and not self.writing
+        return bool(self._cut) and not self.writing
 
     def take(self, event: Any) -> Iterator[tuple[int, Answer]]:
         """The answers that an event completes. Raises Broken."""
@@ -64,22 +65,27 @@ class Reply:
         try:
             yield from self._take(event)
         except (AttributeError, KeyError, TypeError, ValueError) as error:
-            raise Broken(f"the server sent what is no answer: {str(event)[:100]} ({error})") from None
+            raise Broken(f"the server sent what is no answer ({error}): {event}") from None
 
     def _take(self, event: Event) -> Iterator[tuple[int, Answer]]:
         self._prompt = tuple(event.get("prompt_token_ids") or self._prompt)
         for choice in event["choices"]:
             number = choice["index"]
             self._prompt = tuple(choice.get("prompt_token_ids") or self._prompt)
-            self._count(len(choice.get("token_ids") or ()) or 1)
             if number not in self.writing:
+                self._count(len(choice.get("token_ids") or ()) or 1)
+                if choice.get("finish_reason"):
+                    self._cut.discard(number)
                 continue
             answer = self.writing[number]
             new = answer.add(choice)
+            self._count(len(choice.get("token_ids") or ()) or (1 if new else 0))  # without ids: an event is a token
+            if answer.end in _GIVEN_UP:
+                raise Broken("the server gave up in the middle of an answer")
             if answer.end is not None:
                 yield number, self._given(number, answer, answer.end != "length")
             elif _FENCE in answer.text[-len(new) - len(_FENCE) :] and self._complete(answer.text):
-                self._cut = True
+                self._cut.add(number)
                 yield number, self._given(number, answer, True)
         if event.get("usage"):
             self._settle(event["usage"])
@@ -89,19 +95,19 @@ class Reply:
         return Answer(answer.text, finished, tuple(answer.tokens), tuple(answer.log_probs), self._prompt)
 
     def _count(self, tokens: int) -> None:
-        self._counted += tokens
+        self._counted.written += tokens
         self._usage.written += tokens
 
     def _settle(self, told: Event) -> None:
-        """The server's own count, at the end of a reply."""
-        written = told.get("completion_tokens", self._counted)
-        self._usage.written += written - self._counted
-        self._counted = written
-        self._usage.read += told["prompt_tokens"]
-        self._usage.cached += (told.get("prompt_tokens_details") or {}).get("cached_tokens") or 0
-        self._prompt = ()
+        """The server's own count so far: once, at the end of a reply, or growing with each event."""
+        before = self._counted
+        cached = (told.get("prompt_tokens_details") or {}).get("cached_tokens") or 0
+        now = Usage(told["prompt_tokens"], cached, told.get("completion_tokens", before.written))
+        self._usage.add(Usage(now.read - before.read, now.cached - before.cached, now.written - before.written))
+        self._counted = now
 
     def close(self) -> None:
         """The reply ends here. If the server has not said so, the prompt's tokens are still to be counted."""
-        self._usage.read += len(self._prompt)
-        self._prompt = ()
+        if not self._counted.read:
+            self._usage.read += len(self._prompt)
+            self._counted.read = len(self._prompt)

@@ -11,6 +11,7 @@ from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
 from typing import Any
 
+import httpx2
 import openai
 from openai import AsyncOpenAI, AsyncStream
 
@@ -21,13 +22,13 @@ from prover.prompts import Request
 
 IN_FLIGHT = 256  # requests under way at a time, over all theorems
 PATIENCE = 600.0  # seconds for which a server may be down before it counts as gone: one that restarts loads a model
-_SILENCE = 600.0  # seconds without a word after which a request is made again
-_ATTEMPTS = 3  # times that a request is made that breaks although the server works
-_RETRIES = 4  # of each time, by the client library, which heeds the server's Retry-After
-_PAUSE, _LONGEST_PAUSE = 0.5, 8.0  # seconds between attempts
+_SILENCE, _CONNECTING = 600.0, 10.0  # seconds without a word, or a connection, after which a request is made again
+_ATTEMPTS = 5  # times in a row that a request is made that brings no answer although the server works
+_PAUSE, _LONGEST_PAUSE = 0.5, 8.0  # seconds between attempts, doubled each time; more where the server says so
 _TELLING = frozenset({"vllm", "sglang"})  # servers that give log-probabilities with every model
 _BUSY = frozenset({429, 502, 503, 504})
 _SHOWN = 300  # characters of an error
+_NO_KEY = "no-key"
 
 _OPTIONAL = frozenset({"n", "temperature", "top_p", "seed", "stream_options", "max_tokens"})  # not all know them
 
@@ -42,7 +43,7 @@ class Server:
     def __init__(self, client: AsyncOpenAI, model: str, kind: str, context: int | None) -> None:
         self.model, self._client, self._kind, self._context = model, client, kind, context
         self._places = asyncio.Semaphore(IN_FLIGHT)
-        self._down: float | None = None  # since when nothing has been heard although something was asked
+        self._heard = time.monotonic()  # when anything last came from it
         self._unknown: set[str] = set()  # parameters that this server does not take
 
     @classmethod
@@ -51,23 +52,28 @@ class Server:
 
         Raises PolicyUnavailable if it does not answer, or does not have the model.
         """
-        key = os.environ.get("OPENAI_API_KEY") or "none"
-        client = AsyncOpenAI(base_url=base_url, api_key=key, max_retries=_RETRIES, timeout=_SILENCE)
+        key = os.environ.get("OPENAI_API_KEY", "").strip() or _NO_KEY
+        timeout = openai.Timeout(_SILENCE, connect=_CONNECTING)
         try:
-            models = [m async for m in client.with_options(max_retries=1, timeout=30).models.list()]
-            names = [m.id for m in models]
+            # Attempts are counted here alone: the client's own would not heed the Retry-After of its last one.
+            client = AsyncOpenAI(base_url=base_url, api_key=key, max_retries=0, timeout=timeout)
+        except httpx2.InvalidURL as error:
+            raise PolicyUnavailable(f"{base_url} is no address: {error}") from None
+        try:
+            models = {m.id: m async for m in client.with_options(max_retries=1, timeout=30).models.list() if m.id}
+            names = list(models)
             if not model and len(names) == 1:
                 model = names[0]
             if model not in names:
                 what = f"it does not serve {model!r}" if model else "it has to be said which model"
                 raise PolicyUnavailable(f"{base_url}: {what}; it serves: {', '.join(names[:20]) or 'nothing'}")
-        except (openai.OpenAIError, json.JSONDecodeError, AttributeError, TypeError) as error:
+        except (openai.OpenAIError, httpx2.HTTPError, ValueError, AttributeError, TypeError) as error:
             await client.close()
-            raise PolicyUnavailable(f"{base_url}: {str(error).replace(key, '…')[:_SHOWN]}") from None
-        except PolicyUnavailable:
+            raise PolicyUnavailable(f"{base_url}: {_said(error, key)}") from None
+        except BaseException:
             await client.close()
             raise
-        found = models[names.index(model)]
+        found = models[model]
         context = getattr(found, "max_model_len", None)  # not part of OpenAI's own API
         return cls(client, model, found.owned_by, context if isinstance(context, int) else None)
 
@@ -79,42 +85,47 @@ class Server:
     ) -> AsyncGenerator[Answer]:
         """See Engine. One request for all answers; those that are missing when it breaks are asked for again."""
         missing = list(range(n))
-        failures = attempts = 0
+        failures, pause = 0, _PAUSE
+        down: float | None = None  # since when it has not been taken
         while missing:
             run = self._run(missing)
-            reply, attempts = Reply(len(run), complete, usage), attempts + 1
+            body, reply = self._body(request, run, decoding), Reply(len(run), complete, usage)
             try:
-                async with self._places, aclosing(self._stream(self._body(request, run, decoding), reply)) as answers:
+                async with self._places, aclosing(self._stream(body, reply)) as answers:
                     async for number, answer in answers:
                         missing.remove(run[number])
+                        failures, pause = 0, _PAUSE
                         yield answer
                 continue
             except (openai.AuthenticationError, openai.PermissionDeniedError, openai.NotFoundError) as error:
                 raise self._unavailable(error) from None
             except (openai.BadRequestError, openai.UnprocessableEntityError) as error:
-                if self._forgo(error.param):
+                if self._forgo(error.param, body):
                     continue
-                problem, failures = self._said(error), _ATTEMPTS
-            except (openai.OpenAIError, json.JSONDecodeError, Broken) as error:
-                problem = self._said(error)
+                problem, wait, failures = self._said(error), 0.0, _ATTEMPTS
+            except (openai.OpenAIError, httpx2.HTTPError, json.JSONDecodeError, UnicodeError, Broken) as error:
+                problem, wait, now = self._said(error), _wait(error), time.monotonic()
                 if reply.heard or not _is_down(error):
-                    failures += 1
-                elif self._down is None:
-                    self._down = time.monotonic()
-                elif time.monotonic() - self._down > PATIENCE:
-                    raise self._unavailable(error) from None
+                    failures, down = failures + 1, None
+                else:
+                    down = now if down is None else down
+                    if now + wait - down > PATIENCE:
+                        if self._heard < down:
+                            raise self._unavailable(error) from None
+                        failures = _ATTEMPTS  # it takes the requests of others
             if failures >= _ATTEMPTS:
                 for _ in missing:
                     yield Answer(failure=problem)
                 return
-            await asyncio.sleep(min(_LONGEST_PAUSE, _PAUSE * 2**attempts) * random.uniform(0.75, 1))
+            await asyncio.sleep(max(min(wait, PATIENCE), pause * random.uniform(0.75, 1)))
+            pause = min(_LONGEST_PAUSE, 2 * pause)
 
     async def _stream(self, body: dict[str, Any], reply: Reply) -> AsyncGenerator[tuple[int, Answer]]:
         path = "/chat/completions" if "messages" in body else "/completions"
         events = await self._client.post(path, body=body, cast_to=object, stream=True, stream_cls=AsyncStream[object])
         try:
             async for event in events:
-                self._down = None
+                self._heard = time.monotonic()
                 for number, answer in reply.take(event):
                     yield number, answer
                 if reply.over:
@@ -124,8 +135,9 @@ class Server:
             await events.close()
         if not reply.writing:
             return
-        if 0 in reply.writing or any(answer.text for answer in reply.writing.values()):
-            raise Broken("the reply ended in the middle of an answer")
+        begun = any(answer.text for answer in reply.writing.values())
+        if 0 in reply.writing or begun or self._kind in _TELLING:
+            raise Broken("the reply ended before its answers did")
         self._unknown.add("n")  # it wrote one answer, and took no notice of the others
 
     def _body(self, request: Request, run: Sequence[int], decoding: Decoding) -> dict[str, Any]:
@@ -160,9 +172,9 @@ class Server:
             return missing[:1]
         return [number for place, number in enumerate(missing) if number == missing[0] + place]
 
-    def _forgo(self, parameter: str | None) -> bool:
+    def _forgo(self, parameter: object, body: dict[str, Any]) -> bool:
         """Do without a parameter that the server has refused. False if it is one that it must know."""
-        if self._kind in _TELLING or parameter not in _OPTIONAL or parameter in self._unknown:
+        if not isinstance(parameter, str) or parameter not in _OPTIONAL & body.keys() or self._kind in _TELLING:
             return False
         self._unknown.add(parameter)
         return True
@@ -171,14 +183,33 @@ class Server:
         return PolicyUnavailable(f"{self._client.base_url}: {self._said(error)}")
 
     def _said(self, error: Exception) -> str:
-        text = str(error) or type(error).__name__
-        return text.replace(self._client.api_key, "…")[:_SHOWN]
+        return _said(error, self._client.api_key)
+
+
+def _said(error: Exception, key: str) -> str:
+    """What an error says, on one line, without the key."""
+    text = str(error) or type(error).__name__
+    if isinstance(error, openai.APIConnectionError) and error.__cause__:
+        text = f"{text} {error.__cause__}"
+    if isinstance(error, openai.APIStatusError) and text == f"Error code: {error.status_code}":
+        text = f"{text} - {error.response.text}"  # in none of the forms that the client library knows
+    return " ".join(text.replace(key, "…").split())[:_SHOWN]
+
+
+def _wait(error: Exception) -> float:
+    """Seconds before whose end the server does not want to be asked again."""
+    if not isinstance(error, openai.APIStatusError):
+        return 0.0
+    try:
+        return max(0.0, float(error.response.headers.get("retry-after", 0)))
+    except ValueError:  # a date: what is asked too early is refused again
+        return 0.0
 
 
 def _is_down(error: Exception) -> bool:
     """Does an error mean that the server is away or too busy, rather than that it does not get on with the request?"""
     if isinstance(error, openai.APITimeoutError):
-        return False
+        return isinstance(error.__cause__, httpx2.ConnectTimeout)
     if isinstance(error, openai.APIStatusError):
         return error.status_code in _BUSY
     return isinstance(error, openai.APIConnectionError)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import os
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from typing import Any
@@ -11,6 +12,7 @@ from prover.policy.base import PolicyUnavailable, Usage
 from prover.policy.engine import Answer, Decoding, longest
 from prover.policy.reply import Reply
 from prover.prompts import Request
+from prover.serving.model import Model, machine
 
 
 class InProcess:
@@ -21,20 +23,27 @@ class InProcess:
         self._numbers = itertools.count()
 
     @classmethod
-    async def load(cls, model: str, **settings: Any) -> InProcess:
-        """Load a model (a folder, or a name on Hugging Face); `settings` as vLLM's AsyncEngineArgs has them.
+    async def load(cls, model: str, context: int | None = None) -> InProcess:
+        """Load a model (a folder, or a name on Hugging Face), with the flags that `prover serve` gives it.
 
-        Raises PolicyUnavailable if vLLM is not installed or cannot load it.
+        `context` in tokens, by default as many as fit. Raises PolicyUnavailable if vLLM is not installed or cannot
+        load it.
         """
         try:
+            found, here = Model.read(model), machine()
+            for name, value in found.environment(here).items():
+                os.environ.setdefault(name, value)  # vLLM reads them when it is imported
             from vllm import AsyncEngineArgs
+            from vllm.utils.argparse_utils import FlexibleArgumentParser
             from vllm.v1.engine.async_llm import AsyncLLM
         except ImportError as error:
             raise PolicyUnavailable(f"vLLM is not installed ({error}): pip install 'open-prover[vllm]'") from None
+        except (OSError, ValueError, KeyError) as error:
+            raise PolicyUnavailable(f"{model}: {error}") from None
+        parser = AsyncEngineArgs.add_cli_args(FlexibleArgumentParser())
+        settings = AsyncEngineArgs.from_cli_args(parser.parse_args(["--model", model, *found.flags(here, context)]))
         try:
-            engine = AsyncLLM.from_engine_args(
-                AsyncEngineArgs(model=model, **{"enable_prefix_caching": True} | settings)
-            )
+            engine = AsyncLLM.from_engine_args(settings)
         except (ValueError, RuntimeError, OSError) as error:
             raise PolicyUnavailable(f"vLLM cannot load {model!r}: {error}") from None
         return cls(engine, engine.get_tokenizer(), model)

@@ -19,13 +19,16 @@ def search (p : Nat → Bool) : Nat → Nat → Bool
 """  # the kernel needs for ever to evaluate it
 
 
+SKIPS = [f"skip -- {n}" for n in range(1000)]
+
+
 def listed(*proofs: str) -> Scripted:
     """A policy that knows its proofs by heart."""
     return Scripted(lambda prompt: proofs, stepwise=False)
 
 
 async def test_stops_at_the_first_proof_that_holds(pool: LeanPool) -> None:
-    policy = listed("rfl", "sorry", "omega", *["skip"] * 1000)
+    policy = listed("rfl", "sorry", "omega", *SKIPS)
     result = await Sampling(pool, policy).prove(TRUE, Budget(seconds=60))
     assert result.proved
     assert result.proof == "omega"
@@ -36,7 +39,7 @@ async def test_stops_at_the_first_proof_that_holds(pool: LeanPool) -> None:
 
 
 async def test_the_policy_is_shown_the_goal_and_asked_for_a_few_at_a_time(pool: LeanPool) -> None:
-    policy = listed(*["skip"] * 10)
+    policy = listed(*SKIPS[:10])
     result = await Sampling(pool, policy).prove(TRUE, Budget(seconds=60))
     assert not result.proved
     assert [(p.goal, n, params.start) for p, n, params in policy.asked] == [
@@ -46,15 +49,21 @@ async def test_the_policy_is_shown_the_goal_and_asked_for_a_few_at_a_time(pool: 
     assert result.reasons == {Reason.ERROR: 10}
 
 
+async def test_a_proof_that_comes_again_is_judged_once(pool: LeanPool) -> None:
+    result = await Sampling(pool, listed(*["skip", "rfl"] * 10)).prove(TRUE, Budget(seconds=60))
+    assert (result.samples, result.checks) == (20, 2)
+    assert result.reasons == {Reason.ERROR: 20}
+
+
 @pytest.mark.parametrize(("budget", "checks"), [(Budget(checks=7), 7), (Budget(samples=5), 5), (Budget(samples=0), 0)])
 async def test_a_budget_is_kept(pool: LeanPool, budget: Budget, checks: int) -> None:
-    result = await Sampling(pool, listed(*["skip"] * 40)).prove(FALSE, budget)
+    result = await Sampling(pool, listed(*SKIPS[:40])).prove(FALSE, budget)
     assert result.checks == checks
     assert not result.proved
 
 
 async def test_seconds_end_a_search(pool: LeanPool) -> None:
-    result = await Sampling(pool, listed(*["omega"] * 100_000)).prove(FALSE, Budget(seconds=2))
+    result = await Sampling(pool, listed(*(f"omega -- {n}" for n in range(100_000)))).prove(FALSE, Budget(seconds=2))
     assert not result.proved
     assert result.seconds < 12
 

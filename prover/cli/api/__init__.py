@@ -1,0 +1,1 @@
+"""An HTTP API that proves statements and checks proofs."""

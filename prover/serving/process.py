@@ -1,0 +1,100 @@
+"""vLLM's server as a process: started, waited for, stopped."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import socket
+import sys
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+
+_POLL = 0.5  # seconds between two looks at whether it is ready
+_GRACE = 30.0  # seconds that it may take to stop before it is killed
+
+
+class ServerFailed(Exception):
+    """The server has ended, or has not become ready; its own output says why."""
+
+
+class VLLMServer:
+    """A vLLM server for one model on this machine; its output goes to standard error.
+
+    Use it as a context: it is ready inside, and gone, with all its processes, afterwards.
+    """
+
+    def __init__(
+        self, model: str, flags: Sequence[str], environment: Mapping[str, str], *, host: str, port: int, patience: float
+    ) -> None:
+        """`port` 0: any that is free. `patience`: seconds that it may take to load the model."""
+        self.host, self.port, self._patience = host, port or _free_port(host), patience
+        self._argv = [sys.executable, "-m", "prover.serving.vllm_main", "serve", model]
+        self._argv += ["--host", host, "--port", str(self.port), *flags]
+        self._environment = {**os.environ, **environment}
+        self._process: asyncio.subprocess.Process | None = None
+
+    @property
+    def address(self) -> str:
+        """What an OpenAI client calls its base URL."""
+        return f"http://{self.host}:{self.port}/v1"
+
+    async def __aenter__(self) -> VLLMServer:
+        """Raises ServerFailed."""
+        self._process = await asyncio.create_subprocess_exec(
+            *self._argv, env=self._environment, stdout=sys.stderr, stderr=sys.stderr, start_new_session=True
+        )
+        try:
+            await asyncio.wait_for(self._ready(), self._patience)
+        except TimeoutError:
+            await self._stop()
+            raise ServerFailed(f"vLLM was not ready after {self._patience:.0f} s") from None
+        except BaseException:
+            await self._stop()
+            raise
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._stop()
+
+    async def ended(self) -> int:
+        """Wait until it ends by itself; its exit status."""
+        assert self._process is not None
+        return await self._process.wait()
+
+    async def _ready(self) -> None:
+        assert self._process is not None
+        while not await _healthy(self.host, self.port):
+            if self._process.returncode is not None:
+                raise ServerFailed(f"vLLM ended with status {self._process.returncode}; its output above says why")
+            await asyncio.sleep(_POLL)
+
+    async def _stop(self) -> None:
+        process = self._process
+        assert process is not None
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGTERM)
+        with suppress(TimeoutError):
+            await asyncio.wait_for(process.wait(), _GRACE)
+        with suppress(ProcessLookupError):  # whoever of its family is left
+            os.killpg(process.pid, signal.SIGKILL)
+        await process.wait()
+
+
+async def _healthy(host: str, port: int) -> bool:
+    """Does `/health` answer 200?"""
+    try:
+        reader, writer = await asyncio.open_connection(host, port)
+        writer.write(f"GET /health HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n".encode())
+        status = await asyncio.wait_for(reader.readline(), 10)
+        writer.close()
+    except (OSError, TimeoutError):
+        return False
+    return b" 200 " in status
+
+
+def _free_port(host: str) -> int:
+    with socket.socket() as probe:
+        probe.bind((host, 0))
+        port: int = probe.getsockname()[1]
+        return port
