@@ -14,7 +14,7 @@ class Budget:
 
     samples: int | None = None  # proofs asked of the policy
     checks: int | None = None  # questions to Lean
-    tokens: int | None = None  # written by the policy's model
+    tokens: int | None = None  # written by the policy's model; answers under way are not cut off
     seconds: float | None = None  # wall time
 
     def __post_init__(self) -> None:

@@ -67,13 +67,15 @@ class _Run:
     async def chain_after_chain(self) -> None:
         while self.more and not self._over:
             number, self.begun = self.begun, self.begun + 1
-            await self._chain(number)
+            if not await self._chain(number):
+                return
 
     @property
     def _over(self) -> bool:
         return self.result.proved or self.meter.exhausted or not self.meter.samples_left(1)
 
-    async def _chain(self, number: int) -> None:
+    async def _chain(self, number: int) -> bool:
+        """One chain; False if the policy had nothing but an error, and it would go on like this."""
         rounds: list[Round] = []
         while not self._over and len(rounds) <= self.refine.rounds:
             self.meter.samples += 1
@@ -83,17 +85,18 @@ class _Run:
             if not samples:
                 self.meter.samples -= 1
                 self.more &= bool(rounds)
-                return
+                return True
             sample = samples[0]
             if sample.failure:
                 self.result.add(sample, Verdict(Reason.ANSWER, sample.failure))
-                return
+                return bool(sample.answer)
             if any(sample.proof == r.proof for r in rounds) or self.meter.exhausted:
-                return
+                return True
             verdict = await self._judge(sample)
             if verdict.proved:
-                return
+                return True
             rounds.append(Round(sample.proof, complaint(self.theorem, sample.proof, verdict)))
+        return True
 
     async def _judge(self, sample: Sample) -> Verdict:
         self.meter.checks += 1

@@ -293,7 +293,9 @@ class _Search:
             self._add(plan, attempt)
         self.tree.reward(route, 1.0 if len(self.tree.nodes) > before else 0.0)
         if not plan.again:
-            place.more &= len(attempts) == plan.wanted
+            # Nothing but an error of the policy's: it would go on like this.
+            useless = [a for a in attempts if a.sample.failure and not a.sample.answer]
+            place.more &= len(attempts) == plan.wanted and not useless
         if place.done:
             self.tree.close(start)
         if self.journal and number is not None and number >= self._recorded:

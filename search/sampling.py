@@ -17,6 +17,7 @@ from search import trace
 from search.budget import Budget, Meter
 from search.searcher import LIMITS, PATIENCE, SearchResult, first_goal, stop, until
 
+_OTHERS = 32  # proofs that are judged before one that was cut off has another turn
 _GROUP = 4  # proofs of one request: a model reads the prompt once for all of them
 
 
@@ -24,7 +25,7 @@ class Sampling:
     """Proofs are judged in the order in which they come in, on all of the pool's workers.
 
     Every check has a short limit, so that one bad proposal does not eat the budget; proposals that reach it are tried
-    again with the next longer limit when all others have had their turn.
+    again with the next longer limit when some others, or all that there are, have had their turn.
     """
 
     name = "sampling"
@@ -60,7 +61,10 @@ class _Run:
 
     def __init__(self, search: Sampling, prompt: Prompt, meter: Meter, result: SearchResult) -> None:
         self.search, self.prompt, self.meter, self.result = search, prompt, meter, result
-        self.waiting: list[deque[Sample]] = [deque() for _ in search.limits]  # by the limit they will be tried with
+        self.fresh: deque[Sample] = deque()
+        self.cut: deque[tuple[Sample, int, int]] = deque()  # cut off: index of the next limit, and when it is due
+        self.judged = self.trying = 0  # checks: done, under way
+        self.repeats = 0  # proofs in a row that had come in before
         self.requested = 0  # samples, ever
         self.times: Counter[str] = Counter()  # how often a proof came in; it is judged once
         self.reasons: dict[str, Reason] = {}  # what became of those that have been judged
@@ -89,57 +93,82 @@ class _Run:
     async def _ask(self) -> None:
         """Ask for proofs as long as there are some to be had, and Lean does not have enough of them."""
         try:
-            while self.more and (wanted := self.meter.samples_left(_GROUP)):
-                if len(self.waiting[0]) >= 2 * self.search.pool.size:
+            while self.more and not self._over and (wanted := self.meter.samples_left(_GROUP)):
+                if self._enough:
                     await self.change.wait()
                     continue
                 params = Params(self.requested, self.search.seed)
                 self.requested += wanted
                 self.meter.samples += wanted
-                came = 0
+                came = written = 0
                 samples = self.search.policy.sample(self.prompt, wanted, params, self.meter.usage)
                 async with aclosing(samples):
                     async for sample in samples:
                         came += 1
+                        written += not sample.failure or bool(sample.answer)
                         self._take(sample)
                 self.meter.samples -= wanted - came
                 self.more &= came == wanted
+                if not written:  # nothing but errors: it would go on like this
+                    return
         finally:
             self.busy -= 1
             self._changed()
+
+    @property
+    def _enough(self) -> bool:
+        """Has Lean enough to do? Where nothing new comes in, more of the same can wait for what it says."""
+        repeats_only = self.repeats >= self.search.policy.window and self.trying > 0
+        return repeats_only or len(self.fresh) >= 2 * self.search.pool.size
 
     def _take(self, sample: Sample) -> None:
         self.times[sample.proof] += 1
         if sample.failure:
             self._record(sample, Verdict(Reason.ANSWER, sample.failure))
-        elif sample.proof in self.reasons:
-            self.result.reasons[self.reasons[sample.proof]] += 1
         elif self.times[sample.proof] == 1:
-            self.waiting[0].append(sample)
+            self.repeats = 0
+            self.fresh.append(sample)
             self._changed()
+        else:
+            self.repeats += 1
+            if sample.proof in self.reasons:
+                self.result.reasons[self.reasons[sample.proof]] += 1
 
     async def _judge(self) -> None:
         """Judge what is waiting until there is nothing more, and nobody who could bring it."""
-        while not (self.meter.exhausted or self.result.proved):
-            index = next((i for i, queue in enumerate(self.waiting) if queue), None)
-            if index is not None:
-                sample = self.waiting[index].popleft()
+        while not self._over:
+            turn = self._next()
+            if turn is not None:
                 self.busy += 1
+                self.trying += 1
                 self.meter.checks += 1
                 self._changed()
-                await self._try(sample, index)
+                await self._try(*turn)
+                self.judged, self.repeats = self.judged + 1, 0
                 self.busy -= 1
+                self.trying -= 1
                 self._changed()
             elif self.busy:
                 await self.change.wait()
             else:
                 return
 
+    @property
+    def _over(self) -> bool:
+        return self.meter.exhausted or self.result.proved
+
+    def _next(self) -> tuple[Sample, int] | None:
+        """What to judge now, and the index of its limit."""
+        if self.cut and (not self.fresh or self.judged >= self.cut[0][2]):
+            sample, index, _ = self.cut.popleft()
+            return sample, index
+        return (self.fresh.popleft(), 0) if self.fresh else None
+
     async def _try(self, sample: Sample, index: int) -> None:
         limit = min(self.search.limits[index], max(0.1, self.meter.seconds_left))
         verdict = await self.search.pool.judge(self.prompt.theorem.claim(sample.proof), timeout=limit)
-        if verdict.reason is Reason.TIMEOUT and index + 1 < len(self.waiting):
-            self.waiting[index + 1].append(sample)
+        if verdict.reason is Reason.TIMEOUT and index + 1 < len(self.search.limits):
+            self.cut.append((sample, index + 1, self.judged + _OTHERS))
         else:
             self._record(sample, verdict)
 

@@ -69,13 +69,17 @@ class Searcher(Protocol):
 
 
 async def until(over: Callable[[], bool], tasks: Collection[asyncio.Task[None]], meter: Meter) -> None:
-    """Let tasks run until all have ended, something is over or the time is up. Raises what a task raises."""
-    running = set(tasks)
+    """Let tasks run until all have ended, something is over or the time is up.
+
+    Raises what a task raises when the others have come to their end, unless it is over by then.
+    """
+    running, errors = set(tasks), []
     while running and not over() and meter.seconds_left > 0:
         left = None if meter.budget.seconds is None else meter.seconds_left
         done, running = await asyncio.wait(running, timeout=left, return_when=asyncio.FIRST_COMPLETED)
-        for task in done:
-            task.result()
+        errors += [error for task in done if (error := task.exception())]
+    if errors and not over():
+        raise errors[0]
 
 
 async def stop(tasks: Collection[asyncio.Task[Any]], patience: float = 0.0) -> None:

@@ -14,6 +14,7 @@ from search.rmaxts import RMaxTS
 from search.sampling import Sampling
 from search.searcher import Searcher
 
+_TURN = 100_000  # seeds
 SEARCHES = ("auto", "sampling", "rmaxts", "refine")
 
 
@@ -27,9 +28,10 @@ def searcher(
     progress: Callable[[Meter], None] | None = None,
 ) -> Searcher:
     """A search by its name; `journals`: a folder for the checkpoints of those that have some (see RMaxTS)."""
+    own = 0 if policy.stepwise or name != "auto" else _TURN  # so that no turn of a model's draws another's samples
     sampling = Sampling(pool, policy, seed=seed, progress=progress)
-    tree = RMaxTS(pool, policy, seed=seed, journals=journals, progress=progress)
-    refine = Refine(pool, policy, seed=seed, progress=progress)
+    tree = RMaxTS(pool, policy, seed=seed + 2 * own, journals=journals, progress=progress)
+    refine = Refine(pool, policy, seed=seed + own, progress=progress)
     match name:
         case "sampling":
             return sampling

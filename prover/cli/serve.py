@@ -7,9 +7,10 @@ import importlib.util
 import os
 import signal
 import socket
+from collections.abc import Callable, Coroutine
 from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -30,7 +31,8 @@ def serve(
     api: Annotated[bool, typer.Option("--api", help="Serve the prover: prove statements, check proofs.")] = False,
     host: Annotated[str, typer.Option(help="Address to listen on; 0.0.0.0 for all.")] = "127.0.0.1",
     port: Annotated[
-        int | None, typer.Option(help=f"Default: {_PORT}, with --api {_API_PORT}; 0: any that is free.", min=0)
+        int | None,
+        typer.Option(help=f"Default: {_PORT}, with --api {_API_PORT}; 0: any that is free.", min=0, max=65535),
     ] = None,
     gpus: Annotated[int | None, typer.Option(help="Use so many GPUs; default: all.", min=0)] = None,
     context_length: Annotated[
@@ -41,7 +43,9 @@ def serve(
     base_url: BaseURL = "",
     family: Family = "",
     max_tokens: MaxTokens = None,
-    workers: Annotated[int | None, typer.Option(help="With --api: Lean processes; default: one per core.")] = None,
+    workers: Annotated[
+        int | None, typer.Option(help="With --api: Lean processes; default: one per core.", min=1)
+    ] = None,
 ) -> None:
     """Serve MODEL with vLLM, or with --api the prover itself (with MODEL, if one is given)."""
     if not model and not api:
@@ -71,67 +75,91 @@ class _Served:
     flags: tuple[str, ...]
 
 
+class _End:
+    """What the signals that end a command do: by default they cancel its task."""
+
+    def __init__(self, task: asyncio.Task[Any]) -> None:
+        self.how: Callable[[], object] = task.cancel
+        for name in (signal.SIGINT, signal.SIGTERM):
+            asyncio.get_running_loop().add_signal_handler(name, lambda: self.how())
+
+
 async def _run(served: _Served | None, writer: Writer | None, host: str, port: int | None, workers: int | None) -> None:
     """Serve until a signal says that it is enough; what was started is stopped, and that is a success."""
     task = asyncio.current_task()
     assert task is not None
-    for name in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(name, task.cancel)
+    end = _End(task)
     with suppress(asyncio.CancelledError):
-        if served is None:
-            assert writer is not None
-            await _api(writer, host, port, workers)
-        else:
-            await _model(served, writer, port, workers)
+        if served is not None:
+            await _model(served, writer, port, workers, end)
+        elif writer is not None:
+            await _api(writer, host, port, workers, end)
 
 
-async def _model(served: _Served, writer: Writer | None, port: int | None, workers: int | None) -> None:
-    from prover.serving import Model, ServerFailed, VLLMServer
-    from prover.serving.model import machine
-
+async def _model(served: _Served, writer: Writer | None, port: int | None, workers: int | None, end: _End) -> None:
     if importlib.util.find_spec("vllm") is None:
         raise Stop("vLLM is not installed here: pip install 'open-prover[vllm]'", Exit.ENVIRONMENT)
+    from prover.serving import Model, ModelError, ServerFailed, VLLMServer
+    from prover.serving.model import machine
+
     try:
         model, here = Model.read(served.model), machine(served.gpus)
-    except (OSError, ValueError, KeyError) as error:
-        raise Stop(f"{served.model}: {error}", Exit.INPUT) from None
+    except ModelError as error:
+        raise Stop(str(error), Exit.INPUT) from None
     # With --api the model is for the prover alone.
     address = ("127.0.0.1", 0) if writer else (served.host, _PORT if port is None else port)
     flags = [*model.flags(here, served.context), *_FLAGS, *served.flags]
-    server = VLLMServer(
-        served.model, flags, model.environment(here), host=address[0], port=address[1], patience=served.patience
-    )
+    environment = model.environment(here)
     err.print(f"vLLM serves {printable(served.model)} with: {printable(' '.join(flags))}")
     try:
+        server = VLLMServer(
+            served.model, flags, environment, host=address[0], port=address[1], patience=served.patience
+        )
         async with server:
             if writer is None:
                 out.print(server.address)
-                raise ServerFailed(f"vLLM ended with status {await server.ended()}; its output above says why")
-            writer = Writer("openai", server.address, served.model, writer.family, writer.max_tokens)
-            await _api(writer, served.host, port, workers)
+                await server.failure()
+            else:
+                own = Writer("openai", server.address, served.model, writer.family, writer.max_tokens)
+                await _either(_api(own, served.host, port, workers, end), server.failure())
     except ServerFailed as error:
         raise Stop(str(error), Exit.ENVIRONMENT) from None
 
 
-async def _api(writer: Writer, host: str, port: int | None, workers: int | None) -> None:
+async def _either(*ways: Coroutine[Any, Any, None]) -> None:
+    """Until one of them ends, and as it ends."""
+    tasks = [asyncio.create_task(way) for way in ways]
+    try:
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+    for task in done:
+        task.result()
+
+
+async def _api(writer: Writer, host: str, port: int | None, workers: int | None, end: _End) -> None:
     try:
         import uvicorn
 
         from prover.cli.api.app import create
     except ImportError as error:
         raise Stop(f"--api needs more ({error}): pip install 'open-prover[api]'", Exit.ENVIRONMENT) from None
+    key = os.environ.get(_KEY, "").strip() or None
+    if key is None and host not in ("127.0.0.1", "localhost"):
+        err.print(f"anyone who reaches {host} can use it: set {_KEY} to a key that clients have to send")
     async with AsyncExitStack() as stack:
+        listener = stack.enter_context(_listening(host, _API_PORT if port is None else port))
         pool = await stack.enter_async_context(lean_pool(installed_lean(), workers, None))
         policy = await stack.enter_async_context(writer.opened())
-        key = os.environ.get(_KEY) or None
         app = create(pool, policy, key=key)
-        if key is None and host not in ("127.0.0.1", "::1", "localhost"):
-            err.print(f"anyone who reaches {host} can use it: set {_KEY} to a key that clients have to send")
-        with _listening(host, _API_PORT if port is None else port) as listener:
-            out.print("http://{}:{}".format(*listener.getsockname()[:2]))
-            await uvicorn.Server(
-                uvicorn.Config(app, lifespan="off", log_level="warning", timeout_graceful_shutdown=_GRACE)
-            ).serve([listener])
+        server = uvicorn.Server(
+            uvicorn.Config(app, lifespan="off", log_level="warning", timeout_graceful_shutdown=_GRACE)
+        )
+        end.how = lambda: setattr(server, "should_exit", True)
+        out.print("http://{}:{}".format(*listener.getsockname()[:2]))
+        await server.serve([listener])
 
 
 def _listening(host: str, port: int) -> socket.socket:

@@ -11,6 +11,8 @@ from prover.policy.engine import Answer
 
 Event = Mapping[str, Any]
 _FENCE = "```"
+_LOOKS = 64  # answers with more fences than this are written to the end
+_CUT_OFF = frozenset({"length", "content_filter"})
 _GIVEN_UP = frozenset({"abort", "error"})  # ends of answers, by vLLM and SGLang, that the model did not come to
 
 
@@ -26,6 +28,7 @@ class _Writing:
     tokens: list[int] = field(default_factory=list)
     log_probs: list[float] = field(default_factory=list)
     end: str | None = None  # why the server ended it
+    looks: int = 0  # how often it was looked at whether it is complete: each look reads all of it
 
     def add(self, choice: Event) -> str:
         """Take over an event; returns the text that it brings."""
@@ -83,10 +86,12 @@ class Reply:
             if answer.end in _GIVEN_UP:
                 raise Broken("the server gave up in the middle of an answer")
             if answer.end is not None:
-                yield number, self._given(number, answer, answer.end != "length")
-            elif _FENCE in answer.text[-len(new) - len(_FENCE) :] and self._complete(answer.text):
-                self._cut.add(number)
-                yield number, self._given(number, answer, True)
+                yield number, self._given(number, answer, answer.end not in _CUT_OFF)
+            elif answer.looks < _LOOKS and _FENCE in answer.text[-len(new) - len(_FENCE) :]:
+                answer.looks += 1
+                if self._complete(answer.text):
+                    self._cut.add(number)
+                    yield number, self._given(number, answer, True)
         if event.get("usage"):
             self._settle(event["usage"])
 

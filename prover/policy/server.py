@@ -94,7 +94,7 @@ class Server:
                 async with self._places, aclosing(self._stream(body, reply)) as answers:
                     async for number, answer in answers:
                         missing.remove(run[number])
-                        failures, pause = 0, _PAUSE
+                        failures, pause, down = 0, _PAUSE, None
                         yield answer
                 continue
             except (openai.AuthenticationError, openai.PermissionDeniedError, openai.NotFoundError) as error:

@@ -10,9 +10,9 @@ from typing import Any
 
 from prover.policy.base import PolicyUnavailable, Usage
 from prover.policy.engine import Answer, Decoding, longest
-from prover.policy.reply import Reply
+from prover.policy.reply import Broken, Reply
 from prover.prompts import Request
-from prover.serving.model import Model, machine
+from prover.serving.model import Model, ModelError, machine
 
 
 class InProcess:
@@ -38,8 +38,8 @@ class InProcess:
             from vllm.v1.engine.async_llm import AsyncLLM
         except ImportError as error:
             raise PolicyUnavailable(f"vLLM is not installed ({error}): pip install 'open-prover[vllm]'") from None
-        except (OSError, ValueError, KeyError) as error:
-            raise PolicyUnavailable(f"{model}: {error}") from None
+        except ModelError as error:
+            raise PolicyUnavailable(str(error)) from None
         parser = AsyncEngineArgs.add_cli_args(FlexibleArgumentParser())
         settings = AsyncEngineArgs.from_cli_args(parser.parse_args(["--model", model, *found.flags(here, context)]))
         try:
@@ -56,6 +56,7 @@ class InProcess:
     ) -> AsyncGenerator[Answer]:
         """See Engine. Seeds count on from the first answer's."""
         from vllm import SamplingParams
+        from vllm.exceptions import VLLMClientError, VLLMError
         from vllm.sampling_params import RequestOutputKind
 
         params = SamplingParams(
@@ -79,9 +80,11 @@ class InProcess:
                         yield answer
                     if reply.over:
                         return
-        except ValueError as error:  # a prompt that is too long
+        except VLLMClientError as error:  # a prompt that is too long
             for _ in reply.writing:
                 yield Answer(failure=str(error))
+        except (VLLMError, Broken) as error:
+            raise PolicyUnavailable(f"vLLM: {error}") from None
         finally:
             reply.close()
 

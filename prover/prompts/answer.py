@@ -18,13 +18,18 @@ _NO_TEXT = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
 _CODE_BEGINS = re.compile(
     r"^[ \t]*(?:@\[|/--|(?:import|open|set_option|private|protected|theorem|lemma|example)\b)", re.MULTILINE
 )
+# "Complete Lean 4 proof with comments"; not "Plan to complete the proof", "Incomplete proof", "Complete proof sketch"
+_PROMISE = re.compile(
+    r"\bcomplete(?:\W+formal)?(?:\W+lean(?:\W*4)?(?:\W+(?:proof|code))?|\W+proof)(?:\W*$|\W+(?:with|in)\b)",
+    re.IGNORECASE,
+)
 _OPENERS = frozenset(("by", "=>", "·", "."))  # what a block may follow on its line
 
 
 class End(Enum):
-    """What stands before the code block that ends an answer."""
+    """What stands before the code block that ends an answer: behind it, the first one that proves the theorem."""
 
-    FIRST = auto()  # nothing: it is the first one that holds the theorem
+    FIRST = auto()  # nothing
     REASONING = auto()  # the end of the reasoning
     HEADING = auto()  # a heading that promises the complete proof: there are sketches before it
 
@@ -46,7 +51,7 @@ def continued(prompt: Prompt, lines: str, finished: bool) -> str:
 def proof_in(prompt: Prompt, answer: str, finished: bool) -> str:
     """The proof in an answer with code blocks: the last one that holds the theorem, otherwise the last one in Lean.
 
-    Those in the reasoning count if there are no others.
+    Those in the reasoning count if there are no others. Of an answer that has `ended`, what follows is not to be given.
     """
     answer = _plain(answer)
     if not answer.strip():
@@ -73,7 +78,11 @@ def proof_in(prompt: Prompt, answer: str, finished: bool) -> str:
 
 
 def ended(prompt: Prompt, answer: str, end: End, sketches: bool) -> int | None:
-    """The offset after the block that ends an answer, if it is there."""
+    """The offset after the block that ends an answer: the first one after what `end` names that holds the theorem.
+
+    One with a `sorry` does not count, unless `sketches`. None: no such block is there yet. What a model writes after
+    it is not read, even if that is another proof: otherwise the text could not be stopped there.
+    """
     start = _begins_to_end(answer, end)
     if start is None:
         return None
@@ -137,8 +146,7 @@ def _begins_to_end(answer: str, end: End) -> int | None:
         return reasoning_end(answer)
     for part in spans(answer):
         for line in re.finditer(r"^#.*$", "" if part.thought else answer[part.start : part.end], re.MULTILINE):
-            title = line[0].lower()
-            if "complete" in title and "proof" in title:
+            if _PROMISE.search(line[0]):
                 return part.start + line.end()
     return None
 

@@ -21,7 +21,11 @@ _AHEAD = MODIFIERS | {"in"}  # of a keyword
 _CLAUSES = frozenset(("termination_by", "decreasing_by", "where"))  # they may stand at the column of the theorem
 _HOLES = frozenset(("sorry", "admit"))
 _AROUND_HOLES = frozenset(("by", "exact", "·", ".", "(", ")", ";"))
-_AFTER_COMMAS = TACTICS | {"}", "end"}  # in Lean 3
+_BINDERS = frozenset("∀∃∑∏∐∫⨍∮⨆⨅⋃⋂⨁⨂") | {"fun", "λ", "Π", "Π₀", "Σ", "Σ'"}
+_BINDERS_END = frozenset((",", "=>", "↦"))
+_KEPT_WITHOUT = frozenset(  # attributes that no tactic looks for
+    ("deprecated", "expose", "inherit_doc", "inline", "irreducible", "noinline", "nolint", "reducible", "stacks")
+)
 LONGEST = 300_000  # characters; more than 32,768 tokens of any answer
 
 
@@ -188,7 +192,10 @@ class Code:
         stop = self._end(declared, first)
         if stop == first:
             raise Unreadable("no proof after the statement")
-        self._no_commas(first, stop)
+        if tactics:
+            self._no_commas(first, stop)
+        else:
+            self._no_where(first, stop)
         before = self._tokens[first - 1].end
         text = self.text[before : self._end_of_text(declared, first, stop)]
         if tactics:
@@ -218,7 +225,10 @@ class Code:
         stop = self._end(whole, k)
         if stop == k:
             raise Unreadable("no proof of the theorem")
-        self._no_commas(k, stop)
+        if term and not by:
+            self._no_where(k, stop)
+        else:
+            self._no_commas(k, stop)
         start = self._tokens[k - 1].end if k else 0
         proof = at_zero(self.text[start : self._end_of_text(whole, k, stop)], start - self._line_start(start), 0)
         return _as_exact(proof) if term and not by else proof
@@ -297,11 +307,16 @@ class Code:
 
     def _as_have(self, helper: _Theorem) -> str:
         end = self._signature_end(helper)
-        value = self._tokens[end : self._end(helper, end + 1)] if end + 1 < len(self._tokens) else []
+        stop = self._end(helper, end + 1) if end + 1 < len(self._tokens) else end
+        value = self._tokens[end:stop]
+        lost = next((name for name in self._attributes(helper) if name not in _KEPT_WITHOUT), None)
+        if lost is not None:  # a later `simp` would not find the `have`
+            raise Unreadable(f"a helper lemma with an attribute: {lost}")
         if "." in helper.name or self._text_at(helper.signature) == ".":
             raise Unreadable("a helper lemma in a namespace")
         if any(t.text == helper.name for t in value):
             raise Unreadable("a recursive helper lemma")
+        self._no_where(end, stop)
         head = self.text[self._tokens[helper.keyword + 1].start : self._tokens[end - 1].end]
         first, _, rest = head.partition("\n")
         if rest:
@@ -311,6 +326,18 @@ class Code:
             first += "\n" + (moved if least > 0 else lines_right(moved, 4))
         return f"have {first} := by\n{lines_right(self._value(helper, end), 2)}"
 
+    def _attributes(self, declared: _Theorem) -> Iterator[str]:
+        """The first words of its attributes."""
+        depth = self._tokens[declared.keyword].depth
+        for k in range(declared.start, declared.keyword):
+            if (self._text_at(k), self._tokens[k].depth) in (("[", depth), (",", depth + 1)):
+                yield self._text_at(k + 1)
+
+    def _no_where(self, start: int, stop: int) -> None:
+        """Definitions after the proof belong to a declaration: a term or a `have` cannot have them."""
+        if any(t.text == "where" for t in self._tokens[start:stop]):
+            raise Unreadable("definitions after the proof: where")
+
     # ---- Lean 3 ----
 
     def _lean_3(self) -> bool:
@@ -319,14 +346,32 @@ class Code:
         return any(name[:1].islower() for name in imports)
 
     def _no_commas(self, start: int, stop: int) -> None:
-        """Lean 3 separates tactics by commas: one at the end of a line, and the next line begins with a tactic."""
-        depth = self._tokens[start].depth + (self._text_at(start) == "{")
+        """Lean 3 separates tactics by commas: one at the end of a line, and the next line begins with a tactic.
+
+        In Lean 4 it is a binder's comma, or what follows stands right of the tactics: `use 1,` and below it `rfl`.
+        """
+        braced = self._text_at(start) == "{"
+        depth = self._tokens[start].depth + braced
+        opening = self._tokens[start + braced] if start + braced < stop else self._tokens[start]
+        column = opening.column if braced or opening.breaks else -1  # of the tactics; -1: there is one only
+        binders: list[int] = []  # depths of those whose comma or arrow has not come
         for k in range(start, stop):
-            if self._text_at(k) != "," or self._tokens[k].depth > depth:
-                continue
-            following = self._tokens[k + 1] if k + 1 < stop else None
-            if following is None or (following.breaks and following.text in _AFTER_COMMAS):
-                raise Unreadable("Lean 3 syntax")
+            token = self._tokens[k]
+            while binders and binders[-1] > token.depth:
+                binders.pop()
+            if token.text in _BINDERS:
+                binders.append(token.depth)
+            elif token.text in _BINDERS_END and binders and binders[-1] == token.depth:
+                binders.pop()
+            elif token.text == "," and token.depth <= depth:
+                following = self._tokens[k + 1] if k + 1 < stop else None
+                if following is None or (following.breaks and self._separates(following, column)):
+                    raise Unreadable("Lean 3 syntax")
+
+    @staticmethod
+    def _separates(following: Token, column: int) -> bool:
+        """Is a comma one of Lean 3 if this begins the line below it?"""
+        return following.text in ("}", "end") or (following.text in TACTICS and following.column <= column)
 
 
 def _as_exact(term: str) -> str:

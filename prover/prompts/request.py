@@ -60,5 +60,9 @@ class Family(Protocol):
         ...
 
     def complete(self, prompt: Prompt, answer: str) -> bool:
-        """Does the format end in this beginning of an answer, so that no further text changes its proof?"""
+        """Is the proof in this beginning of an answer, as far as its format tells?
+
+        Then `proof` of a longer answer is the same, for it reads no further: the first block or fence that can end the
+        format counts, and not what a model might still write to correct itself.
+        """
         ...

@@ -13,6 +13,10 @@ _CPU_LATENT = 576  # numbers per token of the only latent cache that vLLM has CP
 _CPU_CACHE = 1 << 30  # bytes
 
 
+class ModelError(Exception):
+    """A checkpoint cannot be read; str() says which and why."""
+
+
 @dataclass(frozen=True)
 class Machine:
     """The GPUs that may be used, and the memory of the smallest in bytes."""
@@ -36,10 +40,19 @@ class Model:
 
     @classmethod
     def read(cls, name: str) -> Model:
-        """Read (of a name: fetch) the configuration and the index. Raises OSError, ValueError, KeyError."""
+        """Read (of a name: fetch) the configuration and the index. Raises ModelError."""
+        from safetensors import SafetensorError
+
+        try:
+            return cls._read(name)
+        except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
+            raise ModelError(f"{name}: {error}") from None
+
+    @classmethod
+    def _read(cls, name: str) -> Model:
         config = _json(name, "config.json")
         if config is None:
-            raise OSError(f"{name}: it has no config.json")
+            raise ValueError("it has no config.json")
         index = _json(name, "model.safetensors.index.json")
         if index is not None:
             return cls(name, config, int(index["metadata"]["total_size"]), frozenset(index["weight_map"]))
@@ -62,6 +75,7 @@ class Model:
     def flags(self, machine: Machine, context: int | None = None) -> list[str]:
         """What vLLM's engine is told besides the model; `context` in tokens, by default as many as fit."""
         flags = ["--enable-prefix-caching", "--max-model-len", str(context) if context else "auto"]
+        flags += ["--generation-config", "vllm"]  # how it is sampled is said with each request, not by the checkpoint
         return flags + (self._on_gpus(machine) if machine.gpus else self._on_cpu())
 
     def _on_gpus(self, machine: Machine) -> list[str]:
@@ -102,10 +116,12 @@ def _json(model: str, file: str) -> dict[str, Any] | None:
     path = Path(model) / file
     if not Path(model).is_dir():
         from huggingface_hub import hf_hub_download
-        from huggingface_hub.errors import EntryNotFoundError
+        from huggingface_hub.errors import EntryNotFoundError, LocalEntryNotFoundError
 
         try:
             path = Path(hf_hub_download(model, file))
+        except LocalEntryNotFoundError:  # not in the cache, and nobody to ask
+            raise
         except EntryNotFoundError:
             return None
     if not path.is_file():

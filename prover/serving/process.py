@@ -27,11 +27,14 @@ class VLLMServer:
     def __init__(
         self, model: str, flags: Sequence[str], environment: Mapping[str, str], *, host: str, port: int, patience: float
     ) -> None:
-        """`port` 0: any that is free. `patience`: seconds that it may take to load the model."""
-        self.host, self.port, self._patience = host, port or _free_port(host), patience
+        """`port` 0: any that is free. `patience`: seconds that it may take to load the model.
+
+        Raises ServerFailed if nobody can listen there.
+        """
+        self.host, self.port, self._patience = host, _free_port(host, port), patience
         self._argv = [sys.executable, "-m", "prover.serving.vllm_main", "serve", model]
         self._argv += ["--host", host, "--port", str(self.port), *flags]
-        self._environment = {**os.environ, **environment}
+        self._environment = {**environment, **os.environ}
         self._process: asyncio.subprocess.Process | None = None
 
     @property
@@ -57,27 +60,33 @@ class VLLMServer:
     async def __aexit__(self, *_: object) -> None:
         await self._stop()
 
-    async def ended(self) -> int:
-        """Wait until it ends by itself; its exit status."""
+    async def failure(self) -> None:
+        """Wait until it ends by itself. Raises ServerFailed then."""
         assert self._process is not None
-        return await self._process.wait()
+        raise self._ended(await self._process.wait())
 
     async def _ready(self) -> None:
         assert self._process is not None
         while not await _healthy(self.host, self.port):
             if self._process.returncode is not None:
-                raise ServerFailed(f"vLLM ended with status {self._process.returncode}; its output above says why")
+                raise self._ended(self._process.returncode)
             await asyncio.sleep(_POLL)
+
+    @staticmethod
+    def _ended(status: int) -> ServerFailed:
+        return ServerFailed(f"vLLM ended with status {status}; its output above says why")
 
     async def _stop(self) -> None:
         process = self._process
         assert process is not None
-        with suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGTERM)
-        with suppress(TimeoutError):
-            await asyncio.wait_for(process.wait(), _GRACE)
-        with suppress(ProcessLookupError):  # whoever of its family is left
-            os.killpg(process.pid, signal.SIGKILL)
+        try:
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGTERM)
+            with suppress(TimeoutError):
+                await asyncio.wait_for(process.wait(), _GRACE)
+        finally:
+            with suppress(ProcessLookupError):  # whoever of its family is left
+                os.killpg(process.pid, signal.SIGKILL)
         await process.wait()
 
 
@@ -93,8 +102,11 @@ async def _healthy(host: str, port: int) -> bool:
     return b" 200 " in status
 
 
-def _free_port(host: str) -> int:
-    with socket.socket() as probe:
-        probe.bind((host, 0))
-        port: int = probe.getsockname()[1]
-        return port
+def _free_port(host: str, port: int) -> int:
+    """The port, if it is free; whoever answers there later is ours."""
+    try:
+        with socket.create_server((host, port)) as probe:
+            found: int = probe.getsockname()[1]
+            return found
+    except OSError as error:
+        raise ServerFailed(f"cannot listen on {host}:{port}: {error.strerror or error}") from None

@@ -208,6 +208,35 @@ def test_what_comes_after_a_complete_answer_does_not_change_its_proof(style: str
     assert completed or style == "V1.5 stopped"
 
 
+@pytest.mark.parametrize(
+    ("heading", "ends"),
+    [
+        ("### Complete Lean 4 Proof", True),
+        ("### Complete Proof", True),
+        ("## Complete Lean 4 proof with explanations", True),
+        ("### 3. **Complete Formal Proof in Lean 4:**", True),
+        ("# The complete `Lean4` code", True),
+        ("### Plan to complete the proof", False),
+        ("### Incomplete proof", False),
+        ("### Incomplete Lean 4 proof", False),
+        ("### Complete proof sketch", False),
+        ("### Why this proof is complete", False),
+        ("Complete Lean 4 Proof", False),
+    ],
+)
+def test_a_heading_promises_the_complete_proof_in_these_words(heading: str, ends: bool) -> None:
+    answer = f"{PLAN}{heading}\n\n{fenced(full(THEOREMS[0], 'simp'))}"
+    assert FAMILIES["deepseek-v2"].complete(Prompt(THEOREMS[0]), answer) == ends
+
+
+def test_of_several_proofs_after_the_heading_the_first_one_counts() -> None:
+    theorem = THEOREMS[0]
+    first, second = fenced(full(theorem, "simp")), fenced(full(theorem, "omega"))
+    sketch = fenced(full(theorem, SKETCH))
+    assert read("deepseek-v2", theorem, PLAN + sketch + HEADING + sketch + first + second) == "simp"
+    assert read("deepseek-v2", theorem, PLAN + sketch + first + second) == "omega"
+
+
 def test_an_answer_is_complete_where_its_format_ends() -> None:
     theorem, proof = THEOREMS[0], PROOFS[2]
     prompt = Prompt(theorem)
@@ -343,7 +372,8 @@ ODDITIES = {
         "have a\n    (n : ℕ) : b := by\n  simp\nexact c",
     ),
     "two lemmas and a namespace": (
-        f"open Finset\nlemma a : b := c\n@[simp] lemma d : e := by\n  f\n{SWAP} := by\n  simp",
+        f"open Finset\nlemma a : b := c\n@[inline, nolint unusedArguments]\nprivate lemma d : e := by\n  f\n"
+        f"{SWAP} := by\n  simp",
         "open Finset in\nhave a : b := by\n  exact c\nhave d : e := by\n  f\nsimp",
     ),
     "an earlier attempt": (f"theorem swap : a := by\n  b\n\n{SWAP} := by\n  simp", "simp"),
@@ -362,6 +392,7 @@ def test_given_theorems_are_not_proved_again() -> None:
 
 
 LEAN_3 = "theorem swap (p q : Prop) (h : p ∧ q) :\n  q ∧ p :=\nbegin\n  cases h with hp hq,\n  exact ⟨hq, hp⟩,\nend"
+NO_WHERE = "definitions after the proof: where"
 REFUSED = {
     "": "an empty answer",
     " \n": "an empty answer",
@@ -380,12 +411,24 @@ REFUSED = {
     fenced(f'notation "N" => Nat\n{SWAP} := by\n  simp'): "it adds to what is given: notation",
     fenced(f"lemma A.b : c := d\n{SWAP} := by\n  simp"): "a helper lemma in a namespace",
     fenced(f"lemma a : b := by\n  exact a\n{SWAP} := by\n  simp"): "a recursive helper lemma",
+    fenced(f"@[simp] lemma a : b := c\n{SWAP} := by\n  simp"): "a helper lemma with an attribute: simp",
+    fenced(f"/-- b -/\n@[reducible, norm_cast]\ntheorem a : b := by\n  c\n{SWAP} := by\n  simp"): (
+        "a helper lemma with an attribute: norm_cast"
+    ),
+    fenced(f"lemma a : b := by\n  exact c\nwhere c : b := d\n{SWAP} := by\n  simp"): NO_WHERE,
+    fenced(f"{SWAP} := ⟨hp, aux⟩ where aux : p := h.1"): NO_WHERE,
+    fenced(f"{SWAP} :=\n  ⟨hp, aux⟩\nwhere\n  aux : p := h.1\n  hp := h.2"): NO_WHERE,
+    fenced(f"{SWAP}\n  | 0 => aux\n  | n + 1 => aux\nwhere aux := h"): NO_WHERE,
+    fenced(":= ⟨hp, aux⟩ where aux : p := h.1"): NO_WHERE,
     fenced(f"{SWAP}\n  | 0 => a\n  | n + 1 => swap n"): "a recursive proof by equations",
     fenced(LEAN_3): "Lean 3 syntax",
     fenced(f"import data.real.basic\n{SWAP} := by simp"): "Lean 3 syntax",
     fenced("begin\n  simp,\nend"): "Lean 3 syntax",
     fenced("intro h,\nexact h.2,"): "Lean 3 syntax",
     fenced(f"{SWAP} := by {{\n  simp,\n  exact h,\n}}"): "Lean 3 syntax",
+    fenced(f"{SWAP} := by\n  have a : ∀ n, n = n ∧ ∃ m, m = n,\n  exact b,\n  simp"): "Lean 3 syntax",
+    fenced("have a : p := (λ x, x) b,\nexact h.2"): "Lean 3 syntax",
+    fenced(f"{SWAP} := by {{ cases h with hp hq,\n  exact ⟨hq, hp⟩ }}"): "Lean 3 syntax",
     fenced(f"{SWAP} := by\n  exact \0"): "characters that are no text",
     fenced(f"{SWAP} := by\n  exact \ud800"): "characters that are no text",
     "x " * 200_000: "no Lean code",
@@ -400,9 +443,27 @@ def test_what_is_no_proof_is_refused_with_a_reason(answer: str, reason: str) -> 
     assert str(refused.value) == reason
 
 
-def test_long_lines_of_commas_are_lean_4() -> None:
-    proof = "have a : ∃ x,\n    x = 1 := ⟨1, rfl⟩\nsimp only [a,\n  b]\nuse 1,\n  2"
+@pytest.mark.parametrize(
+    "proof",
+    [
+        "have a : ∃ x,\n    x = 1 := ⟨1, rfl⟩\nsimp only [a,\n  b]\nuse 1,\n  2",
+        "have a : ∑ k ∈ Finset.range (n + 1),\n  choose n k = 2 ^ n := b\nsimp",
+        "show ∀ x,\nlet y := x + 1; y > x\nsimp",
+        "have a : ∃! x, ∀ y, x = y ∧ ∏ k ∈ s y,\n  match k with\n  | 0 => 1\n  | _ => 2 := b\nsimp",
+        "have a : (∀ x, p x) ∧ ∫ x in a..b,\nset x = 0 := b\nexact fun x => ∃ y,\nbound x y",
+        "refine (fun x ↦ ∃ y, p y) = fun x ↦ ⨆ y ∈ (Σ z, s z),\ngroup x y",
+        "use 1,\n  rfl",
+        "have b : c := by\n  use 1, 2,\n    trivial\nexists 1,\n  show a = a from rfl",
+    ],
+)
+def test_commas_at_the_ends_of_lines_may_be_lean_4(proof: str) -> None:
     assert read("instruct", THEOREMS[0], fenced(full(THEOREMS[0], proof))) == proof
+    assert read("instruct", THEOREMS[0], fenced(proof)) == proof
+
+
+def test_fields_with_the_names_of_tactics_are_lean_4() -> None:
+    term = "{ left := h.2,\n  right := h.1 }"
+    assert read("instruct", THEOREMS[0], fenced(f"{SWAP} :=\n{textwrap.indent(term, '  ')}")) == f"exact {term}"
 
 
 def test_what_was_asked_for_may_be_no_theorem() -> None:

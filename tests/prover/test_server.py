@@ -764,6 +764,38 @@ async def test_an_outage_of_long_ago_does_not_count(monkeypatch: pytest.MonkeyPa
         assert texts(await asked(engine)) == numbered(1)
 
 
+async def test_an_outage_that_was_got_over_does_not_count(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "PATIENCE", 0.2)
+
+    async def one(asked: Asked) -> None:
+        await asyncio.sleep(0.3)
+        await asked.open()
+        await asked.written([0])
+        await asked.end()
+
+    async with (
+        scripted(in_turn(AWAY["503"], one, AWAY["503"]), kind="openai") as server,
+        connected(server) as engine,
+    ):
+        assert texts(await asked(engine, 2)) == numbered(2)
+        assert len(server.asked) == 4
+
+
+async def test_a_machine_that_is_gone_from_the_network_is_unavailable(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "PATIENCE", 0.3)
+    monkeypatch.setattr(module, "_CONNECTING", 0.1)
+    async with scripted() as server, connected(server) as engine:
+        await server.go()
+        place = ("127.0.0.1", int(server.url.split(":")[2].removesuffix("/v1")))
+        with socket.create_server(place, backlog=0), socket.socket() as first, socket.socket() as second:
+            for caller in (first, second):  # nobody takes their calls, and there is no room for more
+                caller.setblocking(False)
+                caller.connect_ex(place)
+            with pytest.raises(PolicyUnavailable, match="timed out"):
+                await asked(engine)
+        await server.come()
+
+
 async def test_no_more_requests_are_under_way_than_are_allowed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "IN_FLIGHT", 3)
 

@@ -16,6 +16,8 @@ from prover.policy.vllm import InProcess
 from tests.vllm.models import CONTEXT, save
 
 KINDS = ("llama", "deepseek")
+# Its threads never rest: without a core of its own Lean would stand still on a machine of two.
+ENVIRONMENT = {"HF_HUB_OFFLINE": "1", "VLLM_CPU_NUM_OF_RESERVED_CPU": "1"}
 
 
 class Serving:
@@ -29,7 +31,7 @@ class Serving:
         command = [sys.executable, "-m", "prover", "serve", str(self.folder), "--port", self._port]
         command += ["--context", str(CONTEXT), "--patience", "240"]
         self._process = await asyncio.create_subprocess_exec(
-            *command, stdout=asyncio.subprocess.PIPE, start_new_session=True, env={**os.environ, "HF_HUB_OFFLINE": "1"}
+            *command, stdout=asyncio.subprocess.PIPE, start_new_session=True, env={**os.environ, **ENVIRONMENT}
         )
         assert self._process.stdout is not None
         self.address = (await self._process.stdout.readline()).decode().strip()

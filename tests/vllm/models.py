@@ -78,5 +78,6 @@ def _model(kind: str, words: int) -> PreTrainedModel:
             v_head_dim=32,
         )
     )
-    model.config.topk_method = "noaux_tc"  # vLLM asks for it
+    # As in DeepSeek's own config.json: vLLM takes a softmax router where transformers knows no other than this.
+    model.config.topk_method, model.config.scoring_func = "noaux_tc", "sigmoid"
     return model
