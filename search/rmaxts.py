@@ -108,7 +108,7 @@ class RMaxTS:
         progress: Callable[[Meter], None] | None = None,
     ) -> None:
         self.pool, self.policy, self.seed, self.trees, self.width = pool, policy, seed, trees, width
-        self.concurrency = concurrency or max(pool.size, policy.window)
+        self.concurrency = concurrency or (pool.size if policy.stepwise else max(pool.size, policy.window))
         self.limits, self.journals, self.progress = limits, journals, progress
         self.expansion: Expansion = Stepwise(pool) if policy.stepwise else Whole(pool)
 

@@ -18,7 +18,8 @@ from search.budget import Budget, Meter
 from search.searcher import LIMITS, PATIENCE, SearchResult, first_goal, stop, until
 
 _OTHERS = 32  # proofs that are judged before one that was cut off has another turn
-_GROUP = 4  # proofs of one request: a model reads the prompt once for all of them
+_GROUP = 4  # proofs of one request at most: a model reads the prompt once for all of them
+_ERRORS = 4  # requests in a row that bring nothing but errors: it would go on like this
 
 
 class Sampling:
@@ -65,7 +66,8 @@ class _Run:
         self.cut: deque[tuple[Sample, int, int]] = deque()  # cut off: index of the next limit, and when it is due
         self.judged = self.trying = 0  # checks: done, under way
         self.repeats = 0  # proofs in a row that had come in before
-        self.requested = 0  # samples, ever
+        self.requested = self.coming = 0  # samples: ever, and under way
+        self.errors = 0  # requests in a row that brought nothing but errors
         self.times: Counter[str] = Counter()  # how often a proof came in; it is judged once
         self.reasons: dict[str, Reason] = {}  # what became of those that have been judged
         self.more = True  # does the policy have further proofs?
@@ -73,46 +75,65 @@ class _Run:
         self.change = asyncio.Event()
 
     async def run(self) -> None:
-        self.busy = -(-self.search.policy.window // _GROUP)
-        asking = [asyncio.create_task(self._ask()) for _ in range(self.busy)]
+        self.busy = 1
+        asking = asyncio.create_task(self._ask())
         judging = [asyncio.create_task(self._judge()) for _ in range(self.search.pool.size)]
         try:
             await until(lambda: self.result.proved, judging, self.meter)
         finally:
             self._changed()  # those that wait for a proof see that it is over
-            await stop(asking)
+            await stop([asking])
             await stop(judging, PATIENCE)
-        for task in asking:
-            if not task.cancelled() and not self.result.proved:
-                task.result()
+        if not asking.cancelled() and not self.result.proved:
+            asking.result()
 
     def _changed(self) -> None:
         self.change.set()
         self.change = asyncio.Event()
 
     async def _ask(self) -> None:
-        """Ask for proofs as long as there are some to be had, and Lean does not have enough of them."""
+        """Keep as many proofs on their way as the policy likes, until there are no more, or Lean has enough of them."""
+        requests: set[asyncio.Task[None]] = set()
         try:
-            while self.more and not self._over and (wanted := self.meter.samples_left(_GROUP)):
-                if self._enough:
+            while self.more and not self._over:
+                room = self.search.policy.window - self.coming
+                wanted = self.meter.samples_left(min(room, _GROUP))
+                if room > 0 and not wanted:
+                    break
+                if not wanted or self._enough:
                     await self.change.wait()
-                    continue
-                params = Params(self.requested, self.search.seed)
-                self.requested += wanted
-                self.meter.samples += wanted
-                came = written = 0
-                samples = self.search.policy.sample(self.prompt, wanted, params, self.meter.usage)
-                async with aclosing(samples):
-                    async for sample in samples:
-                        came += 1
-                        written += not sample.failure or bool(sample.answer)
-                        self._take(sample)
-                self.meter.samples -= wanted - came
-                self.more &= came == wanted
-                if not written:  # nothing but errors: it would go on like this
-                    return
+                else:
+                    params = Params(self.requested, self.search.seed)
+                    self.requested += wanted
+                    self.meter.samples += wanted
+                    self.coming += wanted
+                    requests.add(asyncio.create_task(self._request(wanted, params)))
+                    await asyncio.sleep(0)
+                for request in [r for r in requests if r.done()]:
+                    requests.remove(request)
+                    request.result()
+            await asyncio.gather(*requests)
         finally:
+            await stop(requests)
             self.busy -= 1
+            self._changed()
+
+    async def _request(self, wanted: int, params: Params) -> None:
+        left, written = wanted, False
+        try:
+            samples = self.search.policy.sample(self.prompt, wanted, params, self.meter.usage)
+            async with aclosing(samples):
+                async for sample in samples:
+                    left -= 1
+                    self.coming -= 1
+                    written |= not sample.failure or bool(sample.answer)
+                    self._take(sample)
+                    self._changed()
+            self.errors = 0 if written else self.errors + 1
+            self.more &= left == 0 and self.errors < _ERRORS
+        finally:
+            self.coming -= left
+            self.meter.samples -= left
             self._changed()
 
     @property

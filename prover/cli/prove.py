@@ -191,7 +191,7 @@ class _Session:
                 self.outcomes.append(outcome)
                 if not options.as_json:  # a program gets only what has been confirmed
                     with line.hidden():
-                        _tell(outcome)
+                        _tell(outcome, policy.trouble)
                 if options.trace is not None and outcome.result is not None and outcome.result.trace is not None:
                     report.write(outcome.result.trace, options.trace)
                 if options.output is not None:
@@ -218,7 +218,7 @@ class _Session:
             out.print(f"\n{kept} of {wanted} proved{again}")
 
 
-def _tell(outcome: Outcome) -> None:
+def _tell(outcome: Outcome, trouble: str) -> None:
     result, verdict = outcome.result, outcome.verdict
     spent = f"  [dim]{result.seconds:.1f} s, {result.checks} checks[/dim]" if result is not None else ""
     out.print(f"{_MARK[outcome.status]} {printable(outcome.place.name)}{spent}")
@@ -228,6 +228,8 @@ def _tell(outcome: Outcome) -> None:
         out.print(f"    {verdict.reason}: {printable(verdict.detail)}")
     elif result is not None:
         out.print(f"    {_how_far(outcome)}")
+        if trouble:
+            out.print(f"    [red]at present no answers come:[/red] {printable(trouble)}")
 
 
 def _how_far(outcome: Outcome) -> str:

@@ -50,8 +50,8 @@ def serve(
     """Serve MODEL with vLLM, or with --api the prover itself (with MODEL, if one is given)."""
     if not model and not api:
         raise Stop("give a MODEL, or --api", Exit.INPUT)
-    if not model and context.args:
-        raise Stop(f"flags for vLLM need a MODEL: {' '.join(context.args)}", Exit.INPUT)
+    if model.startswith("-"):
+        raise Stop(f"flags for vLLM need a MODEL before them: {model}", Exit.INPUT)
     if model and (policy != "tactics" or base_url):
         raise Stop("with a MODEL, it is what writes the proofs: --policy and --base-url do not fit", Exit.INPUT)
     if policy == "vllm":

@@ -93,11 +93,15 @@ class Policy(Protocol):
     stepwise: its samples are a few tactics each, worth trying even if they leave goals open; a search runs them one by
         one on kept proof states. Otherwise they are proofs to the end.
     window: how many samples of one theorem are best under way at a time (a server works on many at once).
+    trouble: what keeps it from answering at present, for people; empty if nothing does.
     """
 
     name: str
     stepwise: bool
     window: int
+
+    @property
+    def trouble(self) -> str: ...
 
     def sample(self, prompt: Prompt, n: int, params: Params, usage: Usage | None = None) -> AsyncGenerator[Sample]:
         """Up to `n` samples, as they come in; fewer means that there are no more.

@@ -52,9 +52,13 @@ def longest(wanted: int | None, context: int | None) -> int | None:
 
 
 class Engine(Protocol):
-    """A model that answers requests, many at the same time."""
+    """A model that answers requests, many at the same time.
+
+    trouble: what keeps it from answering at present, for people; empty if nothing does.
+    """
 
     model: str
+    trouble: str
 
     def generate(
         self, request: Request, n: int, decoding: Decoding, complete: Callable[[str], bool], usage: Usage

@@ -27,6 +27,10 @@ class ModelPolicy:
         self._engine, self._family = engine, family
         self._max_tokens = max_tokens or family.max_tokens
 
+    @property
+    def trouble(self) -> str:
+        return self._engine.trouble
+
     async def sample(
         self, prompt: Prompt, n: int, params: Params, usage: Usage | None = None
     ) -> AsyncGenerator[Sample]:

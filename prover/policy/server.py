@@ -44,6 +44,7 @@ class Server:
         self.model, self._client, self._kind, self._context = model, client, kind, context
         self._places = asyncio.Semaphore(IN_FLIGHT)
         self._heard = time.monotonic()  # when anything last came from it
+        self.trouble = ""
         self._unknown: set[str] = set()  # parameters that this server does not take
 
     @classmethod
@@ -108,6 +109,7 @@ class Server:
                 if reply.heard or not _is_down(error):
                     failures, down = failures + 1, None
                 else:
+                    self.trouble = problem
                     down = now if down is None else down
                     if now + wait - down > PATIENCE:
                         if self._heard < down:
@@ -125,7 +127,7 @@ class Server:
         events = await self._client.post(path, body=body, cast_to=object, stream=True, stream_cls=AsyncStream[object])
         try:
             async for event in events:
-                self._heard = time.monotonic()
+                self._heard, self.trouble = time.monotonic(), ""
                 for number, answer in reply.take(event):
                     yield number, answer
                 if reply.over:

@@ -19,7 +19,7 @@ class InProcess:
     """vLLM's asynchronous engine; prefix caching is on, so that the samples of a theorem share its prompt."""
 
     def __init__(self, engine: Any, tokenizer: Any, model: str) -> None:
-        self.model, self._engine, self._tokenizer = model, engine, tokenizer
+        self.model, self.trouble, self._engine, self._tokenizer = model, "", engine, tokenizer
         self._numbers = itertools.count()
 
     @classmethod

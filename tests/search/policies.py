@@ -11,7 +11,8 @@ class Scripted:
     """Writes what a function of the prompt says, in that order; remembers what it was asked and told."""
 
     name = "scripted"
-    window = 1
+    window = 4
+    trouble = ""
 
     def __init__(self, script: Callable[[Prompt], Sequence[str]], *, stepwise: bool = True) -> None:
         self.script, self.stepwise = script, stepwise

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncGenerator
+
 import pytest
 
 from data import Theorem, parse
 from lean_env import LeanPool, Reason
-from search import Budget, Sampling
+from prover.policy import Params, Prompt, Sample, Usage
+from search import Budget, RMaxTS, Sampling
 from search.prove import Status, confirm, prove_file
+from search.refine import Refine
 from tests.search.policies import Scripted
 
 TRUE = Theorem("t", "theorem t (a b : Nat) : a + b = b + a")
@@ -121,3 +125,31 @@ async def test_a_proof_that_a_new_process_does_not_accept_is_withdrawn(pool: Lea
     assert await confirm(pool.lean, [outcome]) == [outcome]
     assert outcome.status is Status.UNPROVED
     assert outcome.proof is None
+
+
+async def test_a_proof_that_takes_longer_has_its_turn_although_there_is_no_end_of_others(pool: LeanPool) -> None:
+    slow = "sleep 1500\nomega"
+    policy = listed(slow, *(f"skip -- {n}" for n in range(100_000)))
+    result = await Sampling(pool, policy, limits=(0.5, 20.0)).prove(TRUE, Budget(seconds=60))
+    assert result.proof == slow
+    assert result.seconds < 50
+
+
+class Failing(Scripted):
+    """A policy that has nothing but errors, and never lets anybody else run."""
+
+    window = 8
+
+    async def sample(
+        self, prompt: Prompt, n: int, params: Params, usage: Usage | None = None
+    ) -> AsyncGenerator[Sample]:
+        for _ in range(n):
+            yield Sample("", failure="the prompt is too long")
+
+
+@pytest.mark.parametrize("search", [Sampling, Refine, RMaxTS])
+async def test_errors_that_repeat_end_a_search(pool: LeanPool, search: type[Sampling | Refine | RMaxTS]) -> None:
+    result = await search(pool, Failing(lambda prompt: (), stepwise=False)).prove(TRUE, Budget(seconds=60))
+    assert not result.proved
+    assert result.seconds < 20
+    assert set(result.reasons) == {Reason.ANSWER}

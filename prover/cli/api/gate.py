@@ -49,8 +49,8 @@ class Gate:
                 raise Refused(401, "a key is needed: `Authorization: Bearer KEY`", headers=told)
         if scope["method"] != "POST" or not scope["path"].startswith("/v1/"):
             return
-        # A web page cannot send this type to another site without asking, and we do not let it: so no page that
-        # somebody happens to look at can use the server on their machine.
+        # A web page cannot send this type to another site without asking, and we do not let it. (A page whose own name
+        # has been made to lead here is no other site: against that there is the key.)
         media = headers.get(b"content-type", b"").partition(b";")[0].strip().lower()
         if media != b"application/json":
             raise Refused(415, "the body must be JSON: `Content-Type: application/json`")

@@ -15,7 +15,7 @@ from data.statements import parse_statement
 from lean_env import LeanPool
 from prover.cli.api.errors import Refused
 from prover.cli.api.schema import CheckAnswer, CheckRequest, CheckRow, ProveAnswer, ProveRequest, ProveRow
-from prover.policy import Policy
+from prover.policy import Policy, PolicyUnavailable
 from search import Budget
 from search.prove import Outcome, prove_file
 from search.searches import searcher
@@ -55,6 +55,8 @@ async def prove(pool: LeanPool, policy: Policy, limits: Limits, asked: ProveRequ
         raise FileError("it has no theorem")
     search = searcher(asked.search, pool, policy, seed=asked.seed)
     outcomes = [o async for o in prove_file(pool, file, search, Budget(seconds=seconds), asked.theorems)]
+    if policy.trouble and not any(o.proof for o in outcomes):
+        raise PolicyUnavailable(policy.trouble)
     proofs = {o.place.name: o.proof for o in outcomes if o.proof is not None}
     return ProveAnswer(theorems=[_row(o) for o in outcomes], code=file.with_proofs(proofs))
 

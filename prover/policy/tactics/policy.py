@@ -18,7 +18,8 @@ class TacticsPolicy:
 
     name = "tactics"
     stepwise = True
-    window = 1
+    window = 4
+    trouble = ""
 
     def __init__(self) -> None:
         self._ranking = Ranking()
