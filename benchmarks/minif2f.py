@@ -3,7 +3,7 @@
     python benchmarks/minif2f.py minif2f_valid.jsonl [--search rmaxts --search sampling] [--seeds 3] [--checks 60]
         [--seconds 60] [--workers 2] [--only NAME]
 
-The file has V1.5's fields (name, formal_statement ending in `:= by`). Statements are tried under the header `core`;
+The file is one that data.problems reads. Statements are tried under the header `core`;
 those that do not elaborate are counted and left out. One line per statement, search and seed: proved or not, seconds,
 checks (questions to Lean, the final verdict included), kind of proof. Then, for each search and seed, how many were
 proved with how many checks. Seed 0 is the policy's own order; other seeds draw another one around it.
@@ -13,11 +13,11 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import json
+from dataclasses import replace
 from pathlib import Path
 
-from data import Theorem
 from data.headers import CORE
+from data.problems import read
 from lean_env import LeanPool
 from lean_env.embedded import install
 from prover.policy import TacticsPolicy
@@ -25,11 +25,6 @@ from search import Budget
 from search.searches import SEARCHES, searcher
 
 BUDGETS = (5, 10, 20, 40, 60, 100, 200)
-
-
-def theorem(row: dict[str, str]) -> Theorem:
-    statement = row["formal_statement"].rstrip().removesuffix("by").rstrip().removesuffix(":=").rstrip()
-    return Theorem(row["name"], statement, header=CORE)
 
 
 async def main() -> None:
@@ -43,8 +38,8 @@ async def main() -> None:
     parser.add_argument("--only", action="append")
     args = parser.parse_args()
     install.install()
-    rows = [json.loads(line) for line in args.file.read_text("utf-8").splitlines()]
-    theorems = [theorem(row) for row in rows if not args.only or row["name"] in args.only]
+    problems = [problem for problem in read(args.file) if not args.only or problem.name in args.only]
+    theorems = [replace(problem.theorem, header=CORE) for problem in problems]
     runs = [(search, seed) for search in args.search or ["auto"] for seed in range(args.seeds)]
     spent: dict[tuple[str, int], list[int]] = {run: [] for run in runs}  # checks of what was proved
     total = dict.fromkeys(runs, 0)

@@ -6,7 +6,7 @@ Its time is linear in the text, whatever the text is.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 _LEXEME = re.compile(
@@ -69,3 +69,26 @@ def _comment_end(text: str, start: int) -> int:
         if depth == 0:
             return sign.end()
     return len(text)
+
+
+def dotted(code: Sequence[Token], k: int) -> tuple[str, int]:
+    """The name that begins at a token, and the token after it."""
+    start = k
+    if k >= len(code) or not is_word(code[k]):
+        return "", k
+    k += 1
+    while k + 1 < len(code) and code[k].text == "." and code[k].start == code[k - 1].end and is_word(code[k + 1]):
+        if code[k + 1].start != code[k].end:
+            break
+        k += 2
+    return "".join(t.text for t in code[start:k]), k
+
+
+def is_word(token: Token) -> bool:
+    """A name, a keyword or a number."""
+    return (token.text[0] == "«" and len(token.text) > 1) or token.text[0].isalnum() or token.text[0] == "_"
+
+
+def is_doc(token: Token) -> bool:
+    """A doc comment."""
+    return token.text.startswith("/-")

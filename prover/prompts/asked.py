@@ -6,8 +6,8 @@ from collections.abc import Iterator, Sequence
 from functools import lru_cache
 
 from data import Theorem
-from data.lexer import Token, tokens
-from prover.prompts.words import COMMANDS, DEFINITIONS, THEOREMS
+from data.lexer import Token, dotted, is_doc, is_word, tokens
+from data.words import COMMANDS, DEFINITIONS, THEOREMS
 
 
 class Asked:
@@ -65,19 +65,6 @@ def _opened_names(following: Sequence[Token]) -> tuple[list[str], bool]:
     return names, k == len(following)
 
 
-def dotted(code: Sequence[Token], k: int) -> tuple[str, int]:
-    """The name that begins at a token, and the token after it."""
-    start = k
-    if k >= len(code) or not is_word(code[k]):
-        return "", k
-    k += 1
-    while k + 1 < len(code) and code[k].text == "." and code[k].start == code[k - 1].end and is_word(code[k + 1]):
-        if code[k + 1].start != code[k].end:
-            break
-        k += 2
-    return "".join(t.text for t in code[start:k]), k
-
-
 @lru_cache(maxsize=16)
 def asked(theorem: Theorem) -> Asked:
     """For all pieces of an answer, and all answers to a prompt."""
@@ -86,13 +73,3 @@ def asked(theorem: Theorem) -> Asked:
 
 def _joined(code: Sequence[Token]) -> str:
     return "\0".join(("", *(t.text for t in code), ""))
-
-
-def is_word(token: Token) -> bool:
-    """A name, a keyword or a number."""
-    return (token.text[0] == "«" and len(token.text) > 1) or token.text[0].isalnum() or token.text[0] == "_"
-
-
-def is_doc(token: Token) -> bool:
-    """A doc comment."""
-    return token.text.startswith("/-")

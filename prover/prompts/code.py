@@ -11,11 +11,12 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from data import Theorem
-from data.lexer import Token, tokens
-from prover.prompts.asked import asked, dotted, is_doc, is_word
+from data.lexer import Token, dotted, is_doc, is_word, tokens
+from data.words import COMMANDS, DEFINITIONS, MODIFIERS, THEOREMS
+from prover.prompts.asked import asked
 from prover.prompts.layout import at_zero, lines_left, lines_right
 from prover.prompts.request import Unreadable
-from prover.prompts.words import COMMANDS, DEFINITIONS, MODIFIERS, TACTICS, THEOREMS
+from prover.prompts.words import TACTICS
 
 _AHEAD = MODIFIERS | {"in"}  # of a keyword
 _CLAUSES = frozenset(("termination_by", "decreasing_by", "where"))  # they may stand at the column of the theorem

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import aclosing
 
 import httpx
@@ -65,36 +65,44 @@ async def test_tokens_are_counted(serving: Serving) -> None:
     assert again.cached > 0
 
 
-async def running(server: Serving) -> float:
-    """How many requests the server works on, by its own metrics."""
-    async with httpx.AsyncClient() as client:
-        text = (await client.get(server.address.removesuffix("/v1") + "/metrics")).text
-    rows = [line for line in text.splitlines() if line.startswith("vllm:num_requests_running")]
-    return sum(float(row.rsplit(" ", 1)[1]) for row in rows)
+class Metrics:
+    """What the server says of itself."""
 
+    def __init__(self, server: Serving) -> None:
+        self.client = httpx.AsyncClient(base_url=server.address.removesuffix("/v1"), timeout=60)
 
-async def until_running(server: Serving, wanted: bool) -> None:
-    async with asyncio.timeout(20):
-        while (await running(server) > 0) != wanted:  # noqa: ASYNC110 - another process
-            await asyncio.sleep(0.05)
+    async def get(self, name: str) -> float:
+        rows = (await self.client.get("/metrics")).text.splitlines()
+        return sum(float(row.rsplit(" ", 1)[1]) for row in rows if row.startswith(f"vllm:{name}{{"))
+
+    async def until(self, name: str, holds: Callable[[float], bool]) -> None:
+        async with asyncio.timeout(120):
+            while not holds(await self.get(name)):  # noqa: ASYNC110 - another process
+                await asyncio.sleep(0.05)
 
 
 async def test_what_is_not_wanted_any_more_frees_the_server(serving: Serving) -> None:
+    metrics = Metrics(serving)
     async with opened("openai", base_url=serving.address, max_tokens=1024) as policy:
-        answers = policy.sample(PROMPT, 8, Params())
+        answers = policy.sample(PROMPT, 16, Params())
         first = asyncio.create_task(anext(answers))
-        await until_running(serving, True)
+        await metrics.until("num_requests_running", lambda n: n > 0)
         first.cancel()
         await asyncio.gather(first, return_exceptions=True)
-        await until_running(serving, False)
+        await metrics.until("num_requests_running", lambda n: n == 0)
+    assert await metrics.get("generation_tokens_total") > 0
 
 
 async def test_a_server_that_is_killed_and_started_again_loses_no_theorem(serving: Serving, pool: LeanPool) -> None:
     theorems = [Theorem(f"t{n}", f"theorem t{n} (a : Nat) : a + {n} = {n} + a") for n in range(6)]
+    await pool.check("")  # Lean is there
+    metrics = Metrics(serving)
+    before = await metrics.get("generation_tokens_total")
     async with opened("openai", base_url=serving.address, max_tokens=400) as policy:
         searches = [asyncio.create_task(Sampling(pool, policy).prove(t, Budget(samples=4))) for t in theorems]
-        await until_running(serving, True)
+        await metrics.until("generation_tokens_total", lambda n: n > before)
         serving.kill()
+        assert not all(search.done() for search in searches)
         assert await serving.ended() == 3
         await serving.start()
         results = await asyncio.gather(*searches)
@@ -123,5 +131,5 @@ async def test_ctrl_c_stops_it_cleanly(serving: Serving) -> None:
     """Last of the file: what comes after starts the server again."""
     assert await serving.stop(signal.SIGINT) == 0
     with pytest.raises(httpx.ConnectError):
-        await running(serving)
+        await Metrics(serving).get("num_requests_running")
     await serving.start()

@@ -1,0 +1,117 @@
+"""A theorem in the text of a Lean file, read without Lean: for statements that the Lean at hand may not know."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from data.lexer import Token, dotted, is_doc, tokens
+from data.theorem import Theorem
+from data.words import COMMANDS, MODIFIERS, THEOREMS
+
+_DATA = frozenset(("def", "abbrev", "instance"))  # ProofNet asks for some structures, too
+_HEADER = frozenset(("import", "open", "set_option", "universe"))
+
+
+class SourceError(Exception):
+    """A text holds no theorem that could be read; str() says why."""
+
+
+@dataclass(frozen=True)
+class _Command:
+    """Indices of tokens: where a command begins (its doc comment too), what it is after modifiers, where it ends."""
+
+    start: int
+    keyword: int
+    end: int
+
+
+def read_theorem(text: str, name: str = "", source: str = "") -> Theorem:
+    """The theorem of a file with this full name, or the file's last one, whatever its proof is.
+
+    In a file without theorems it is a definition; no verdict can call such a thing proved.
+
+    What stands before it is its header and preamble. Raises SourceError.
+    """
+    code = list(tokens(text))
+    commands = _commands(code)
+    names = dict(_names(code, commands, THEOREMS) or _names(code, commands, _DATA))
+    found = [place for place in names if not name or names[place] == name]
+    if not found:
+        have = ", ".join(names.values()) or "none"
+        raise SourceError(
+            f"{source}: no theorem is called {name}; there is: {have}" if name else f"{source}: no theorem"
+        )
+    place = found[-1]
+    command = commands[place]
+    first = next(c for c in commands if code[c.keyword].text not in _HEADER)
+    header, start = code[first.start].start, code[command.start].start
+    docs = [t for t in code[command.start : command.keyword] if is_doc(t)]
+    begin = code[command.start + 1].start if docs and is_doc(code[command.start]) else start
+    return Theorem(
+        name=names[place],
+        statement=text[begin : code[_value(code, command)].start].rstrip(),
+        header=text[:header],
+        preamble=(text[header:start],),
+        informal=docs[0].text.removeprefix("/--").removesuffix("-/").strip() if docs else "",
+        source=source,
+    )
+
+
+def _commands(code: Sequence[Token]) -> list[_Command]:
+    """Whatever begins at the left margin with a command's word, a doc comment, an attribute or `#`."""
+    starts = []
+    k = 0
+    while k < len(code):
+        token = code[k]
+        margin = token.breaks and token.column == 0 and token.depth == 0
+        if margin and (token.text in COMMANDS or token.text in ("@", "#") or is_doc(token)):
+            keyword = _keyword(code, k)
+            starts.append((k, keyword))
+            k = keyword
+        k += 1
+    ends = [*(start for start, _ in starts[1:]), len(code)]
+    return [_Command(start, min(keyword, len(code) - 1), end) for (start, keyword), end in zip(starts, ends)]  # noqa: B905
+
+
+def _keyword(code: Sequence[Token], k: int) -> int:
+    while k < len(code) and (is_doc(code[k]) or code[k].text in MODIFIERS or code[k].text == "@"):
+        if code[k].text == "@":  # as far as the bracket that closes
+            depth, k = code[k].depth, k + 1
+            while k + 1 < len(code) and not (code[k].text == "]" and code[k].depth == depth):
+                k += 1
+        k += 1
+    return k
+
+
+def _names(code: Sequence[Token], commands: Sequence[_Command], kinds: frozenset[str]) -> list[tuple[int, str]]:
+    """The declarations of some kinds among the commands, with the names that their namespaces give them."""
+    scopes: list[str] = []  # names of namespaces, and "" for sections
+    found = []
+    for place, command in enumerate(commands):
+        word = code[command.keyword].text
+        name = dotted(code[: command.end], command.keyword + 1)[0]
+        if word == "namespace":
+            scopes.append(name)
+        elif word == "section":
+            scopes.append("")
+        elif word == "end" and scopes:
+            scopes.pop()
+        elif word in kinds and word != "example" and name:
+            found.append((place, ".".join([*filter(None, scopes), name]).removeprefix("_root_.")))
+    return found
+
+
+def _value(code: Sequence[Token], command: _Command) -> int:
+    """The `:=` before the proof: the first one at its level that belongs to no `let` or `have` of the statement."""
+    depth, bound = code[command.keyword].depth, False
+    for k in range(command.keyword, command.end):
+        if code[k].depth != depth:
+            continue
+        if code[k].text in ("let", "have"):
+            bound = True
+        elif code[k].text == ":=":
+            if not bound:
+                return k
+            bound = False
+    raise SourceError(f"{code[command.keyword + 1].text}: the statement has no `:=`")
