@@ -96,6 +96,7 @@ class Model:
     def _on_cpu(self) -> list[str]:
         flags = ["--dtype", "float32", "--enforce-eager", "--block-size", "32"]
         flags += ["--kv-cache-memory-bytes", str(_CPU_CACHE)]
+        flags += ["--no-enable-chunked-prefill"]  # with a seed it ends vLLM: a CPU's generator cannot be set back
         if self.config.get("rope_interleave", "kv_lora_rank" in self.config):
             flags += ["--compilation-config", json.dumps({"custom_ops": ["none"]})]  # vLLM's own rotary op is wrong
         return flags
