@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from data.theorem import Theorem, indented
+from data.theorem import Theorem, indented, informal_text
 from lean_env import Check, LeanPool, Message
 
 # Commands that may stand in a header: they bring nothing into the environment that a statement could be about.
@@ -173,7 +173,7 @@ def _place(command: dict[str, Any], text: str, errors: list[tuple[int, Message]]
         anonymous=anonymous,
         statement=(begin, declared["signature"][1]),
         proof=tuple(proof),
-        informal=_comment(text[doc[0] : doc[1]]) if doc else "",
+        informal=informal_text(text[doc[0] : doc[1]]) if doc else "",
         open=bool(declared["holes"]),
         errors=tuple(m for offset, m in errors if _within(offset, proof) or _within(offset, declared.get("id"))),
         column=start - (text.rfind("\n", 0, start) + 1),
@@ -183,7 +183,3 @@ def _place(command: dict[str, Any], text: str, errors: list[tuple[int, Message]]
 def _within(offset: int, span: Sequence[int] | None) -> bool:
     """Errors about a proof as a whole (termination, the kernel's) stand at the theorem's name."""
     return span is not None and span[0] <= offset <= span[1]
-
-
-def _comment(doc: str) -> str:
-    return doc.removeprefix("/--").removesuffix("-/").strip()

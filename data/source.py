@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from data.commands import begins, keyword
 from data.lexer import Token, dotted, is_doc, tokens
-from data.theorem import Theorem
-from data.words import COMMANDS, MODIFIERS, THEOREMS
+from data.theorem import Theorem, informal_text
+from data.words import THEOREMS
 
 _DATA = frozenset(("def", "abbrev", "instance"))  # ProofNet asks for some structures, too
 _HEADER = frozenset(("import", "open", "set_option", "universe"))
@@ -53,35 +54,24 @@ def read_theorem(text: str, name: str = "", source: str = "") -> Theorem:
         statement=text[begin : code[_value(code, command)].start].rstrip(),
         header=text[:header],
         preamble=(text[header:start],),
-        informal=docs[0].text.removeprefix("/--").removesuffix("-/").strip() if docs else "",
+        informal=informal_text(docs[0].text) if docs else "",
         source=source,
     )
 
 
 def _commands(code: Sequence[Token]) -> list[_Command]:
-    """Whatever begins at the left margin with a command's word, a doc comment, an attribute or `#`."""
+    """Whatever looks like a command and begins at the left margin."""
     starts = []
     k = 0
     while k < len(code):
         token = code[k]
-        margin = token.breaks and token.column == 0 and token.depth == 0
-        if margin and (token.text in COMMANDS or token.text in ("@", "#") or is_doc(token)):
-            keyword = _keyword(code, k)
-            starts.append((k, keyword))
-            k = keyword
+        if token.breaks and token.column == 0 and token.depth == 0 and begins(code, k):
+            after = keyword(code, k)
+            starts.append((k, after))
+            k = after
         k += 1
     ends = [*(start for start, _ in starts[1:]), len(code)]
-    return [_Command(start, min(keyword, len(code) - 1), end) for (start, keyword), end in zip(starts, ends)]  # noqa: B905
-
-
-def _keyword(code: Sequence[Token], k: int) -> int:
-    while k < len(code) and (is_doc(code[k]) or code[k].text in MODIFIERS or code[k].text == "@"):
-        if code[k].text == "@":  # as far as the bracket that closes
-            depth, k = code[k].depth, k + 1
-            while k + 1 < len(code) and not (code[k].text == "]" and code[k].depth == depth):
-                k += 1
-        k += 1
-    return k
+    return [_Command(start, min(after, len(code) - 1), end) for (start, after), end in zip(starts, ends)]  # noqa: B905
 
 
 def _names(code: Sequence[Token], commands: Sequence[_Command], kinds: frozenset[str]) -> list[tuple[int, str]]:

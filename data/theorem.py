@@ -49,3 +49,8 @@ class Theorem:
 def indented(proof: str, columns: int = 2) -> str:
     """A tactic block written at column 0 (or with a common indentation), moved to a column."""
     return textwrap.indent(textwrap.dedent(proof).strip("\n"), " " * columns)
+
+
+def informal_text(doc: str) -> str:
+    """A doc comment without its delimiters."""
+    return doc.removeprefix("/--").removesuffix("-/").strip()

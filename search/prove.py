@@ -37,6 +37,23 @@ class Outcome:
     def proof(self) -> str | None:
         return self.result.proof if self.result and self.status is Status.PROVED else None
 
+    @property
+    def detail(self) -> str:
+        """What there is to say of it, for people."""
+        return self.verdict.detail if self.verdict else self.result.problem if self.result else ""
+
+    @property
+    def samples(self) -> int:
+        return self.result.samples if self.result else 0
+
+    @property
+    def checks(self) -> int:
+        return self.result.checks if self.result else 1
+
+    @property
+    def seconds(self) -> float:
+        return self.result.seconds if self.result else self.verdict.seconds if self.verdict else 0.0
+
 
 async def prove_file(
     pool: LeanPool, file: LeanFile, searcher: Searcher, budget: Budget, names: Collection[str] = ()

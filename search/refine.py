@@ -89,7 +89,7 @@ class _Run:
             sample = samples[0]
             if sample.failure:
                 self.result.add(sample, Verdict(Reason.ANSWER, sample.failure))
-                return bool(sample.answer)
+                return not sample.is_error
             if any(sample.proof == r.proof for r in rounds) or self.meter.exhausted:
                 return True
             verdict = await self._judge(sample)

@@ -45,13 +45,9 @@ class Attempt:
     tried: Tried
     known: bool = False
 
-    @property
-    def text(self) -> str:
-        return self.sample.answer if self.sample.failure else self.sample.proof
-
     def as_json(self) -> dict[str, Any]:
-        row = {"text": self.text, "family": self.sample.family, "failure": self.sample.failure, "known": self.known}
-        return row | self.tried.as_json()
+        row = {"text": self.sample.text, "family": self.sample.family, "failure": self.sample.failure}
+        return row | {"known": self.known} | self.tried.as_json()
 
     @classmethod
     def from_json(cls, row: dict[str, Any]) -> Attempt:
@@ -293,9 +289,7 @@ class _Search:
             self._add(plan, attempt)
         self.tree.reward(route, 1.0 if len(self.tree.nodes) > before else 0.0)
         if not plan.again:
-            # Nothing but an error of the policy's: it would go on like this.
-            useless = [a for a in attempts if a.sample.failure and not a.sample.answer]
-            place.more &= len(attempts) == plan.wanted and not useless
+            place.more &= len(attempts) == plan.wanted and not any(a.sample.is_error for a in attempts)
         if place.done:
             self.tree.close(start)
         if self.journal and number is not None and number >= self._recorded:
@@ -341,7 +335,9 @@ class _Search:
         if proved:
             self.completed = len(self.tried)
         self.tried.append(
-            trace.Attempt(plan.node.id, attempt.text, outcome, tried.detail, tuple(visited), attempt.sample.family)
+            trace.Attempt(
+                plan.node.id, attempt.sample.text, outcome, tried.detail, tuple(visited), attempt.sample.family
+            )
         )
 
     def _again(self, node: Node, sample: Sample, limit: int) -> None:

@@ -71,11 +71,10 @@ class _Run:
         self.times: Counter[str] = Counter()  # how often a proof came in; it is judged once
         self.reasons: dict[str, Reason] = {}  # what became of those that have been judged
         self.more = True  # does the policy have further proofs?
-        self.busy = 0  # tasks that may still add to what is waiting
+        self.asking = True  # may anything more come in?
         self.change = asyncio.Event()
 
     async def run(self) -> None:
-        self.busy = 1
         asking = asyncio.create_task(self._ask())
         judging = [asyncio.create_task(self._judge()) for _ in range(self.search.pool.size)]
         try:
@@ -115,7 +114,7 @@ class _Run:
             await asyncio.gather(*requests)
         finally:
             await stop(requests)
-            self.busy -= 1
+            self.asking = False
             self._changed()
 
     async def _request(self, wanted: int, params: Params) -> None:
@@ -126,7 +125,7 @@ class _Run:
                 async for sample in samples:
                     left -= 1
                     self.coming -= 1
-                    written |= not sample.failure or bool(sample.answer)
+                    written |= not sample.is_error
                     self._take(sample)
                     self._changed()
             self.errors = 0 if written else self.errors + 1
@@ -149,7 +148,6 @@ class _Run:
         elif self.times[sample.proof] == 1:
             self.repeats = 0
             self.fresh.append(sample)
-            self._changed()
         else:
             self.repeats += 1
             if sample.proof in self.reasons:
@@ -160,16 +158,14 @@ class _Run:
         while not self._over:
             turn = self._next()
             if turn is not None:
-                self.busy += 1
                 self.trying += 1
                 self.meter.checks += 1
                 self._changed()
                 await self._try(*turn)
                 self.judged, self.repeats = self.judged + 1, 0
-                self.busy -= 1
                 self.trying -= 1
                 self._changed()
-            elif self.busy:
+            elif self.asking or self.trying:
                 await self.change.wait()
             else:
                 return

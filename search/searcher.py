@@ -46,8 +46,7 @@ class SearchResult:
         if verdict.proved and not self.proved:
             self.proof, self.verdict, self.family = sample.proof, verdict, sample.family
             self.trace.found, self.trace.completed = (0,), len(self.trace.attempts)
-        text = sample.answer if sample.failure else sample.proof
-        self.trace.attempts.append(trace.Attempt(0, text, verdict.reason, verdict.detail, family=sample.family))
+        self.trace.attempts.append(trace.Attempt(0, sample.text, verdict.reason, verdict.detail, family=sample.family))
 
     def spent(self, meter: Meter) -> None:
         """Take over the meter's readings; the search has come to its end."""

@@ -250,11 +250,11 @@ def _row(outcome: Outcome) -> dict[str, object]:
         "proof": outcome.proof,
         "axioms": list(verdict.axioms) if verdict else [],
         "reason": str(verdict.reason) if verdict else None,
-        "detail": verdict.detail if verdict else result.problem if result else "",
-        "samples": result.samples if result else 0,
-        "checks": result.checks if result else 1,
+        "detail": outcome.detail,
+        "samples": outcome.samples,
+        "checks": outcome.checks,
         "tokens": asdict(result.usage) if result else {},
-        "seconds": round(result.seconds if result else verdict.seconds if verdict else 0.0, 3),
+        "seconds": round(outcome.seconds, 3),
         "tried": {str(r): n for r, n in result.reasons.items()} if result else {},
     }
 

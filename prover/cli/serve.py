@@ -9,7 +9,7 @@ import signal
 import socket
 from collections.abc import Callable, Coroutine
 from contextlib import AsyncExitStack, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, Any
 
 import typer
@@ -120,8 +120,9 @@ async def _model(served: _Served, writer: Writer | None, port: int | None, worke
                 out.print(server.address)
                 await server.failure()
             else:
-                own = Writer("openai", server.address, served.model, writer.family, writer.max_tokens)
-                await _either(_api(own, served.host, port, workers, end), server.failure())
+                await _either(
+                    _api(replace(writer, base_url=server.address), served.host, port, workers, end), server.failure()
+                )
     except ServerFailed as error:
         raise Stop(str(error), Exit.ENVIRONMENT) from None
 

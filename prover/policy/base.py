@@ -58,6 +58,16 @@ class Sample:
     log_probs: tuple[float, ...] = ()
     prompt_tokens: tuple[int, ...] = ()
 
+    @property
+    def text(self) -> str:
+        """What there is to look at: the proof, or the answer in which there was none."""
+        return self.answer if self.failure else self.proof
+
+    @property
+    def is_error(self) -> bool:
+        """Did nothing come at all? To ask the same again is of no use then."""
+        return bool(self.failure) and not self.answer
+
 
 @dataclass(frozen=True)
 class Params:

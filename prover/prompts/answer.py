@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from enum import Enum, auto
 
 from data.lexer import tokens
@@ -103,28 +103,22 @@ _Piece = tuple[str, bool, bool]  # a code, whether it is said to be Lean, and wh
 
 def _of_theorem(prompt: Prompt, pieces: Sequence[_Piece]) -> str | None:
     """The proof in the last piece that holds the theorem and can be read."""
-    reason: Unreadable | None = None
-    for text, _, _ in reversed(pieces):
-        try:
-            code = Code(text, prompt.theorem)
-            if code.holds:
-                return _sample(prompt, *code.proof())
-        except Unreadable as unreadable:
-            reason = reason or unreadable
-    if reason:
-        raise reason
-    return None
+    return _last(prompt, pieces, lambda code, lean, named: code.holds)
 
 
 def _of_tactics(prompt: Prompt, pieces: Sequence[_Piece]) -> str | None:
     """The last piece that looks like tactics without a statement."""
+    return _last(prompt, pieces, lambda code, lean, named: lean or (not named and code.tactical))
+
+
+def _last(prompt: Prompt, pieces: Sequence[_Piece], fits: Callable[[Code, bool, bool], bool]) -> str | None:
+    """The proof in the last of the pieces that fit and can be read. Raises Unreadable if none of those that fit can."""
     reason: Unreadable | None = None
     for text, lean, named in reversed(pieces):
-        code = Code(text, prompt.theorem)
-        if not lean and (named or not code.tactical):
-            continue
         try:
-            return _sample(prompt, *code.proof())
+            code = Code(text, prompt.theorem)
+            if fits(code, lean, named):
+                return _sample(prompt, *code.proof())
         except Unreadable as unreadable:
             reason = reason or unreadable
     if reason:

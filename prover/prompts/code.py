@@ -11,14 +11,14 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from data import Theorem
+from data.commands import begins, keyword
 from data.lexer import Token, dotted, is_doc, is_word, tokens
-from data.words import COMMANDS, DEFINITIONS, MODIFIERS, THEOREMS
+from data.words import COMMANDS, DEFINITIONS, THEOREMS
 from prover.prompts.asked import asked
 from prover.prompts.layout import at_zero, lines_left, lines_right
 from prover.prompts.request import Unreadable
 from prover.prompts.words import TACTICS
 
-_AHEAD = MODIFIERS | {"in"}  # of a keyword
 _CLAUSES = frozenset(("termination_by", "decreasing_by", "where"))  # they may stand at the column of the theorem
 _HOLES = frozenset(("sorry", "admit"))
 _AROUND_HOLES = frozenset(("by", "exact", "·", ".", "(", ")", ";"))
@@ -102,32 +102,13 @@ class Code:
         while k < len(self._tokens):
             token = self._tokens[k]
             column = token.column if token.breaks else column
-            begins = token.breaks and (token.text in COMMANDS or is_doc(token) or self._is_sign(k))
-            if begins or (token.text in THEOREMS and k and self._tokens[k - 1].text == "in"):
-                keyword = self._skip_modifiers(k)
-                yield _Command(k, keyword, column)
-                k = max(k, keyword)
+            if (token.breaks and begins(self._tokens, k)) or (
+                token.text in THEOREMS and k and self._tokens[k - 1].text == "in"
+            ):
+                after = keyword(self._tokens, k)
+                yield _Command(k, after, column)
+                k = max(k, after)
             k += 1
-
-    def _is_sign(self, k: int) -> bool:
-        """`#check` or `@[simp]`."""
-        following = self._tokens[k + 1] if k + 1 < len(self._tokens) else None
-        if following is None or following.start != self._tokens[k].end:
-            return False
-        return self._tokens[k].text == "#" or (self._tokens[k].text == "@" and following.text == "[")
-
-    def _skip_modifiers(self, k: int) -> int:
-        """The keyword of the command that begins at a token."""
-        while k < len(self._tokens):
-            token = self._tokens[k]
-            if token.text == "@" and self._is_sign(k):
-                depth, k = self._tokens[k + 1].depth, k + 2
-                while k < len(self._tokens) and not (self._tokens[k].text == "]" and self._tokens[k].depth == depth):
-                    k += 1
-            elif not is_doc(token) and token.text not in _AHEAD:
-                break
-            k += 1
-        return k
 
     def _theorem_at(self, command: _Command) -> _Theorem | None:
         """The theorem that a command is; what was asked for may be declared as something else."""
@@ -256,7 +237,7 @@ class Code:
                 continue
             if loose and token.text in ("open", "set_option") and self._in_tactic(k):
                 continue
-            if token.text in COMMANDS or is_doc(token) or self._is_sign(k):
+            if begins(self._tokens, k):
                 return k
             if not loose and token.depth <= opening.depth and is_word(token) and token.text not in _CLAUSES:
                 return k

@@ -10,6 +10,8 @@ import sys
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 
+import httpx2
+
 _POLL = 0.5  # seconds between two looks at whether it is ready
 _GRACE = 30.0  # seconds that it may take to stop before it is killed
 
@@ -93,13 +95,10 @@ class VLLMServer:
 async def _healthy(host: str, port: int) -> bool:
     """Does `/health` answer 200?"""
     try:
-        reader, writer = await asyncio.open_connection(host, port)
-        writer.write(f"GET /health HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n".encode())
-        status = await asyncio.wait_for(reader.readline(), 10)
-        writer.close()
-    except (OSError, TimeoutError):
+        async with httpx2.AsyncClient(timeout=10, trust_env=False) as client:  # this machine needs no proxy
+            return (await client.get(f"http://{host}:{port}/health")).status_code == 200
+    except httpx2.HTTPError:
         return False
-    return b" 200 " in status
 
 
 def _free_port(host: str, port: int) -> int:

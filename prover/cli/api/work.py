@@ -94,15 +94,14 @@ async def _file(pool: LeanPool, asked: ProveRequest) -> LeanFile:
 
 
 def _row(outcome: Outcome) -> ProveRow:
-    result, verdict = outcome.result, outcome.verdict
     return ProveRow(
         name=outcome.place.name,
         line=outcome.place.line,
         status=outcome.status,
         proof=outcome.proof,
-        reason=verdict.reason if verdict else None,
-        detail=verdict.detail if verdict else result.problem if result else "",
-        samples=result.samples if result else 0,
-        checks=result.checks if result else 1,
-        seconds=round(result.seconds if result else verdict.seconds if verdict else 0.0, 3),
+        reason=outcome.verdict.reason if outcome.verdict else None,
+        detail=outcome.detail,
+        samples=outcome.samples,
+        checks=outcome.checks,
+        seconds=round(outcome.seconds, 3),
     )
