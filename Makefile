@@ -12,10 +12,10 @@ prove: $(VENV)/.user
 	$(RUN)/prover prove examples/first.lean
 
 test: $(VENV)/.dev
-	$(RUN)/pytest -m "not slow"
+	$(RUN)/pytest -n 2 --dist loadfile -m "not slow"
 
-test-all: $(VENV)/.dev
-	$(RUN)/pytest
+test-all: test
+	$(RUN)/pytest -m slow
 
 test-vllm: $(VLLM)/.installed
 	$(VLLM)/bin/pip install --quiet --disable-pip-version-check -e '.[test]'

@@ -6,10 +6,12 @@ import asyncio
 import json
 import time
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Collection, Iterable
+from collections.abc import AsyncGenerator, Collection, Iterable
+from contextlib import aclosing
 from typing import Any
 
 from data.lean_file import FileError, parse
+from data.tasks import in_order
 from lean_env import Claim, LeanPool, Reason, Verdict
 
 _AHEAD = 4  # claims under way for each worker, so that none waits for the next line
@@ -49,14 +51,15 @@ def verdict_row(name: str, verdict: Verdict) -> dict[str, Any]:
     }
 
 
-async def judge_lines(pool: LeanPool, lines: Iterable[str], timeout: float = 60.0) -> AsyncIterator[dict[str, Any]]:
+async def judge_lines(pool: LeanPool, lines: Iterable[str], timeout: float = 60.0) -> AsyncGenerator[dict[str, Any]]:
     """For every line `{"id", "challenge", "solution"}` (and `"theorem"`, if not all are meant) one row
     `{"id", "proved", "reason", "seconds"}`, in the same order; at most a few lines are read ahead. A line that is none
     of this gets the reason `input` and its number as `line`.
     """
     names: OrderedDict[str, list[str] | None] = OrderedDict()
 
-    async def one(number: int, line: str) -> dict[str, Any]:
+    async def one(numbered: tuple[int, str]) -> dict[str, Any]:
+        number, line = numbered
         start = time.perf_counter()
         item = _read(line)
         if item is None:
@@ -80,18 +83,10 @@ async def judge_lines(pool: LeanPool, lines: Iterable[str], timeout: float = 60.
         seconds = round(time.perf_counter() - start, 4)
         return {"id": item["id"], "proved": reason is Reason.PROVED, "reason": str(reason), "seconds": seconds}
 
-    running: list[asyncio.Task[dict[str, Any]]] = []
-    try:
-        for number, line in enumerate(lines, 1):
-            if line.strip():
-                running.append(asyncio.create_task(one(number, line)))
-            if len(running) >= _AHEAD * pool.size:
-                yield await running.pop(0)
-        while running:
-            yield await running.pop(0)
-    finally:
-        for task in running:
-            task.cancel()
+    wanted = ((number, line) for number, line in enumerate(lines, 1) if line.strip())
+    async with aclosing(in_order(one, wanted, _AHEAD * pool.size)) as rows:
+        async for row in rows:
+            yield row
 
 
 def _read(line: str) -> dict[str, Any] | None:

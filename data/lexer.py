@@ -20,7 +20,7 @@ _LEXEME = re.compile(
     re.VERBOSE,
 )
 _COMMENT_SIGN = re.compile(r"/-|-/")
-_OPEN, _CLOSE = frozenset("([{⟨⟦‹⌊⌈"), frozenset(")]}⟩⟧›⌋⌉")
+_OPEN, _CLOSE = frozenset("([{⟨⟦‹⌊⌈⦃"), frozenset(")]}⟩⟧›⌋⌉⦄")
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,20 @@ _STATEMENT = ("formal_statement", "lean4_statement", "lean4_code")
 _INFORMAL = ("informal_prefix", "informal_stmt", "informal_statement", "nl_statement")
 _TAGS = ("area", "tags", "difficulty", "source")
 
+_SPLITS = frozenset(("train", "valid", "validation", "dev", "test"))
+
+# What a name tells where a row has no tags: the naming scheme of miniF2F.
+_NAMED = {
+    "mathd_algebra_": ("mathd", "algebra"),
+    "mathd_numbertheory_": ("mathd", "number theory"),
+    "algebra_": ("algebra",),
+    "numbertheory_": ("number theory",),
+    "induction_": ("induction",),
+    "aime": ("aime",),
+    "amc": ("amc",),
+    "imo": ("imo",),
+}
+
 
 class ProblemError(Exception):
     """A file of problems cannot be read; str() says where and why."""
@@ -36,49 +50,69 @@ class Problem:
     tags: tuple[str, ...] = ()
 
 
-def read(path: Path) -> Iterator[Problem]:
+def read(path: Path, unreadable: list[ProblemError] | None = None) -> Iterator[Problem]:
     """The problems of a JSONL file, of a Lean file, or of all Lean files of a folder (one problem each), in order.
 
-    Raises ProblemError, OSError.
+    In a folder, what lies below a folder `Test`, `Valid` or the like belongs to that split. With `unreadable`, rows and
+    files that cannot be read are appended there, and the rest is read. Raises ProblemError, OSError.
     """
+    for found in _found(path):
+        if isinstance(found, Problem):
+            yield found
+        elif unreadable is None:
+            raise found
+        else:
+            unreadable.append(found)
+
+
+def _found(path: Path) -> Iterator[Problem | ProblemError]:
     if path.is_dir():
-        files = sorted(path.rglob("*.lean"))
+        files = [file for file in sorted(path.rglob("*.lean")) if not _only_imports(file)]
         if not files:
             raise ProblemError(f"{path}: it has no Lean files")
         for file in files:
-            yield _lean(file)
+            above = (path.absolute().name, *file.relative_to(path).parts[:-1])
+            yield _lean(file, next((name.lower() for name in reversed(above) if name.lower() in _SPLITS), ""))
     elif path.suffix == ".lean":
         yield _lean(path)
     else:
-        yield from _jsonl(path)
+        with path.open("rb") as lines:
+            for number, line in enumerate(lines, start=1):
+                if line.strip():
+                    yield _line(line, f"{path}:{number}")
 
 
-def _lean(path: Path) -> Problem:
+def _only_imports(path: Path) -> bool:
+    """Whether a file just gathers others, as the root of a library does."""
+    lines = [line for line in path.read_bytes().splitlines() if line.strip()]
+    return bool(lines) and all(line.startswith(b"import ") for line in lines)
+
+
+def _lean(path: Path, split: str = "") -> Problem | ProblemError:
     try:
         theorem = read_theorem(path.read_text("utf-8"), source=str(path))
     except SourceError as error:
-        raise ProblemError(str(error)) from None
+        return ProblemError(_placed(str(error), str(path)))
     except UnicodeDecodeError as error:
-        raise ProblemError(f"{path}: not UTF-8 at byte {error.start}") from None
-    return Problem(path.stem, theorem)
+        return ProblemError(f"{path}: not UTF-8 at byte {error.start}")
+    return Problem(path.stem, theorem, split, _named(path.stem))
 
 
-def _jsonl(path: Path) -> Iterator[Problem]:
-    with path.open("rb") as lines:
-        for number, line in enumerate(lines, start=1):
-            if not line.strip():
-                continue
-            place = f"{path}:{number}"
-            try:
-                row = json.loads(line)
-            except ValueError as error:
-                raise ProblemError(f"{place}: not JSON: {error}") from None
-            if not isinstance(row, dict):
-                raise ProblemError(f"{place}: not a JSON object")
-            try:
-                yield _row(row, place)
-            except SourceError as error:
-                raise ProblemError(str(error)) from None
+def _line(line: bytes, place: str) -> Problem | ProblemError:
+    try:
+        row = json.loads(line)
+    except ValueError as error:
+        return ProblemError(f"{place}: not JSON: {error}")
+    if not isinstance(row, dict):
+        return ProblemError(f"{place}: not a JSON object")
+    try:
+        return _row(row, place)
+    except (SourceError, ProblemError) as error:
+        return ProblemError(_placed(str(error), place))
+
+
+def _placed(message: str, place: str) -> str:
+    return message if message.startswith(place) else f"{place}: {message}"
 
 
 def _row(row: Mapping[str, Any], place: str) -> Problem:
@@ -89,7 +123,8 @@ def _row(row: Mapping[str, Any], place: str) -> Problem:
     if informal and not informal.lstrip().startswith("/-"):
         informal = f"/-- {informal.strip().replace('-/', '- /')} -/\n"
     theorem = read_theorem(_field(row, ("header",)) + informal + statement, source=place)
-    return Problem(_field(row, _NAME) or theorem.name, theorem, _field(row, ("split",)), tuple(_tags(row)))
+    name = _field(row, _NAME) or theorem.name
+    return Problem(name, theorem, _field(row, ("split",)), tuple(_tags(row)) or _named(name))
 
 
 def _tags(row: Mapping[str, Any]) -> Iterator[str]:
@@ -97,7 +132,11 @@ def _tags(row: Mapping[str, Any]) -> Iterator[str]:
         value = row.get(key)
         for tag in value if isinstance(value, list) else [value]:
             if tag:
-                yield str(tag)
+                yield str(tag).removesuffix(".lean")  # ProofNet's copies name the file of the book
+
+
+def _named(name: str) -> tuple[str, ...]:
+    return next((tags for prefix, tags in _NAMED.items() if name.startswith(prefix)), ())
 
 
 def _field(row: Mapping[str, Any], names: tuple[str, ...]) -> str:

@@ -61,13 +61,16 @@ def read_theorem(text: str, name: str = "", source: str = "") -> Theorem:
 
 def _commands(code: Sequence[Token]) -> list[_Command]:
     """Whatever looks like a command and begins at the left margin."""
-    starts = []
+    starts: list[tuple[int, int]] = []
     k = 0
     while k < len(code):
         token = code[k]
         if token.breaks and token.column == 0 and token.depth == 0 and begins(code, k):
             after = keyword(code, k)
-            starts.append((k, after))
+            if starts and code[k - 1].text == "in" and code[starts[-1][1]].text in _HEADER:
+                starts[-1] = starts[-1][0], after  # `open … in theorem …` is one command
+            else:
+                starts.append((k, after))
             k = after
         k += 1
     ends = [*(start for start, _ in starts[1:]), len(code)]

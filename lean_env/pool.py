@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import copy
 import hashlib
 import os
 from collections import OrderedDict
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from lean_env.ray_workers import Cluster
 
 T = TypeVar("T")
-_CACHED = 100_000  # verdicts
+_CACHED = 10_000  # verdicts: the same proof comes again while its theorem is at hand
 # Reasons that would come out the same another time; the others depend on the machine's mood.
 _LASTING = frozenset(Reason) - {Reason.TIMEOUT, Reason.MEMORY, Reason.CRASH, Reason.UNCONFIRMED}
 
@@ -81,6 +82,12 @@ class LeanPool:
     async def start(self) -> None:
         """Start every worker's process now instead of at its first use."""
         await asyncio.gather(*(self._provers.run((), lambda w: w.start()) for _ in self._provers.workers))
+
+    def share(self, size: int) -> LeanPool:
+        """The same workers, for a caller who keeps no more than `size` of them busy (as far as it looks at `size`)."""
+        part = copy.copy(self)
+        part.size = size
+        return part
 
     @property
     def pids(self) -> list[int]:

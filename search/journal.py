@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import re
 from pathlib import Path
-from typing import Any, Self, TextIO
+from typing import Any, Self
 
 from data import Theorem
+from data.lines import Lines, LinesError, read_lines
 
 
 class JournalError(Exception):
@@ -22,14 +22,15 @@ class Journal:
     def __init__(self, path: Path, identity: dict[str, Any]) -> None:
         """Open or begin. Raises JournalError if the file is another search's, OSError if it is of no use."""
         self.path = path
-        self.rows: list[dict[str, Any]] = []
-        whole = 0
-        if path.exists():
-            whole = self._read(path, identity)
-        self._file: TextIO = path.open("r+" if path.exists() else "w", encoding="utf-8")
-        self._file.truncate(whole)  # a line that the kill cut short
-        self._file.seek(whole)
-        if not whole:
+        try:
+            rows = list(read_lines(path))
+        except LinesError as error:
+            raise JournalError(str(error)) from None
+        if rows and rows[0] != identity:
+            raise JournalError(f"{path} is not the journal of this search")
+        self._lines = Lines(path)
+        self.rows: list[dict[str, Any]] = rows[1:]
+        if not rows:
             self.append(identity)
 
     @classmethod
@@ -42,29 +43,9 @@ class Journal:
         readable = re.sub(r"[^\w.-]", "_", theorem.name)[:60]
         return cls(folder / f"{readable}-{digest[:12]}.jsonl", identity)
 
-    def _read(self, path: Path, identity: dict[str, Any]) -> int:
-        """Take over the whole lines of a file; how many bytes they are."""
-        whole = 0
-        for number, line in enumerate(path.read_bytes().splitlines(keepends=True)):
-            try:
-                row = json.loads(line) if line.endswith(b"\n") else None
-            except ValueError:
-                row = None
-            if row is None:
-                break
-            if number == 0:
-                if row != identity:
-                    raise JournalError(f"{path} is not the journal of this search")
-            else:
-                self.rows.append(row)
-            whole += len(line)
-        return whole
-
     def append(self, row: dict[str, Any]) -> None:
         """Write a line; it is on the disk when this returns."""
-        self._file.write(json.dumps(row) + "\n")
-        self._file.flush()
-        os.fsync(self._file.fileno())
+        self._lines.append([row])
 
     def close(self) -> None:
-        self._file.close()
+        self._lines.close()

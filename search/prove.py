@@ -10,8 +10,8 @@ from enum import StrEnum
 from data import LeanFile, Place
 from lean_env import Claim, Lean, LeanPool, Verdict
 from search.budget import Budget
+from search.minimise import minimised, shortened
 from search.searcher import Searcher, SearchResult
-from search.shorten import shortened
 
 
 class Status(StrEnum):
@@ -56,11 +56,17 @@ class Outcome:
 
 
 async def prove_file(
-    pool: LeanPool, file: LeanFile, searcher: Searcher, budget: Budget, names: Collection[str] = ()
+    pool: LeanPool,
+    file: LeanFile,
+    searcher: Searcher,
+    budget: Budget,
+    names: Collection[str] = (),
+    minimise: float = 0.0,
 ) -> AsyncIterator[Outcome]:
     """Prove the open theorems of a file and check the others, in order; `budget` holds for each theorem.
 
-    `names`: only these; all others are taken as they stand.
+    `names`: only these; all others are taken as they stand. `minimise`: seconds for making each found proof shorter;
+    without it, only each `first | …` in it gives way to what was needed.
     """
     proofs: dict[str, str] = {}
     for place in file.places:
@@ -77,7 +83,13 @@ async def prove_file(
             yield Outcome(place, Status.UNPROVED, result=result)
             continue
         try:
-            result.proof = await shortened(pool, theorem, result.proof)
+            if minimise:
+                shorter = await minimised(pool, theorem, result.proof, minimise)
+                verdict = await pool.judge(theorem.claim(shorter))  # it may rest on other axioms
+                if verdict.proved:
+                    result.proof, result.verdict = shorter, verdict
+            else:
+                result.proof = await shortened(pool, theorem, result.proof)
         except asyncio.CancelledError:  # the proof is found, and must not be lost
             yield Outcome(place, Status.PROVED, theorem.claim(result.proof), result, result.verdict)
             raise

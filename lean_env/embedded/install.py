@@ -130,7 +130,7 @@ def install(progress: Progress | None = None, force: bool = False, source: Path 
     report = progress or (lambda stage, fraction: None)
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with _lock(folder, report):
+        with locked(folder / "install.lock", report):
             if not force and (found := find()):  # made while we waited
                 return found
             return _install(folder, report, source)
@@ -202,6 +202,18 @@ def fetch(folder: Path, progress: Progress | None = None) -> Path:
     return folder / _TARBALL
 
 
+@contextlib.contextmanager
+def locked(file: Path, report: Progress) -> Iterator[None]:
+    """Hold a lock file, which the system frees when the process ends, however it ends. Reports "wait" if it must."""
+    with file.open("a") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            report("wait", 0.0)
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
 def _install(folder: Path, report: Progress, source: Path | None) -> Installation:
     """Build the installation in `folder`, whose lock is held."""
     prefix = f"{_NAME}.partial-"
@@ -232,18 +244,6 @@ def _install(folder: Path, report: Progress, source: Path | None) -> Installatio
         return Installation(target)
     finally:
         shutil.rmtree(work, ignore_errors=True)
-
-
-@contextlib.contextmanager
-def _lock(folder: Path, report: Progress) -> Iterator[None]:
-    """Hold the folder's lock, which the system frees when the process ends, however it ends."""
-    with (folder / "install.lock").open("a") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            report("wait", 0.0)
-            fcntl.flock(file, fcntl.LOCK_EX)
-        yield
 
 
 def _verify(file: IO[bytes], path: Path, report: Progress) -> None:

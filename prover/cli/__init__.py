@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from prover.cli import lean
+from prover.cli import data, eval, lean
 from prover.cli.check import check
 from prover.cli.common import guarded
 from prover.cli.doctor import doctor
@@ -23,6 +23,8 @@ app.command("check")(check)
 app.command("serve", context_settings={"allow_extra_args": True, "ignore_unknown_options": False})(serve)
 app.command("doctor")(doctor)
 app.add_typer(lean.app, name="lean")
+app.add_typer(data.app, name="data")
+app.add_typer(eval.app, name="eval")
 
 
 def main() -> None:

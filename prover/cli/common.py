@@ -100,11 +100,11 @@ def installed_lean() -> Lean:
     return embedded()
 
 
-def lean_pool(lean: Lean, workers: int | None, ray: str | None) -> LeanPool:
+def lean_pool(lean: Lean, workers: int | None, ray: str | None, cache: bool = False) -> LeanPool:
     """A pool on this machine or, if `ray` is given, on Ray: "local" or a cluster's address."""
     if ray is None:
-        return LeanPool(lean, workers=workers)
-    return LeanPool(workers=workers, backend="ray", address=None if ray == "local" else ray)
+        return LeanPool(lean, workers=workers, cache=cache)
+    return LeanPool(workers=workers, cache=cache, backend="ray", address=None if ray == "local" else ray)
 
 
 def with_bar(work: Callable[[Callable[[str, float], None]], object]) -> None:

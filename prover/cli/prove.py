@@ -46,6 +46,8 @@ _MARK = {
     Status.UNPROVED: "[yellow]unproved[/yellow]",
 }
 
+_MINIMISE = 60.0  # seconds for each proof
+
 
 def prove(
     file: Annotated[
@@ -76,6 +78,14 @@ def prove(
     trace: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Write what the search did: open DIR/index.html in a browser.")
     ] = None,
+    minimise: Annotated[
+        bool,
+        typer.Option(
+            "--minimise",
+            help="Make found proofs shorter as far as Lean accepts it: steps dropped, automation in place of long "
+            f"blocks. Takes up to {_MINIMISE:g} s more for each theorem.",
+        ),
+    ] = False,
     checkpoints: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Keep tree searches there; a killed run, started again, goes on.")
     ] = None,
@@ -92,7 +102,7 @@ def prove(
         raise Stop(f"{output}: there is no folder {output.parent}", Exit.INPUT)
     text = statement if statement is not None else read_text(file)
     replacement = None if header is None else HEADERS.get(header) or read_text(Path(header))
-    options = _Options(writer, search, seed, timeout, workers, ray, output, trace, checkpoints, as_json)
+    options = _Options(writer, search, seed, timeout, workers, ray, output, trace, minimise, checkpoints, as_json)
     session = _Session(options)
     try:
         for folder in (trace, checkpoints):
@@ -126,6 +136,7 @@ class _Options:
     ray: str | None
     output: Path | None
     trace: Path | None
+    minimise: bool
     checkpoints: Path | None
     as_json: bool
 
@@ -187,7 +198,8 @@ class _Session:
                 journals=options.checkpoints,
                 progress=lambda meter: line.show(len(self.outcomes), total, meter),
             )
-            async for outcome in prove_file(pool, file, search, Budget(seconds=options.timeout), names):
+            minimise = _MINIMISE if options.minimise else 0.0
+            async for outcome in prove_file(pool, file, search, Budget(seconds=options.timeout), names, minimise):
                 self.outcomes.append(outcome)
                 if not options.as_json:  # a program gets only what has been confirmed
                     with line.hidden():

@@ -124,3 +124,7 @@ class Policy(Protocol):
     def learn(self, sample: Sample, proved: bool) -> None:
         """What Lean said of a sample. A policy may order its later proposals by it."""
         ...
+
+    def fresh(self) -> Policy:
+        """The same policy as if it had learnt nothing: where no theorem may profit from another one's proof."""
+        ...

@@ -53,6 +53,9 @@ class ModelPolicy:
     def learn(self, sample: Sample, proved: bool) -> None:
         """A served model learns by training only."""
 
+    def fresh(self) -> ModelPolicy:
+        return self
+
     def _read(self, prompt: Prompt, answer: Answer) -> Sample:
         proof, failure = "", answer.failure
         if not failure:

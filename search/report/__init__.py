@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 from search.report import network, page, store
+from search.report.document import put
 from search.report.network import graph
 from search.report.store import read
 from search.trace import Trace
@@ -26,14 +26,7 @@ def write(trace: Trace, folder: Path) -> list[Path]:
         folder / f"{base}.graphml": network.dumps(trace),
     }
     for path, content in files.items():
-        _put(path, content)
+        put(path, content)
     index = folder / "index.html"
-    _put(index, page.index(store.heads(folder)))
+    put(index, page.index(store.heads(folder)))
     return [*files, index]
-
-
-def _put(path: Path, content: bytes) -> None:
-    """So that nobody ever reads half a file."""
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
-    draft.write_bytes(content)
-    draft.replace(path)

@@ -1,36 +1,9 @@
-"use strict";
 // The page of one search. The data is a Trace (search/trace.py); its texts only ever become text nodes.
 
 const trace = JSON.parse(byId("trace").textContent);
 const { nodes, attempts } = trace;
 
-function byId(id) {
-  return document.getElementById(id);
-}
-
-function make(tag, className, ...content) {
-  const element = document.createElement(tag);
-  if (className) element.className = className;
-  element.append(...content);
-  return element;
-}
-
-function button(text, className, action) {
-  const element = make("button", className, text);
-  element.type = "button";
-  element.addEventListener("click", action);
-  return element;
-}
-
-const number = (n) => n.toLocaleString("en");
-const several = (n, one) => `${number(n)} ${one}${n === 1 ? "" : "s"}`;
 const score = (value) => (value === null ? "–" : value.toFixed(2));
-
-function duration(seconds) {
-  if (seconds < 100) return `${seconds.toFixed(seconds < 10 ? 1 : 0)} s`;
-  const minutes = Math.round(seconds / 60);
-  return minutes < 100 ? `${minutes} min` : `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
-}
 
 // ---- What follows from the data ----
 
@@ -50,9 +23,6 @@ attempts.forEach((attempt, a) => tried[attempt.node].push(a));
 const order = (a, b) => onProof.has(b) - onProof.has(a) || nodes[b].visits - nodes[a].visits || a - b;
 children.forEach((list) => list.sort(order));
 const mostVisits = nodes.reduce((most, node) => Math.max(most, node.visits), 0); // 0: a search that does not count them
-
-const TONES = { proved: "good", error: "bad", timeout: "slow", memory: "slow", crash: "slow" };
-const tone = (outcome) => TONES[outcome] ?? "other";
 
 function counts(list) {
   const found = new Map();
@@ -406,21 +376,6 @@ function highlight() {
 }
 
 // ---- The head of the page ----
-
-async function copy(text, source) {
-  try {
-    await navigator.clipboard.writeText(text);
-  } catch {
-    const area = make("textarea", "unseen");
-    area.value = text;
-    document.body.append(area);
-    area.select();
-    document.execCommand("copy"); // where a page from a file may not use the clipboard
-    area.remove();
-  }
-  source.textContent = "Copied";
-  setTimeout(() => (source.textContent = "Copy"), 1500);
-}
 
 function showHead() {
   const proved = trace.proof !== null;

@@ -68,6 +68,55 @@ def test_a_folder_of_lean_files(tmp_path: Path) -> None:
     assert first.theorem.informal == "Find it."
 
 
+def test_a_folder_tells_the_split_and_files_that_gather_others_are_no_problems(tmp_path: Path) -> None:
+    for name in ("Test/imo_1.lean", "Valid/deep/amc12a_2.lean", "c.lean"):
+        (tmp_path / "Mini" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "Mini" / name).write_text(STATEMENT + " := by sorry")
+    (tmp_path / "Mini" / "Test.lean").write_text("import Mini.Test.imo_1\n")
+    assert [(p.name, p.split) for p in read(tmp_path / "Mini")] == [
+        ("imo_1", "test"),
+        ("amc12a_2", "valid"),
+        ("c", ""),
+    ]
+    assert [p.split for p in read(tmp_path / "Mini" / "Valid")] == ["valid"]
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(ProblemError, match="it has no Lean files"):
+        list(read(tmp_path / "empty"))
+
+
+@pytest.mark.parametrize(
+    ("name", "tags"),
+    [
+        ("mathd_algebra_1", ("mathd", "algebra")),
+        ("mathd_numbertheory_1", ("mathd", "number theory")),
+        ("numbertheory_x", ("number theory",)),
+        ("algebra_x", ("algebra",)),
+        ("induction_x", ("induction",)),
+        ("amc12a_2000_p1", ("amc",)),
+        ("aimeII_2000_p1", ("aime",)),
+        ("imosl_2000_p1", ("imo",)),
+        ("exercise_1", ()),
+    ],
+)
+def test_names_of_minif2f_are_tags_where_a_row_has_none(tmp_path: Path, name: str, tags: tuple[str, ...]) -> None:
+    row = {"name": name, "formal_statement": STATEMENT + " := by"}
+    bare, tagged = rows(tmp_path, row, row | {"source": "Artin.lean"})
+    assert bare.tags == tags
+    assert tagged.tags == ("Artin",)
+
+
+def test_what_cannot_be_read_is_told_and_the_rest_is_read(tmp_path: Path) -> None:
+    file = tmp_path / "p.jsonl"
+    good = json.dumps({"name": "a", "formal_statement": STATEMENT + " := by"})
+    cut = json.dumps({"name": "b", "formal_statement": "theorem b : let x := sorry"})
+    file.write_text(f"{good}\n{cut}\nx\n{good}\n")
+    unreadable: list[ProblemError] = []
+    assert len(list(read(file, unreadable))) == 2
+    assert [str(error).partition(": ")[0] for error in unreadable] == [f"{file}:2", f"{file}:3"]
+    with pytest.raises(ProblemError, match="2: b: the statement has no `:=`"):
+        list(read(file))
+
+
 @pytest.mark.parametrize(
     ("text", "statement"),
     [
@@ -118,3 +167,10 @@ def test_what_is_no_problem_is_said(tmp_path: Path, line: str, said: str) -> Non
     file.write_text(line + "\n")
     with pytest.raises(ProblemError, match=said):
         list(read(file))
+
+
+def test_open_in_belongs_to_the_theorem() -> None:
+    statement = "open Nat in\nset_option maxRecDepth 900 in\ntheorem t (n : ℕ) : n = n"
+    theorem = read_theorem(f"import Mathlib\n\ndef two := 2\n\n{statement} := by sorry\n")
+    assert theorem.statement == statement
+    assert [piece.strip() for piece in theorem.preamble] == ["def two := 2"]

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import io
-import os
 import re
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import networkx as nx
@@ -20,7 +18,7 @@ from selenium.webdriver import ActionChains
 from search import report
 from search.report import network, store
 from search.trace import Attempt, Node, Trace
-from tests.search.browser import CHROMIUM, DRIVER, Browser
+from tests.browser import Browser, running
 
 HOSTILE = """</script><script>owned=1</script><img src=x onerror="owned=1">'"&amp;<!--${1}`\\"""
 NAMES = [
@@ -170,14 +168,7 @@ def test_networkx_is_only_imported_where_it_is_needed() -> None:
 # ---- the page ----
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    if not (CHROMIUM and DRIVER):
-        message = "no chromium and chromedriver on the PATH (Debian: apt-get install chromium chromium-driver)"
-        (pytest.fail if os.environ.get("CI") else pytest.skip)(message)
-    running = Browser()
-    yield running
-    running.quit()
+browser = pytest.fixture(running, scope="module")
 
 
 @pytest.fixture(scope="module")

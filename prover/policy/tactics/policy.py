@@ -36,6 +36,9 @@ class TacticsPolicy:
         if proved:
             self._ranking.succeeded(sample.family)
 
+    def fresh(self) -> TacticsPolicy:
+        return TacticsPolicy()
+
     def _order(self, prompt: Prompt, params: Params) -> list[Proposal]:
         key = (prompt.goal, replace(params, start=0))
         if key not in self._orders:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import pytest
 from selenium import webdriver
 from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
@@ -71,3 +74,13 @@ class Browser:
     def wait(self, condition: str, seconds: float = 10) -> None:
         """Until the JavaScript expression holds."""
         WebDriverWait(self.driver, seconds, 0.02).until(lambda driver: driver.execute_script(f"return {condition}"))
+
+
+def running() -> Iterator[Browser]:
+    """For a fixture: one browser for the tests of a module."""
+    if not (CHROMIUM and DRIVER):
+        message = "no chromium and chromedriver on the PATH (Debian: apt-get install chromium chromium-driver)"
+        (pytest.fail if os.environ.get("CI") else pytest.skip)(message)
+    browser = Browser()
+    yield browser
+    browser.quit()

@@ -1,0 +1,61 @@
+"""Files of JSON lines that grow: what was written is on the disk, and what a kill cut short is cut off."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+_BLOCK = 1 << 16
+
+
+class LinesError(Exception):
+    """A line that is not the last one is damaged; str() says which."""
+
+
+class Lines:
+    """A file that is only ever appended to. A last line without its end, which a kill left, is removed on opening."""
+
+    def __init__(self, path: Path) -> None:
+        """Open or begin. Raises OSError."""
+        self._file = path.open("ab+")
+        self._file.truncate(_whole(path))
+
+    def append(self, rows: Iterable[Any]) -> None:
+        """Write a line for each; they are on the disk when this returns."""
+        self._file.write(b"".join(json.dumps(row).encode("ascii") + b"\n" for row in rows))
+        self._file.flush()
+        os.fsync(self._file.fileno())
+
+    def close(self) -> None:
+        self._file.close()
+
+
+def read_lines(path: Path) -> Iterator[Any]:
+    """What the whole lines of a file hold, one at a time; nothing if there is no file. Raises LinesError, OSError."""
+    if not path.exists():
+        return
+    with path.open("rb") as file:
+        for number, line in enumerate(file, start=1):
+            if not line.endswith(b"\n"):
+                return
+            try:
+                yield json.loads(line)
+            except ValueError:
+                raise LinesError(f"{path}:{number}: damaged: not JSON") from None
+
+
+def _whole(path: Path) -> int:
+    """Bytes up to the end of the last whole line."""
+    with path.open("rb") as file:
+        end = file.seek(0, os.SEEK_END)
+        while end > 0:
+            start = max(0, end - _BLOCK)
+            file.seek(start)
+            found = file.read(end - start).rfind(b"\n")
+            if found >= 0:
+                return start + found + 1
+            end = start
+    return 0

@@ -1,0 +1,31 @@
+"""Work on many things, some at a time."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
+from typing import TypeVar
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+
+async def in_order(work: Callable[[T], Awaitable[R]], items: Iterable[T], at_once: int) -> AsyncGenerator[R]:
+    """What the work on each item comes to, in their order; no more than `at_once` items are worked on or wait."""
+
+    async def one(item: T) -> R:
+        return await work(item)
+
+    running: deque[asyncio.Task[R]] = deque()
+    try:
+        for item in items:
+            running.append(asyncio.create_task(one(item)))
+            if len(running) >= at_once:
+                yield await running.popleft()
+        while running:
+            yield await running.popleft()
+    finally:
+        for task in running:
+            task.cancel()
+        await asyncio.gather(*running, return_exceptions=True)

@@ -1,0 +1,101 @@
+"""What a run is told: which problems, who writes the proofs, how they are searched for, and with what budget."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from search import Budget
+from search.searches import SEARCHES
+
+SINGLE = "single"
+"""No search: every attempt is one whole proof of the policy's, judged. That is what pass@k of the papers counts."""
+
+
+class ConfigError(Exception):
+    """A configuration that cannot be used; str() says where and why."""
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class PolicyConfig(_Part):
+    """What writes the proofs (see prover.policy.opened)."""
+
+    name: str = "tactics"
+    model: str = ""
+    base_url: str = ""
+    family: str = ""
+    max_tokens: int | None = Field(default=None, ge=1)
+
+
+class BudgetConfig(_Part):
+    """What one attempt may spend, with one Lean worker (see search.Budget). In `single`: seconds for the check."""
+
+    samples: int | None = Field(default=None, ge=0)
+    checks: int | None = Field(default=None, ge=0)
+    tokens: int | None = Field(default=None, ge=0)
+    seconds: float | None = Field(default=60.0, gt=0)
+
+    def budget(self) -> Budget:
+        return Budget(self.samples, self.checks, self.tokens, self.seconds)
+
+
+class RunConfig(_Part):
+    """A run. What it finds follows from all fields but the last two, which only say where Lean runs.
+
+    problems: a benchmark's name, or a path (see data.problems). split: only problems of it. limit: only so many, from
+    the first on. attempts: for each problem; n of pass@k. seed: attempt number k has the seed `seed + k`; with search
+    `single` it is sample number k of `seed`. workers: Lean processes. ray: a cluster's address, or "local".
+    """
+
+    problems: str
+    split: str = ""
+    limit: int | None = Field(default=None, ge=1)
+    policy: PolicyConfig = PolicyConfig()
+    search: str = SINGLE
+    attempts: int = Field(default=1, ge=1)
+    budget: BudgetConfig = BudgetConfig()
+    seed: int = Field(default=0, ge=0)
+    workers: int | None = Field(default=None, ge=1)
+    ray: str | None = None
+
+    @model_validator(mode="after")
+    def _fits(self) -> RunConfig:
+        if self.search not in (SINGLE, *SEARCHES):
+            raise ValueError(f"no search is called {self.search!r}; there are: {', '.join((SINGLE, *SEARCHES))}")
+        if self.search == SINGLE and (self.budget.samples or self.budget.checks or self.budget.tokens):
+            raise ValueError(f"search {SINGLE} has one sample and one check an attempt; only budget.seconds can be set")
+        return self
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """All that the results follow from but the problems and the policy themselves, as JSON; a run may get more
+        attempts later."""
+        return self.model_dump(mode="json", exclude={"problems", "policy", "attempts", "workers", "ray"}) | {
+            "max_tokens": self.policy.max_tokens
+        }
+
+
+def read_config(path: Path) -> dict[str, Any]:
+    """The fields in a YAML file, not yet looked at. Raises ConfigError, OSError."""
+    try:
+        fields = yaml.safe_load(path.read_bytes())
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: not YAML: {' '.join(str(error).split())}") from None
+    if not isinstance(fields, dict):
+        raise ConfigError(f"{path}: not a configuration: it has no fields")
+    return fields
+
+
+def run_config(fields: dict[str, Any], source: str = "the options") -> RunConfig:
+    """The run that some fields describe. Raises ConfigError, with a line for each field that is wrong."""
+    try:
+        return RunConfig.model_validate(fields)
+    except ValidationError as error:
+        lines = [f"  {'.'.join(map(str, e['loc'])) or 'together'}: {e['msg']}" for e in error.errors()]
+        raise ConfigError("\n".join([f"{source}:", *lines])) from None

@@ -1,0 +1,149 @@
+"""A run's folder: `run.json` (what it is), `problems.jsonl`, `attempts.jsonl`, `run.log`; the last three only grow."""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import json
+from collections.abc import AsyncGenerator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from data.lines import Lines, LinesError, read_lines
+from eval.attempts import Attempt, Entry
+
+
+class RunError(Exception):
+    """A folder that cannot be used as a run's; str() says why."""
+
+
+class RunFolder:
+    """The files of a run, finished or not. Reading needs nothing but them."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    @property
+    def head(self) -> dict[str, Any]:
+        """What the run is: `config`, `identity` (all that its results follow from), `problems` (how many), `versions`,
+        `started`.
+
+        Raises RunError.
+        """
+        try:
+            head = json.loads((self.path / "run.json").read_bytes())
+            return dict(head)
+        except OSError:
+            raise RunError(f"{self.path}: there is no run") from None
+        except (ValueError, TypeError):
+            raise RunError(f"{self.path / 'run.json'}: damaged: not JSON") from None
+
+    def entries(self) -> Iterator[Entry]:
+        """The problems, in the benchmark's order; some of them, while the run has not seen all. Raises RunError."""
+        yield from self._read("problems.jsonl", Entry.from_json)
+
+    def attempts(self) -> Iterator[Attempt]:
+        """The attempts that have come to an end, in that order. Raises RunError."""
+        yield from self._read("attempts.jsonl", Attempt.from_json)
+
+    def minimised(self) -> dict[str, str]:
+        """Shorter proofs than those that were found, by problem. Raises RunError."""
+        return dict(self._read("minimised.jsonl", lambda row: (row["problem"], row["proof"])))
+
+    def _read(self, name: str, parse: Any) -> Iterator[Any]:
+        number = 0
+        try:
+            for row in read_lines(self.path / name):
+                number += 1
+                yield parse(row)
+        except (LinesError, OSError) as error:
+            raise RunError(str(error)) from None
+        except (TypeError, KeyError, ValueError):
+            raise RunError(f"{self.path / name}:{number}: damaged: not what a run writes") from None
+
+    @contextmanager
+    def locked(self, head: dict[str, Any]) -> Iterator[None]:
+        """Begin the run, or go on with it, perhaps with more attempts, as the only process.
+
+        Raises RunError if it is another run, or under way.
+        """
+        self.path.mkdir(parents=True, exist_ok=True)
+        with (self.path / "run.lock").open("a") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)  # the system frees it, however this process ends
+            except BlockingIOError:
+                raise RunError(f"{self.path}: another process is at work on this run") from None
+            if (self.path / "run.json").exists():
+                before = self.head
+                _compare(self.path, before["identity"], head["identity"])
+                if head["config"]["attempts"] > before["config"]["attempts"]:
+                    self._put(before | {"config": head["config"]})
+                self.log("goes on")
+            else:
+                self._put(head)
+                self.log("begins")
+            yield
+
+    def _put(self, head: dict[str, Any]) -> None:
+        draft = self.path / ".run.json"
+        draft.write_text(json.dumps(head, indent=1) + "\n", "utf-8")
+        draft.replace(self.path / "run.json")
+
+    @asynccontextmanager
+    async def writing(self, name: str) -> AsyncGenerator[Writer]:
+        """To write to one of the files; at the end of the block everything is on the disk."""
+        writer = Writer(Lines(self.path / name))
+        try:
+            yield writer
+        finally:
+            await writer.close()
+
+    def log(self, text: str) -> None:
+        """A line, with the time, for people."""
+        with (self.path / "run.log").open("a", encoding="utf-8") as log:
+            log.write(f"{now()} {text}\n")
+
+
+class Writer:
+    """Writes lines from many tasks: those that come while the disk is busy share its next turn."""
+
+    def __init__(self, lines: Lines) -> None:
+        self._lines = lines
+        self._rows: list[dict[str, Any]] = []  # for the next turn
+        self._turn: asyncio.Task[None] | None = None
+
+    async def write(self, row: dict[str, Any]) -> None:
+        """Returns when the line is on the disk. Raises OSError."""
+        self._rows.append(row)
+        if len(self._rows) == 1:
+            self._turn = asyncio.create_task(self._write(self._turn))
+        assert self._turn is not None
+        await asyncio.shield(self._turn)  # whoever gives up waiting must not take the others' lines along
+
+    async def _write(self, before: asyncio.Task[None] | None) -> None:
+        if before is not None:
+            await before
+        rows, self._rows = self._rows, []
+        await asyncio.to_thread(self._lines.append, rows)
+
+    async def close(self) -> None:
+        try:
+            if self._turn is not None:
+                await self._turn
+        finally:
+            self._lines.close()
+
+
+def now() -> str:
+    """The time as in ISO 8601, in UTC, to the second."""
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _compare(path: Path, have: dict[str, Any], asked: dict[str, Any]) -> None:
+    """Raise RunError for a run that is not the one that is asked for."""
+    differing = [key for key in sorted({*have, *asked}) if have.get(key) != asked.get(key)]
+    if differing:
+        lines = [f"  {key}: there {json.dumps(have.get(key))}, now {json.dumps(asked.get(key))}" for key in differing]
+        raise RunError("\n".join([f"{path} is another run; give this one a folder of its own:", *lines]))

@@ -1,0 +1,82 @@
+"""What can be done with a run's proofs from its files alone: to check them all again, and to make them shorter."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing
+from dataclasses import dataclass
+
+from data.tasks import in_order
+from eval.attempts import Entry
+from eval.folder import RunFolder
+from lean_env import LeanPool, Verdict
+from search.minimise import minimised
+
+_AHEAD = 2  # proofs that wait for each worker
+_SECONDS = 120.0  # for one check: what was proved on a quick machine must hold on a slow one
+
+
+@dataclass(frozen=True)
+class Proof:
+    """A proof of a run: of the attempt with this number, or the shorter one (`number` None)."""
+
+    entry: Entry
+    number: int | None
+    text: str
+
+
+def proofs(folder: RunFolder) -> list[Proof]:
+    """Every proof in the files, each text once a problem, in the problems' order. Raises RunError."""
+    found: dict[str, dict[str, int | None]] = {}
+    for attempt in folder.attempts():
+        if attempt.proved:
+            found.setdefault(attempt.problem, {}).setdefault(attempt.text, attempt.number)
+    for name, text in folder.minimised().items():
+        found.setdefault(name, {}).setdefault(text, None)
+    entries = (entry for entry in folder.entries() if entry.name in found)
+    return [Proof(entry, number, text) for entry in entries for text, number in found[entry.name].items()]
+
+
+async def recheck(pool: LeanPool, every: list[Proof]) -> AsyncGenerator[tuple[Proof, Verdict]]:
+    """Judge proofs again, by a pool that may be another Lean's."""
+
+    async def judge(proof: Proof) -> tuple[Proof, Verdict]:
+        return proof, await pool.judge(proof.entry.theorem.claim(proof.text), _SECONDS)
+
+    async with aclosing(in_order(judge, every, _AHEAD * pool.size)) as judged:
+        async for item in judged:
+            yield item
+
+
+async def minimise(
+    folder: RunFolder, pool: LeanPool, seconds: float, progress: Callable[[int, int], None]
+) -> tuple[int, int]:
+    """Shorten the first proof of each problem, for so many seconds at most; what is on record is not done again.
+
+    Lines of those proofs before, and after. Raises RunError, OSError.
+    """
+    first: dict[str, Proof] = {}
+    for proof in proofs(folder):
+        before = first.get(proof.entry.name)
+        if proof.number is not None and (before is None or proof.number < (before.number or 0)):
+            first[proof.entry.name] = proof
+    done = folder.minimised()
+    todo = [proof for name, proof in first.items() if name not in done]
+    progress(len(done), len(first))
+
+    async def work(proof: Proof) -> tuple[str, str]:
+        return proof.entry.name, await minimised(pool, proof.entry.theorem, proof.text, seconds)
+
+    async with (
+        folder.writing("minimised.jsonl") as writer,
+        aclosing(in_order(work, todo, pool.size)) as shorter,
+    ):
+        async for name, text in shorter:
+            await writer.write({"problem": name, "proof": text})
+            done[name] = text
+            progress(len(done), len(first))
+    return sum(_lines(p.text) for p in first.values()), sum(map(_lines, done.values()))
+
+
+def _lines(proof: str) -> int:
+    return len(proof.strip().splitlines())

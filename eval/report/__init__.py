@@ -1,0 +1,27 @@
+"""What evaluation runs leave for people: a page to look at, the same figures as Markdown, and their data as JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from eval.report import markdown, page, store
+from search.report.document import put
+
+
+def write(report: Mapping[str, Any], folder: Path) -> list[Path]:
+    """Write `report.html`, `report.md` and `report.json` of a report, made by eval/summary.py, into the folder.
+
+    An earlier report there is replaced. Returns the files, the page first. Raises OSError; ValueError for a figure that
+    is not finite, and then writes nothing.
+    """
+    files = {
+        folder / "report.html": page.page(report),
+        folder / "report.md": markdown.dumps(report),
+        folder / "report.json": store.dumps(report),
+    }
+    folder.mkdir(parents=True, exist_ok=True)
+    for path, content in files.items():
+        put(path, content)
+    return list(files)

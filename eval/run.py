@@ -1,0 +1,177 @@
+"""A run: every problem of a benchmark, so many attempts at each; killed at any moment, it goes on where it was."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import aclosing
+from dataclasses import dataclass
+from itertools import islice
+
+from data.problems import Problem, ProblemError
+from eval.attempts import UNPROVED, Attempt, Entry
+from eval.config import SINGLE, RunConfig
+from eval.folder import RunFolder, Writer
+from eval.problems import looked_at
+from lean_env import LeanPool, Reason, Verdict
+from prover.policy import Params, Policy, Prompt, Usage
+from search.searcher import SearchResult, stop
+from search.searches import searcher
+
+_AHEAD = 2  # proofs that wait for each worker, so that none waits for the policy
+_FAILURES = 5  # failed proofs that are kept of a search
+_LIMIT = 60.0  # seconds for a check where the budget has no limit
+_EXHAUSTED = Verdict(Reason.ANSWER, "the policy has no further proof")
+
+
+@dataclass
+class Progress:
+    """How far a stage has come: `done` of `total`; `proved`: of the problems `finished`, those with a proof."""
+
+    stage: str = "problems"
+    done: int = 0
+    total: int = 0
+    proved: int = 0
+    finished: int = 0
+    trouble: str = ""  # what keeps the policy from answering
+
+
+async def screen(
+    folder: RunFolder,
+    pool: LeanPool,
+    problems: Iterable[Problem | ProblemError],
+    progress: Callable[[Progress], None],
+) -> None:
+    """Find out what can be asked, and look for defects; those that are on record already are left as they are."""
+    known = sum(1 for _ in folder.entries())
+    state = Progress("problems", known, folder.head["problems"])
+    progress(state)
+    entries = looked_at(pool, islice(problems, known, None), folder.entries())
+    async with folder.writing("problems.jsonl") as writer, aclosing(entries):
+        async for entry in entries:
+            await writer.write(entry.as_json())
+            state.done += 1
+            progress(state)
+
+
+async def attempt(
+    folder: RunFolder, pool: LeanPool, policy: Policy, config: RunConfig, progress: Callable[[Progress], None]
+) -> None:
+    """Make the attempts that are not on record yet. Raises PolicyUnavailable, LeanUnavailable, OSError."""
+    await _Run(folder, pool, policy, config, progress).run()
+
+
+class _Run:
+    def __init__(
+        self,
+        folder: RunFolder,
+        pool: LeanPool,
+        policy: Policy,
+        config: RunConfig,
+        progress: Callable[[Progress], None],
+    ) -> None:
+        self.folder, self.pool, self.policy, self.config, self.progress = folder, pool, policy, config, progress
+        self.single = config.search == SINGLE
+        self.state = Progress("attempts")
+        self.made: dict[str, int] = defaultdict(int)  # attempts on record, as bits: 1,024 of them are 136 bytes
+        self.proved: set[str] = set()
+        self.asking = asyncio.Semaphore(policy.window)
+
+    async def run(self) -> None:
+        for attempt in self.folder.attempts():
+            self._count(attempt)
+        self.state.total = self.config.attempts * sum(entry.asked for entry in self.folder.entries())
+        self.progress(self.state)
+        width = self.policy.window + _AHEAD * self.pool.size if self.single else self.pool.size
+        missing = self._missing()
+        async with self.folder.writing("attempts.jsonl") as writer:
+            tasks = [asyncio.create_task(self._work(missing, writer)) for _ in range(width)]
+            try:
+                await asyncio.gather(*tasks)
+            finally:
+                await stop(tasks)
+
+    def _missing(self) -> Iterator[tuple[Entry, int]]:
+        """What is still to be done; one problem after the other, so that a model's server reads its prompt once."""
+        for entry in self.folder.entries():
+            if entry.asked:
+                made = self.made.get(entry.name, 0)
+                yield from ((entry, k) for k in range(self.config.attempts) if not made >> k & 1)
+
+    async def _work(self, missing: Iterator[tuple[Entry, int]], writer: Writer) -> None:
+        for entry, number in missing:
+            made = await (self._single(entry, number) if self.single else self._search(entry, number))
+            await writer.write(made.as_json())
+            self._count(made)
+            self.state.trouble = self.policy.trouble
+            self.progress(self.state)
+
+    def _count(self, attempt: Attempt) -> None:
+        self.made[attempt.problem] |= 1 << attempt.number
+        if attempt.proved:
+            self.proved.add(attempt.problem)
+        self.state.done += 1
+        if self.made[attempt.problem].bit_count() == self.config.attempts:
+            self.state.finished += 1
+            self.state.proved += attempt.problem in self.proved
+
+    async def _single(self, entry: Entry, number: int) -> Attempt:
+        """A whole proof of the policy's, judged."""
+        usage, limit = Usage(), self.config.budget.seconds or _LIMIT
+        async with self.asking:
+            start = time.monotonic()
+            samples = self.policy.sample(Prompt(entry.theorem, entry.goal), 1, Params(number, self.config.seed), usage)
+            async with aclosing(samples):
+                sample = await anext(samples, None)
+            seconds = time.monotonic() - start
+        if sample is None:
+            verdict = _EXHAUSTED
+        elif sample.failure:
+            verdict = Verdict(Reason.ANSWER, sample.failure)
+        else:
+            verdict = await self.pool.judge(entry.theorem.claim(sample.proof), limit)
+        return Attempt(
+            entry.name,
+            number,
+            verdict.reason,
+            verdict.detail,
+            sample.text if sample else "",
+            sample.family if sample else "",
+            samples=int(sample is not None),
+            checks=int(sample is not None and not sample.failure),
+            tokens=usage.written,
+            seconds=round(seconds + verdict.seconds, 3),
+            reasons={verdict.reason: 1},
+        )
+
+    async def _search(self, entry: Entry, number: int) -> Attempt:
+        """A search, by a policy that knows of no other problem, with one worker's share of Lean."""
+        config = self.config
+        found = searcher(config.search, self.pool.share(1), self.policy.fresh(), seed=config.seed + number)
+        result = await found.prove(entry.theorem, config.budget.budget())
+        reasons = {str(reason): count for reason, count in result.reasons.items()}
+        if result.proved:
+            reasons.setdefault(Reason.PROVED, 1)  # not every search counts the proof itself
+        return Attempt(
+            entry.name,
+            number,
+            Reason.PROVED if result.proved else UNPROVED,
+            result.problem,
+            result.proof or "",
+            result.family,
+            samples=result.samples,
+            checks=result.checks,
+            tokens=result.usage.written,
+            seconds=round(result.seconds, 3),
+            reasons=reasons,
+            failures=tuple(_failures(result)),
+        )
+
+
+def _failures(result: SearchResult) -> Iterator[tuple[str, str, str]]:
+    """Some proofs of a search that failed, each in its own way."""
+    tried = result.trace.attempts if result.trace else []
+    failed = {(str(a.outcome), a.detail): a.text for a in tried if a.outcome != Reason.PROVED}
+    return ((outcome, detail, text) for (outcome, detail), text in islice(failed.items(), _FAILURES))

@@ -1,0 +1,219 @@
+"""A run in figures: what reports show and programs read, from the files of its folder alone."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from itertools import combinations
+from statistics import fmean, median
+from typing import Any
+
+from eval.attempts import Attempt, Entry
+from eval.folder import RunFolder
+from eval.metrics import interval, mcnemar, pass_at_k, proportion
+
+_SHOWN = 20  # attempts of a problem that a report shows
+_TEXT = 4000  # characters of a text that it shows
+_POINTS = 400  # of a curve
+
+Json = dict[str, Any]
+
+
+@dataclass
+class _Tally:
+    """What the attempts at one problem come to. Costs are those until its first proof, or of all attempts."""
+
+    attempts: int = 0
+    proofs: int = 0
+    first: int | None = None  # the attempt that proved it, the lowest by number
+    samples: int = 0
+    checks: int = 0
+    tokens: int = 0
+    seconds: float = 0.0
+    text: str | None = None
+    reasons: Counter[str] = field(default_factory=Counter)
+    shown: list[Attempt] = field(default_factory=list)
+
+    def count(self, attempt: Attempt) -> None:
+        self.attempts += 1
+        self.reasons.update(attempt.reasons)
+        if attempt.proved:
+            self.proofs += 1
+            self.first = attempt.number if self.first is None else min(self.first, attempt.number)
+
+    def add(self, attempt: Attempt) -> None:
+        """After all have been counted."""
+        is_first = attempt.number == self.first
+        if self.first is None or attempt.number <= self.first:
+            self.samples += attempt.samples
+            self.checks += attempt.checks
+            self.tokens += attempt.tokens
+            self.seconds += attempt.seconds
+        if is_first:
+            self.text = attempt.text
+        if is_first or len(self.shown) < _SHOWN - (self.first is not None and self.text is None):
+            self.shown.append(attempt)
+
+
+def summary(folder: RunFolder, texts: bool = True) -> Json:
+    """All figures of a run, as JSON. `texts=False`: without statements, proofs and what Lean said of them, to publish
+    results without giving the problems away. Memory grows with the problems, not with the attempts. Raises RunError.
+    """
+    head, short = folder.head, folder.minimised()
+    config = head["config"]
+    tallies = _tallies(folder)
+    problems = [_problem(e, tallies.get(e.name, _Tally()), config["attempts"], short, texts) for e in folder.entries()]
+    asked = [p for p in problems if p["status"] != "inexpressible"]
+    proved = [p for p in asked if p["status"] == "proved"]
+    statuses = Counter(p["status"] for p in problems)
+    return {
+        "name": folder.path.resolve().name,
+        "started": head["started"],
+        "config": config,
+        "versions": head["versions"],
+        "complete": len(problems) == head["problems"] and not statuses["unfinished"],
+        "counts": {
+            "problems": len(problems),
+            "inexpressible": statuses["inexpressible"],
+            "asked": len(asked),
+            "proved": len(proved),
+            "failed": statuses["failed"],
+            "unfinished": statuses["unfinished"],
+            "flagged": sum(bool(p["flags"]) for p in problems),
+            "proved_flagged": sum(bool(p["flags"]) for p in proved),
+        },
+        "attempts": config["attempts"],
+        "attempts_done": sum(p["attempts"] for p in problems),
+        "seconds": round(sum(t.seconds for t in tallies.values()), 3),
+        "proved_rate": _rate(asked),
+        "pass_at": _pass_at(asked, config["attempts"]),
+        "solved_by_samples": _curve(p["samples"] for p in proved),
+        "solved_by_seconds": _curve(p["seconds"] for p in proved),
+        "groups": list(_groups(problems)),
+        "per_proved": {key: _spread([p[key] for p in proved]) for key in _COSTS} if proved else {},
+        "reasons": dict(sum((t.reasons for t in tallies.values()), Counter[str]()).most_common()),
+        "problems": problems,
+    }
+
+
+_COSTS = ("samples", "checks", "tokens", "seconds", "lines")
+
+
+def report(summaries: Sequence[Json]) -> Json:
+    """Runs side by side, each pair of them compared."""
+    pairs = [compare(summaries, a, b) for a, b in combinations(range(len(summaries)), 2)]
+    return {"title": ", ".join(run["name"] for run in summaries), "runs": list(summaries), "pairs": pairs}
+
+
+def compare(summaries: Sequence[Json], a: int, b: int) -> Json:
+    """Two runs on the problems that both have finished, with as many attempts as the one with fewer of them has."""
+    attempts = min(summaries[a]["attempts"], summaries[b]["attempts"])
+
+    def solved(run: Json) -> dict[str, bool]:
+        done = (p for p in run["problems"] if p["status"] in ("proved", "failed"))
+        return {p["name"]: p["first"] is not None and p["first"] < attempts for p in done}
+
+    ours, theirs = solved(summaries[a]), solved(summaries[b])
+    common = [name for name in ours if name in theirs]
+    only_a = [name for name in common if ours[name] and not theirs[name]]
+    only_b = [name for name in common if theirs[name] and not ours[name]]
+    return {
+        "a": a,
+        "b": b,
+        "problems": len(common),
+        "both": sum(ours[name] and theirs[name] for name in common),
+        "neither": sum(not ours[name] and not theirs[name] for name in common),
+        "only_a": only_a,
+        "only_b": only_b,
+        "p": mcnemar(len(only_a), len(only_b)),
+    }
+
+
+def _tallies(folder: RunFolder) -> dict[str, _Tally]:
+    tallies: dict[str, _Tally] = {}
+    for attempt in folder.attempts():
+        tallies.setdefault(attempt.problem, _Tally()).count(attempt)
+    for attempt in folder.attempts():  # once more: now it is known which were before the first proof
+        if attempt.problem in tallies:
+            tallies[attempt.problem].add(attempt)
+    return tallies
+
+
+def _problem(entry: Entry, tally: _Tally, attempts: int, short: Mapping[str, str], texts: bool) -> Json:
+    theorem = entry.theorem
+    if not entry.asked:
+        status = "inexpressible"
+    elif tally.proofs:
+        status = "proved"
+    else:
+        status = "failed" if tally.attempts >= attempts else "unfinished"
+    proof = short.get(entry.name, tally.text) if tally.proofs else None
+    return {
+        "name": entry.name,
+        "split": entry.problem.split,
+        "tags": list(entry.problem.tags),
+        "status": status,
+        "why": entry.why if texts else entry.why.partition(" at `")[0],
+        "flags": [asdict(flag) for flag in entry.flags],
+        "statement": "\n".join([*theorem.preamble, theorem.statement]).strip() if texts else "",
+        "informal": theorem.informal if texts else "",
+        "attempts": tally.attempts,
+        "proofs": tally.proofs,
+        "first": tally.first,
+        "samples": tally.samples,
+        "checks": tally.checks,
+        "tokens": tally.tokens,
+        "seconds": round(tally.seconds, 3),
+        "proof": proof if texts else None,
+        "lines": None if proof is None else len(proof.strip().splitlines()),
+        "reasons": dict(tally.reasons.most_common()),
+        "shown": list(_shown(tally)) if texts else [],
+    }
+
+
+def _shown(tally: _Tally) -> Iterator[Json]:
+    for attempt in sorted(tally.shown, key=lambda a: a.number):
+        row = {"number": attempt.number, "family": attempt.family, "seconds": attempt.seconds}
+        yield row | {"reason": attempt.reason, "detail": attempt.detail[:_TEXT], "text": attempt.text[:_TEXT]}
+        for reason, detail, text in attempt.failures:
+            yield row | {"reason": reason, "detail": detail[:_TEXT], "text": text[:_TEXT], "family": ""}
+
+
+def _rate(asked: Sequence[Json]) -> Json | None:
+    """The share that was proved of those that are finished."""
+    finished = [p["status"] == "proved" for p in asked if p["status"] != "unfinished"]
+    return asdict(proportion(sum(finished), len(finished))) if finished else None
+
+
+def _pass_at(asked: Sequence[Json], attempts: int) -> list[Json]:
+    """pass@k for powers of two and for all attempts, over the problems that have them all."""
+    full = [p for p in asked if p["attempts"] == attempts]
+    ks = sorted({attempts, *(2**i for i in range(attempts.bit_length()))}) if full else []
+    values = {k: [pass_at_k(attempts, p["proofs"], k) for p in full] for k in ks if k <= attempts}
+    return [{"k": k, **asdict(interval(found))} for k, found in values.items()]
+
+
+def _curve(costs: Iterable[float]) -> list[list[float]]:
+    """[cost, how many were proved for at most that], thinned where there are very many."""
+    steps = {cost: number for number, cost in enumerate(sorted(costs), start=1)}
+    points = [[cost, number] for cost, number in steps.items()]
+    every = -(-len(points) // _POINTS) or 1
+    return [p for i, p in enumerate(points) if i % every == 0 or i == len(points) - 1]
+
+
+def _groups(problems: Sequence[Json]) -> Iterator[Json]:
+    members: dict[tuple[str, str], list[Json]] = {}
+    for problem in problems:
+        for kind, name in [("split", problem["split"]), *(("tag", tag) for tag in problem["tags"])]:
+            if name:
+                members.setdefault((kind, name), []).append(problem)
+    for (kind, name), group in sorted(members.items()):
+        asked = [p for p in group if p["status"] != "inexpressible"]
+        proved = sum(p["status"] == "proved" for p in asked)
+        rate = _rate(asked) or {"value": None, "low": None, "high": None}
+        yield {"kind": kind, "name": name, "problems": len(group), "asked": len(asked), "proved": proved, **rate}
+
+
+def _spread(values: Sequence[float]) -> Json:
+    return {"median": median(values), "mean": round(fmean(values), 3), "max": max(values)}

@@ -1,0 +1,340 @@
+"""`prover eval`: a prover on a whole benchmark."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib.metadata
+import json
+import platform
+import time
+from pathlib import Path
+from typing import Annotated, Any, Self
+
+import typer
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+from data.benchmarks import BenchmarkMissing, located
+from data.problems import ProblemError
+from eval import proofs, run, summary
+from eval import report as pages
+from eval.config import SINGLE, ConfigError, RunConfig, read_config, run_config
+from eval.folder import RunError, RunFolder, now
+from eval.metrics import proportion
+from eval.problems import digest, selected
+from lean_env import Lean
+from prover.cli.common import Exit, Stop, err, installed_lean, lean_pool, out, printable
+from prover.cli.writer import Writer
+from prover.policy import POLICIES
+from search.searches import SEARCHES
+
+app = typer.Typer(help="Run a prover over a benchmark, and report what came of it.", no_args_is_help=True)
+
+Run = Annotated[Path, typer.Argument(metavar="RUN", help="The folder of a run.")]
+Workers = Annotated[int | None, typer.Option(help="Lean processes; default: one per core.", min=1)]
+Ray = Annotated[str | None, typer.Option(metavar="ADDRESS|local", help="Run Lean on a Ray cluster.")]
+_LINE = 60.0  # seconds between two lines in the log
+_MOMENT = 0.1  # seconds between two looks of the line that moves
+
+
+@app.command("run")
+def run_(
+    config: Annotated[
+        Path | None, typer.Argument(metavar="CONFIG.yaml", help="As in configs/; options override it.")
+    ] = None,
+    problems: Annotated[str | None, typer.Option(metavar="NAME|PATH", help="A benchmark, a file or a folder.")] = None,
+    split: Annotated[str | None, typer.Option(help="Only problems of this split.")] = None,
+    limit: Annotated[int | None, typer.Option(help="Only so many problems.")] = None,
+    policy: Annotated[str | None, typer.Option(help=f"What writes the proofs: {', '.join(POLICIES)}.")] = None,
+    model: Annotated[str | None, typer.Option(help="Policies openai and vllm: the model.")] = None,
+    base_url: Annotated[str | None, typer.Option(metavar="URL", help="Policy openai: the server.")] = None,
+    family: Annotated[str | None, typer.Option(help="Whose prompts the model knows.")] = None,
+    max_tokens: Annotated[int | None, typer.Option(help="Length of an answer.")] = None,
+    search: Annotated[
+        str | None, typer.Option(help=f"{SINGLE} (every attempt is one proof), or {', '.join(SEARCHES)}.")
+    ] = None,
+    attempts: Annotated[int | None, typer.Option("--attempts", "-k", help="For each problem; n of pass@k.")] = None,
+    samples: Annotated[int | None, typer.Option(help="Proofs that a search may ask for.")] = None,
+    checks: Annotated[int | None, typer.Option(help="Questions to Lean that a search may ask.")] = None,
+    tokens: Annotated[int | None, typer.Option(help="Tokens that a search may have written.")] = None,
+    seconds: Annotated[float | None, typer.Option(help=f"For a search; with {SINGLE}, for each check.")] = None,
+    seed: Annotated[int | None, typer.Option(help="The same seed gives the same attempts.")] = None,
+    workers: Workers = None,
+    ray: Ray = None,
+    output: Annotated[
+        Path | None, typer.Option("--out", help="The run's folder; default: a name in runs/ that says what it is.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the figures as JSON when it is done.")] = False,
+) -> None:
+    """Make so many attempts at every problem. Killed and started again, it goes on where it was."""
+    given = {
+        "problems": problems,
+        "split": split,
+        "limit": limit,
+        "policy": {"name": policy, "model": model, "base_url": base_url, "family": family, "max_tokens": max_tokens},
+        "search": search,
+        "attempts": attempts,
+        "budget": {"samples": samples, "checks": checks, "tokens": tokens, "seconds": seconds},
+        "seed": seed,
+        "workers": workers,
+        "ray": ray,
+    }
+    try:
+        wanted = run_config(_merged(read_config(config) if config else {}, given), str(config or "the options"))
+        writer = Writer(**{"policy" if key == "name" else key: value for key, value in wanted.policy})
+        writer.validate()
+        path = located(wanted.problems)
+        count, hashed = digest(selected(path, wanted))
+    except (ConfigError, BenchmarkMissing, ProblemError) as error:
+        raise Stop(str(error), Exit.INPUT) from None
+    except OSError as error:
+        raise Stop(f"{error.filename}: {error.strerror}", Exit.INPUT) from None
+    if not count:
+        raise Stop(f"{wanted.problems}: no problem of split {wanted.split!r}", Exit.INPUT)
+    folder = RunFolder(output or Path("runs") / (config.stem if config else _name(wanted)))
+    try:
+        asyncio.run(_run(folder, wanted, writer, path, {"count": count, "digest": hashed}))
+    except RunError as error:
+        raise Stop(str(error), Exit.INPUT) from None
+    except OSError as error:
+        raise Stop(f"{folder.path}: {error.strerror}", Exit.ENVIRONMENT) from None
+    except KeyboardInterrupt:
+        folder.log("interrupted")
+        err.print("The same command goes on from here.")
+        raise
+    figures = summary.summary(folder)
+    if as_json:
+        print(json.dumps({key: value for key, value in figures.items() if key != "problems"}))
+    else:
+        _tell(figures)
+        out.print(f"\nprover eval report {folder.path}    [dim]makes a page of it[/dim]")
+
+
+async def _run(folder: RunFolder, config: RunConfig, writer: Writer, path: Path, problems: dict[str, Any]) -> None:
+    lean = installed_lean()
+    async with lean_pool(lean, config.workers, config.ray, cache=True) as pool, writer.opened() as policy:
+        identity = config.identity | {
+            "problems": problems["digest"],
+            "policy": policy.name,
+            "lean": f"{lean.name} {lean.version}",
+        }
+        head = {
+            "config": config.model_dump(mode="json"),
+            "identity": identity,
+            "problems": problems["count"],
+            "versions": _versions(lean, policy.name),
+            "started": now(),
+        }
+        with folder.locked(head), _Live(folder) as live:
+            await run.screen(folder, pool, selected(path, config), live.show)
+            await run.attempt(folder, pool, policy, config, live.show)
+            folder.log("done")
+
+
+@app.command("report")
+def report_(
+    runs: Annotated[
+        list[Path], typer.Argument(metavar="RUN…", help="Folders of runs; several are shown side by side.")
+    ],
+    output: Annotated[
+        Path | None, typer.Option("--out", help="A folder for the report; default: report/ in the first run's.")
+    ] = None,
+    texts: Annotated[
+        bool, typer.Option(help="With --no-texts: figures only, no statements or proofs, to publish results.")
+    ] = True,
+) -> None:
+    """Write what came of runs as a page, as Markdown and as JSON."""
+    figures = [_figures(path, texts) for path in runs]
+    try:
+        files = pages.write(summary.report(figures), output or runs[0] / "report")
+    except OSError as error:
+        raise Stop(f"{error.filename}: {error.strerror}", Exit.INPUT) from None
+    for file in files:
+        out.print(printable(str(file)))
+
+
+@app.command()
+def compare(
+    a: Run,
+    b: Run,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Name the problems that only one of two runs proved, and tell whether the difference may be chance."""
+    found = summary.compare([_figures(a, False), _figures(b, False)], 0, 1)
+    if as_json:
+        print(json.dumps(found))
+        return
+    for path, names in ((a, found["only_a"]), (b, found["only_b"])):
+        out.print(f"[bold]only {printable(str(path))}[/bold]: {len(names)}")
+        for name in names:
+            out.print(f"  {printable(name)}")
+    out.print(
+        f"both {found['both']}, neither {found['neither']}, of {found['problems']} problems that both have finished"
+    )
+    out.print(f"p = {found['p']:.3g} (McNemar's exact test)")
+
+
+@app.command()
+def recheck(
+    folder: Run,
+    workers: Workers = None,
+    ray: Ray = None,
+) -> None:
+    """Have Lean judge every proof of a run again, from the run's files alone."""
+    code = asyncio.run(_recheck(_every_proof(folder), workers, ray))
+    raise typer.Exit(code)
+
+
+async def _recheck(every: list[proofs.Proof], workers: int | None, ray: str | None) -> Exit:
+    refused = 0
+    with _bar() as bar:
+        task = bar.add_task("proofs", total=len(every), text="")
+        async with lean_pool(installed_lean(), workers, ray) as pool:
+            async for proof, verdict in proofs.recheck(pool, every):
+                bar.update(task, advance=1)
+                if not verdict.proved:
+                    refused += 1
+                    which = "shorter proof" if proof.number is None else f"attempt {proof.number}"
+                    said = f"{proof.entry.name}, {which}: {verdict.reason}. {verdict.detail}"
+                    err.print(f"[red]refused[/red] {printable(said)}")
+    out.print(f"{len(every) - refused} of {len(every)} proofs hold")
+    return Exit.NOT_PROVED if refused else Exit.PROVED
+
+
+@app.command()
+def minimise(
+    folder: Run,
+    seconds: Annotated[float, typer.Option(help="For each proof.", min=0.1)] = 60.0,
+    workers: Workers = None,
+    ray: Ray = None,
+) -> None:
+    """Shorten the first proof of each problem as far as Lean still accepts it. Reports then show the shorter ones."""
+    _every_proof(folder)
+    before, after = asyncio.run(_minimise(RunFolder(folder), seconds, workers, ray))
+    out.print(f"{before} lines before, {after} after")
+
+
+async def _minimise(folder: RunFolder, seconds: float, workers: int | None, ray: str | None) -> tuple[int, int]:
+    with _bar() as bar:
+        task = bar.add_task("proofs", text="")
+        async with lean_pool(installed_lean(), workers, ray) as pool:
+            return await proofs.minimise(
+                folder, pool, seconds, lambda done, total: bar.update(task, completed=done, total=total)
+            )
+
+
+def _every_proof(path: Path) -> list[proofs.Proof]:
+    try:
+        RunFolder(path).head  # noqa: B018 - it says so if there is no run
+        return proofs.proofs(RunFolder(path))
+    except RunError as error:
+        raise Stop(str(error), Exit.INPUT) from None
+
+
+def _figures(path: Path, texts: bool) -> dict[str, Any]:
+    try:
+        return summary.summary(RunFolder(path), texts)
+    except RunError as error:
+        raise Stop(str(error), Exit.INPUT) from None
+
+
+def _merged(fields: dict[str, Any], given: dict[str, Any]) -> dict[str, Any]:
+    """Fields, with those that were given in their place."""
+    merged = dict(fields)
+    for key, value in given.items():
+        if isinstance(value, dict):
+            inner = merged.get(key)
+            value = _merged(inner if isinstance(inner, dict) else {}, value)
+            if not value:
+                continue
+        if value is not None:
+            merged[key] = value
+    return merged
+
+
+def _name(config: RunConfig) -> str:
+    policy = Path(config.policy.model).name or config.policy.name
+    return "-".join(filter(None, (Path(config.problems).stem, config.split, policy, config.search)))
+
+
+def _versions(lean: Lean, policy: str) -> dict[str, str]:
+    return {
+        "prover": importlib.metadata.version("open-prover"),
+        "lean": f"{lean.version} ({lean.name})",
+        "policy": policy,
+        "python": platform.python_version(),
+    }
+
+
+def _tell(figures: dict[str, Any]) -> None:
+    counts, rate = figures["counts"], figures["proved_rate"]
+    out.print(
+        f"{counts['problems']} problems: {counts['asked']} asked, {counts['inexpressible']} this Lean cannot express"
+    )
+    if rate:
+        out.print(
+            f"[bold]{counts['proved']} proved[/bold], {counts['failed']} failed: {rate['value']:.1%} of those asked"
+            f" (95 %: {rate['low']:.1%} to {rate['high']:.1%})"
+        )
+    for row in figures["pass_at"] if figures["attempts"] > 1 else ():
+        out.print(f"pass@{row['k']:<5} {row['value']:6.1%}  ({row['low']:.1%} to {row['high']:.1%})")
+    if counts["flagged"]:
+        out.print(f"flagged by the audit: {counts['flagged']}, of which proved: {counts['proved_flagged']}")
+
+
+def _bar() -> Progress:
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[text]}"),
+        TimeElapsedColumn(),
+        TextColumn("left"),
+        TimeRemainingColumn(),
+    )
+    return Progress(*columns, console=err, transient=True, redirect_stdout=False, redirect_stderr=False)
+
+
+class _Live:
+    """A line that moves: attempts done, their rate, problems proved so far with the interval, time left.
+
+    In a file, or a pipe, it is a line every minute; the run's log has that, too.
+    """
+
+    def __init__(self, folder: RunFolder) -> None:
+        self._folder, self._bar = folder, _bar()
+        self._task = self._bar.add_task("starting Lean", total=None, text="")
+        self._stage = ""
+        self._began, self._from, self._logged = time.monotonic(), 0, time.monotonic()
+        self._shown = 0.0
+
+    def __enter__(self) -> Self:
+        self._bar.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._bar.stop()
+
+    def show(self, state: run.Progress) -> None:
+        if state.stage != self._stage:
+            self._stage, self._began, self._from = state.stage, time.monotonic(), state.done
+            self._bar.reset(self._task, description=state.stage, completed=state.done, total=state.total, text="")
+        at = time.monotonic()
+        if at - self._shown < _MOMENT and state.done < state.total:
+            return
+        self._shown = at
+        self._bar.update(self._task, completed=state.done, total=state.total, text=self._text(state, at))
+        if at - self._logged >= _LINE:
+            self._logged = at
+            line = f"{state.stage} {state.done} of {state.total} {self._text(state, at)}"
+            self._folder.log(line)
+            if not err.is_terminal:
+                err.print(printable(line))
+
+    def _text(self, state: run.Progress, at: float) -> str:
+        parts = [f"{(state.done - self._from) / max(0.001, at - self._began):.1f}/s"]
+        if state.finished:
+            share = proportion(state.proved, state.finished)
+            parts.append(f"{state.proved} of {state.finished} problems proved ({share.low:.0%} to {share.high:.0%})")
+        if state.trouble:
+            parts.append(f"no answers come: {state.trouble}")
+        return ", ".join(parts)
