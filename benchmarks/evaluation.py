@@ -3,7 +3,7 @@
     python benchmarks/evaluation.py [--problems 20000] [--attempts 8]
 
 Prints the time for each sample (recording it on the disk included), the memory after a tenth of the run and at its
-end, the time to go on with a run that is done, and that of the report's figures. Lean and the policy are stand-ins here:
+end, the time to go on with a run that is done, and that of the report's figures. Lean and the policy are stand-ins:
 what is measured is all the rest.
 """
 

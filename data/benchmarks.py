@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import difflib
+import gzip
 import hashlib
 import json
 import shutil
@@ -287,7 +288,7 @@ def _take(benchmark: Benchmark, arrived: Path, new: Path) -> None:
     else:
         try:
             _unpack(benchmark, arrived, new)
-        except (tarfile.TarError, EOFError, zlib.error) as error:
+        except (tarfile.TarError, gzip.BadGzipFile, EOFError, zlib.error) as error:
             raise FetchError(
                 f"{arrived} is no whole archive of {benchmark.home}: {str(error).splitlines()[0]}"
             ) from error

@@ -6,9 +6,10 @@ import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from textwrap import dedent
 from typing import Any
 
-from data.source import SourceError, read_theorem
+from data.source import SourceError, open_theorems, read_theorem
 from data.theorem import Theorem
 
 # Names of fields, the first that a row has: V1.5's JSONL (miniF2F, ProofNet), ProverBench, PutnamBench and their kin.
@@ -51,7 +52,7 @@ class Problem:
 
 
 def read(path: Path, unreadable: list[ProblemError] | None = None) -> Iterator[Problem]:
-    """The problems of a JSONL file, of a Lean file, or of all Lean files of a folder (one problem each), in order.
+    """The problems of a JSONL file, of a Lean file, or of all Lean files of a folder, in order.
 
     In a folder, what lies below a folder `Test`, `Valid` or the like belongs to that split. With `unreadable`, rows and
     files that cannot be read are appended there, and the rest is read. Raises ProblemError, OSError.
@@ -72,9 +73,9 @@ def _found(path: Path) -> Iterator[Problem | ProblemError]:
             raise ProblemError(f"{path}: it has no Lean files")
         for file in files:
             above = (path.absolute().name, *file.relative_to(path).parts[:-1])
-            yield _lean(file, next((name.lower() for name in reversed(above) if name.lower() in _SPLITS), ""))
+            yield from _lean(file, next((name.lower() for name in reversed(above) if name.lower() in _SPLITS), ""))
     elif path.suffix == ".lean":
-        yield _lean(path)
+        yield from _lean(path)
     else:
         with path.open("rb") as lines:
             for number, line in enumerate(lines, start=1):
@@ -88,14 +89,20 @@ def _only_imports(path: Path) -> bool:
     return bool(lines) and all(line.startswith(b"import ") for line in lines)
 
 
-def _lean(path: Path, split: str = "") -> Problem | ProblemError:
+def _lean(path: Path, split: str = "") -> Iterator[Problem | ProblemError]:
+    """The theorem of a file, called as the file; of a file with several open ones each, called as it calls them."""
     try:
-        theorem = read_theorem(path.read_text("utf-8"), source=str(path))
-    except SourceError as error:
-        return ProblemError(_placed(str(error), str(path)))
+        text = path.read_text("utf-8")
     except UnicodeDecodeError as error:
-        return ProblemError(f"{path}: not UTF-8 at byte {error.start}")
-    return Problem(path.stem, theorem, split, _named(path.stem))
+        yield ProblemError(f"{path}: not UTF-8 at byte {error.start}")
+        return
+    names = open_theorems(text)
+    for name in names if len(names) > 1 else [""]:
+        try:
+            theorem = read_theorem(text, name, source=str(path))
+            yield Problem(name or path.stem, theorem, split, _named(name or path.stem))
+        except SourceError as error:
+            yield ProblemError(_placed(str(error), str(path)))
 
 
 def _line(line: bytes, place: str) -> Problem | ProblemError:
@@ -122,7 +129,9 @@ def _row(row: Mapping[str, Any], place: str) -> Problem:
     informal = _field(row, _INFORMAL)
     if informal and not informal.lstrip().startswith("/-"):
         informal = f"/-- {informal.strip().replace('-/', '- /')} -/\n"
-    theorem = read_theorem(_field(row, ("header",)) + informal + statement, source=place)
+    parts = [_field(row, ("header",)), informal, dedent(statement)]
+    text = "".join(part if part.endswith("\n") or not part else f"{part}\n" for part in parts)
+    theorem = read_theorem(text, source=place)
     name = _field(row, _NAME) or theorem.name
     return Problem(name, theorem, _field(row, ("split",)), tuple(_tags(row)) or _named(name))
 

@@ -59,6 +59,14 @@ def read_theorem(text: str, name: str = "", source: str = "") -> Theorem:
     )
 
 
+def open_theorems(text: str) -> list[str]:
+    """The full names of a file's theorems whose proof has a `sorry`, in order."""
+    code = list(tokens(text))
+    commands = _commands(code)
+    ends = [(name, commands[place]) for place, name in _names(code, commands, THEOREMS)]
+    return [name for name, c in ends if any(token.text == "sorry" for token in code[c.keyword : c.end])]
+
+
 def _commands(code: Sequence[Token]) -> list[_Command]:
     """Whatever looks like a command and begins at the left margin."""
     starts: list[tuple[int, int]] = []

@@ -9,7 +9,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
-from data.commands import keyword
 from data.lexer import Token, dotted, is_doc, is_word, tokens
 from data.theorem import Theorem
 from data.words import COMMANDS, THEOREMS
@@ -18,7 +17,7 @@ from data.words import COMMANDS, THEOREMS
 _VARIABLE = re.compile(r"(?![CITUXΓΘΛΠΣΩελζμπσφψω])[a-zA-ZΑ-Ωα-ω][₀-₉0-9']*")
 _BINDERS = frozenset(("∀", "∃", "λ", "fun", "∑", "∏", "⋃", "⋂", "∫", "⨆", "⨅", "Σ", "Π", "let", "have"))
 _GLUED = ("Π", "Σ")  # letters to Lean's eyes where a name follows at once: `Πa, f a`
-_BRACKETS = frozenset("(){}⟨⟩[]")
+_BRACKETS = frozenset("(){}⟨⟩[]⦃⦄")
 _BETWEEN = _BRACKETS | {"!", "'", ",", "_"}  # what stands between the names of a binder
 _IN_CASES = _BETWEEN | {"+", "."}  # of a `match`, between `|` and `=>`
 _NAMED = THEOREMS | {"def", "abbrev", "instance"}  # of these the text after them knows no more than the name
@@ -26,10 +25,10 @@ _NAMED = THEOREMS | {"def", "abbrev", "instance"}  # of these the text after the
 
 def unbound(theorem: Theorem) -> list[str]:
     """Such names, in order. What the text before the statement may give a meaning to is left out."""
-    text = theorem.statement.replace("⦃", "{").replace("⦄", "}")  # tokens know these as brackets
-    code = [token for token in tokens(text) if not is_doc(token)]
+    code = [token for token in tokens(theorem.statement) if not is_doc(token)]
     known = {*bound(code), *(name for piece in theorem.context for name in _declared(list(tokens(piece))))}
-    signature = dotted(code, keyword(code, 0) + 1)[1]
+    keyword = next((k for k, token in enumerate(code) if token.text in THEOREMS), 0)
+    signature = dotted(code, keyword + 1)[1]
     free = [
         token.text
         for before, token in zip(code[signature - 1 :], code[signature:], strict=False)
@@ -56,7 +55,7 @@ def bound(code: Sequence[Token]) -> Iterator[str]:
             yield token.text[1:]
         if token.text in _BINDERS or token.text.startswith(_GLUED):
             yield from _pattern(code, k)
-        elif token.text == "{":
+        elif token.text in ("{", "⦃"):
             yield from _set(code, k)
         elif token.text in ("|", "if"):
             yield from _until(code, k, ("=>",) if token.text == "|" else (":",))

@@ -26,7 +26,7 @@ class Entry:
     """A problem of a run.
 
     asked: can it be stated in this Lean? why: if not, what Lean says. goal: the tactic state at its start. The
-    problem's theorem has the header that it is asked with.
+    problem's theorem has the header that it is asked with; replaced: that is not its own one.
     """
 
     problem: Problem
@@ -34,6 +34,7 @@ class Entry:
     why: str = ""
     goal: str = ""
     flags: tuple[Flag, ...] = ()
+    replaced: bool = False
 
     @property
     def name(self) -> str:

@@ -38,9 +38,10 @@ _UNFOLDED = "".join(
     f"set_option pp.{option} in\n"
     for option in ("notation false", "fieldNotation false", "numericTypes true", "deepTerms true")
 )
-_NUMBER = r"\((-?\d+) : (Nat|Int)\)"
+_NUMBER = r"\((-?\d{1,3000}) : (Nat|Int)\)"  # Python turns no longer text into a number
 _OPERATION = re.compile(
-    rf"\((-?\d+) (/) (\d+) : (Nat|Int)\)|(\()?\bH(Add|Sub|Mul|Div|Mod|Pow)\.h\w+ {_NUMBER} {_NUMBER}(?(5)\))"
+    rf"\((-?\d{{1,3000}}) (/) (\d{{1,3000}}) : (Nat|Int)\)"
+    rf"|(\()?\bH(Add|Sub|Mul|Div|Mod|Pow)\.h\w+ {_NUMBER} {_NUMBER}(?(5)\))"
 )
 _LARGEST = 10_000  # bits of a number
 
@@ -98,7 +99,7 @@ async def _truncated(pool: LeanPool, entry: Entry) -> Flag | None:
         else:
             sign, a, b, type_ = found[6], int(found[7]), int(found[9]), found[8]
         value = _value(sign, a, b, type_)
-        if value is None:
+        if value is None or value.bit_length() > _LARGEST:
             return found[0]
         if sign == "Div" and (b == 0 or a % b):
             odd.append(f"{a} / {b} is {value} here")
@@ -188,7 +189,8 @@ class Duplicates:
 
 
 def statement(theorem: Theorem) -> tuple[str, ...]:
-    """What a theorem states, as words: without its name, comments and spaces, and whatever its variables are called."""
+    """What a theorem states, as words: without its name, comments and spaces, whatever its variables are called, and
+    with what Mathlib renamed in one way (`∑ x in s` is `∑ x ∈ s` today)."""
     code = [token for token in tokens(theorem.statement) if not is_doc(token)]
     start = next((k for k, token in enumerate(code) if token.text in THEOREMS), 0)
     code[start : dotted(code, start + 1)[1]] = []
@@ -196,8 +198,8 @@ def statement(theorem: Theorem) -> tuple[str, ...]:
     for name in bound(code):
         numbers.setdefault(name, f"{len(numbers)} ")  # no word has a space
     before = [token.text for piece in theorem.preamble for token in tokens(piece) if not is_doc(token)]
-    said = (t.text if k and code[k - 1].text == "." else numbers.get(t.text, t.text) for k, t in enumerate(code))
-    return (*before, *said)
+    said = [t.text if k and code[k - 1].text == "." else numbers.get(t.text, t.text) for k, t in enumerate(code)]
+    return tuple("\n".join(before + said).replace("Real\n.\npi", "π").replace("\nin\n", "\n∈\n").split("\n"))
 
 
 async def compared(pool: LeanPool, entry: Entry, copy: Entry | None) -> Entry:

@@ -39,7 +39,7 @@ class BudgetConfig(_Part):
     samples: int | None = Field(default=None, ge=0)
     checks: int | None = Field(default=None, ge=0)
     tokens: int | None = Field(default=None, ge=0)
-    seconds: float | None = Field(default=60.0, gt=0)
+    seconds: float | None = Field(default=60.0, gt=0, allow_inf_nan=False)
 
     def budget(self) -> Budget:
         return Budget(self.samples, self.checks, self.tokens, self.seconds)

@@ -70,11 +70,7 @@ class RunFolder:
         Raises RunError if it is another run, or under way.
         """
         self.path.mkdir(parents=True, exist_ok=True)
-        with (self.path / "run.lock").open("a") as lock:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)  # the system frees it, however this process ends
-            except BlockingIOError:
-                raise RunError(f"{self.path}: another process is at work on this run") from None
+        with self.alone():
             if (self.path / "run.json").exists():
                 before = self.head
                 _compare(self.path, before["identity"], head["identity"])
@@ -84,6 +80,16 @@ class RunFolder:
             else:
                 self._put(head)
                 self.log("begins")
+            yield
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """As the only process that writes. Raises RunError."""
+        with (self.path / "run.lock").open("a") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)  # the system frees it, however this process ends
+            except BlockingIOError:
+                raise RunError(f"{self.path}: another process is at work on this run") from None
             yield
 
     def _put(self, head: dict[str, Any]) -> None:

@@ -5,7 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from statistics import NormalDist, fmean, pvariance
+
+_PRIOR = 4  # problems' weight that the spread of a share has beside the one that is found
 
 
 def pass_at_k(n: int, c: int, k: int) -> float:
@@ -40,15 +43,15 @@ def interval(values: Sequence[float], confidence: float = 0.95) -> Interval:
     """The mean of values between 0 and 1, one for each problem, taken as a sample of all such problems.
 
     Wilson's interval, too. Values that are no mere 0 and 1 vary less than a share does; they count as as many problems
-    as would give a share the same variance (Kish's effective sample size). Raises ValueError if there are none.
+    as would give a share the same variance (Kish's effective sample size); so that a few problems that happen to be
+    alike do not claim too much, the spread is mixed with that of a share. Raises ValueError if there are none.
     """
     if not values:
         raise ValueError("the mean of nothing")
-    p, n = fmean(values), float(len(values))
-    spread = pvariance(values, p)
-    if 0 < spread < p * (1 - p):
-        n *= p * (1 - p) / spread
-    return _wilson(p, n, confidence)
+    p, n = fmean(values), len(values)
+    most = p * (1 - p)  # the spread of a share
+    spread = (n * pvariance(values, p) + _PRIOR * most) / (n + _PRIOR)
+    return _wilson(p, n * most / spread if 0 < spread < most else n, confidence)
 
 
 def _wilson(p: float, n: float, confidence: float) -> Interval:
@@ -64,4 +67,8 @@ def mcnemar(only_a: int, only_b: int) -> float:
     n, least = only_a + only_b, min(only_a, only_b)
     if 2 * least >= n:
         return 1.0
-    return float(min(1.0, 2 * sum(math.comb(n, i) for i in range(least + 1)) / 2**n))
+    total = ways = 1
+    for i in range(least):
+        ways = ways * (n - i) // (i + 1)
+        total += ways
+    return min(1.0, float(Fraction(2 * total, 2**n)))

@@ -24,11 +24,21 @@ _AHEAD = 2  # problems that wait for each worker
 def selected(path: Path, config: RunConfig) -> Iterator[Problem | ProblemError]:
     """The problems that a run is about, each under a name of its own; then what cannot be read, whatever its split.
 
-    Raises ProblemError, OSError.
+    Raises ProblemError if there is no such split, and OSError.
     """
     unreadable: list[ProblemError] = []
-    of_split = (p for p in read(path, unreadable) if not config.split or p.split == config.split)
-    yield from islice(unique(of_split), config.limit)
+    splits: set[str] = set()
+
+    def of_split() -> Iterator[Problem]:
+        for problem in unique(read(path, unreadable)):  # a name is the same in a run over all splits
+            splits.add(problem.split)
+            if config.split in ("", problem.split):
+                yield problem
+
+    yield from islice(of_split(), config.limit)
+    if config.split not in splits | {""}:
+        there = ", ".join(sorted(filter(None, splits))) or "none"
+        raise ProblemError(f"{path}: no problem of split {config.split!r}; its splits are: {there}")
     yield from unreadable
 
 
@@ -53,7 +63,8 @@ async def looked_at(
 
     async def look(problem: Problem | ProblemError) -> Entry:
         if isinstance(problem, ProblemError):
-            return Entry(Problem(str(problem), Theorem("", "")), False, "it cannot be read")
+            place, _, reason = str(problem).partition(": ")
+            return Entry(Problem(Path(place).name, Theorem("", "")), False, f"it cannot be read: {reason}")
         return await audited(pool, await screen.entry(problem))
 
     async with aclosing(in_order(look, problems, _AHEAD * pool.size)) as entries:

@@ -13,7 +13,8 @@ from lean_env import LeanPool, Verdict
 from search.minimise import minimised
 
 _AHEAD = 2  # proofs that wait for each worker
-_SECONDS = 120.0  # for one check: what was proved on a quick machine must hold on a slow one
+_SLOWER = 2.0  # than the machine that found a proof is the one that checks it again, at most
+_SECONDS = 120.0  # for one check at least
 
 
 @dataclass(frozen=True)
@@ -30,18 +31,22 @@ def proofs(folder: RunFolder) -> list[Proof]:
     found: dict[str, dict[str, int | None]] = {}
     for attempt in folder.attempts():
         if attempt.proved:
-            found.setdefault(attempt.problem, {}).setdefault(attempt.text, attempt.number)
+            numbers = found.setdefault(attempt.problem, {})
+            before = numbers.get(attempt.text)
+            numbers[attempt.text] = attempt.number if before is None else min(before, attempt.number)
     for name, text in folder.minimised().items():
         found.setdefault(name, {}).setdefault(text, None)
     entries = (entry for entry in folder.entries() if entry.name in found)
     return [Proof(entry, number, text) for entry in entries for text, number in found[entry.name].items()]
 
 
-async def recheck(pool: LeanPool, every: list[Proof]) -> AsyncGenerator[tuple[Proof, Verdict]]:
-    """Judge proofs again, by a pool that may be another Lean's."""
+async def recheck(folder: RunFolder, pool: LeanPool) -> AsyncGenerator[tuple[Proof, Verdict]]:
+    """Judge all proofs of a run again, by a pool that may be another Lean's. Raises RunError."""
+    every = proofs(folder)
+    limit = max(_SECONDS, _SLOWER * (folder.head["config"]["budget"]["seconds"] or 0.0))
 
     async def judge(proof: Proof) -> tuple[Proof, Verdict]:
-        return proof, await pool.judge(proof.entry.theorem.claim(proof.text), _SECONDS)
+        return proof, await pool.judge(proof.entry.theorem.claim(proof.text), limit)
 
     async with aclosing(in_order(judge, every, _AHEAD * pool.size)) as judged:
         async for item in judged:
@@ -57,24 +62,24 @@ async def minimise(
     """
     first: dict[str, Proof] = {}
     for proof in proofs(folder):
-        before = first.get(proof.entry.name)
-        if proof.number is not None and (before is None or proof.number < (before.number or 0)):
-            first[proof.entry.name] = proof
+        if proof.number is not None:
+            before = first.setdefault(proof.entry.name, proof)
+            if before.number is not None and proof.number < before.number:
+                first[proof.entry.name] = proof
     done = folder.minimised()
     todo = [proof for name, proof in first.items() if name not in done]
     progress(len(done), len(first))
 
     async def work(proof: Proof) -> tuple[str, str]:
-        return proof.entry.name, await minimised(pool, proof.entry.theorem, proof.text, seconds)
+        return proof.entry.name, await minimised(pool.share(1), proof.entry.theorem, proof.text, seconds)
 
-    async with (
-        folder.writing("minimised.jsonl") as writer,
-        aclosing(in_order(work, todo, pool.size)) as shorter,
-    ):
-        async for name, text in shorter:
-            await writer.write({"problem": name, "proof": text})
-            done[name] = text
-            progress(len(done), len(first))
+    shorter = in_order(work, todo, pool.size)
+    with folder.alone():
+        async with folder.writing("minimised.jsonl") as writer, aclosing(shorter):
+            async for name, text in shorter:
+                await writer.write({"problem": name, "proof": text})
+                done[name] = text
+                progress(len(done), len(first))
     return sum(_lines(p.text) for p in first.values()), sum(map(_lines, done.values()))
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections import defaultdict
+from collections import defaultdict, deque
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import aclosing
 from dataclasses import dataclass
@@ -16,10 +16,12 @@ from eval.config import SINGLE, RunConfig
 from eval.folder import RunFolder, Writer
 from eval.problems import looked_at
 from lean_env import LeanPool, Reason, Verdict
-from prover.policy import Params, Policy, Prompt, Usage
+from prover.policy import Params, Policy, PolicyUnavailable, Prompt, Usage
 from search.searcher import SearchResult, stop
 from search.searches import searcher
 
+_THEOREMS = 8  # whose samples a policy may have under way at a time: its `window` is for one of them
+_ERRORS = 4  # windows full of nothing but errors: it would go on like this
 _AHEAD = 2  # proofs that wait for each worker, so that none waits for the policy
 _FAILURES = 5  # failed proofs that are kept of a search
 _LIMIT = 60.0  # seconds for a check where the budget has no limit
@@ -77,21 +79,34 @@ class _Run:
         self.state = Progress("attempts")
         self.made: dict[str, int] = defaultdict(int)  # attempts on record, as bits: 1,024 of them are 136 bytes
         self.proved: set[str] = set()
-        self.asking = asyncio.Semaphore(policy.window)
+        self.width = _THEOREMS * policy.window if self.single else self.pool.size
+        self.asking = asyncio.Semaphore(self.width)
+        self.errors = 0  # attempts in a row to which the policy had no answer at all
+        self.again: deque[tuple[Entry, int]] = deque()  # those attempts; they get a second try
+        self.last: set[tuple[str, int]] = set()  # those that are at their second try
 
     async def run(self) -> None:
         for attempt in self.folder.attempts():
             self._count(attempt)
         self.state.total = self.config.attempts * sum(entry.asked for entry in self.folder.entries())
         self.progress(self.state)
-        width = self.policy.window + _AHEAD * self.pool.size if self.single else self.pool.size
+        width = self.width + (_AHEAD * self.pool.size if self.single else 0)
         missing = self._missing()
         async with self.folder.writing("attempts.jsonl") as writer:
+            watch = asyncio.create_task(self._watch())
             tasks = [asyncio.create_task(self._work(missing, writer)) for _ in range(width)]
             try:
                 await asyncio.gather(*tasks)
+                await self._work(self._second_tries(), writer)
             finally:
-                await stop(tasks)
+                await stop([watch, *tasks])
+
+    async def _watch(self) -> None:
+        """What keeps the policy from answering is told while nothing else happens."""
+        while True:
+            await asyncio.sleep(1)
+            self.state.trouble = self.policy.trouble
+            self.progress(self.state)
 
     def _missing(self) -> Iterator[tuple[Entry, int]]:
         """What is still to be done; one problem after the other, so that a model's server reads its prompt once."""
@@ -100,13 +115,30 @@ class _Run:
                 made = self.made.get(entry.name, 0)
                 yield from ((entry, k) for k in range(self.config.attempts) if not made >> k & 1)
 
+    def _second_tries(self) -> Iterator[tuple[Entry, int]]:
+        while self.again:
+            entry, number = self.again.popleft()
+            self.last.add((entry.name, number))
+            yield entry, number
+
     async def _work(self, missing: Iterator[tuple[Entry, int]], writer: Writer) -> None:
         for entry, number in missing:
             made = await (self._single(entry, number) if self.single else self._search(entry, number))
-            await writer.write(made.as_json())
-            self._count(made)
-            self.state.trouble = self.policy.trouble
-            self.progress(self.state)
+            if made is not None:
+                await writer.write(made.as_json())
+                self._count(made)
+                self.progress(self.state)
+
+    def _refused(self, entry: Entry, number: int, why: str) -> bool:
+        """The policy had no answer at all: is the attempt to be made again later? Raises PolicyUnavailable if it never
+        has one: a server that is ill must not be written down as a prover that fails."""
+        self.errors += 1
+        if self.errors >= _ERRORS * self.policy.window:
+            raise PolicyUnavailable(f"{self.errors} requests in a row brought nothing but errors, the last one: {why}")
+        if (entry.name, number) in self.last:
+            return False
+        self.again.append((entry, number))
+        return True
 
     def _count(self, attempt: Attempt) -> None:
         self.made[attempt.problem] |= 1 << attempt.number
@@ -117,8 +149,8 @@ class _Run:
             self.state.finished += 1
             self.state.proved += attempt.problem in self.proved
 
-    async def _single(self, entry: Entry, number: int) -> Attempt:
-        """A whole proof of the policy's, judged."""
+    async def _single(self, entry: Entry, number: int) -> Attempt | None:
+        """A whole proof of the policy's, judged; None if it has to be asked for again."""
         usage, limit = Usage(), self.config.budget.seconds or _LIMIT
         async with self.asking:
             start = time.monotonic()
@@ -126,6 +158,11 @@ class _Run:
             async with aclosing(samples):
                 sample = await anext(samples, None)
             seconds = time.monotonic() - start
+        if sample is not None and sample.is_error:
+            if self._refused(entry, number, sample.failure):
+                return None
+        else:
+            self.errors = 0
         if sample is None:
             verdict = _EXHAUSTED
         elif sample.failure:

@@ -14,7 +14,7 @@ from data.problems import Problem
 from data.unbound import is_variable
 from data.words import DEFINITIONS, THEOREMS
 from eval.attempts import Entry, Flag
-from lean_env import Check, Ended, LeanPool
+from lean_env import Check, Ended, LeanPool, LeanUnavailable
 
 _SECONDS = 60.0  # to elaborate one statement
 _LONGEST = 200  # characters of what Lean says of it
@@ -45,7 +45,7 @@ class Screen:
         asked = replace(problem, theorem=replace(theorem, header=header))
         strict = await self._check(asked.theorem, _STRICT)
         if _states(strict):
-            return Entry(asked, True, goal=strict.sorries[-1].goal)
+            return Entry(asked, True, goal=strict.sorries[-1].goal, replaced=replaced)
         bound = list(dict.fromkeys(name for m in strict.errors for name in _UNKNOWN.findall(m.text)))
         if bound and all(map(is_variable, bound)):
             loosens = replaced and "autoImplicit" not in theorem.header  # else the header says itself what Lean does
@@ -57,8 +57,9 @@ class Screen:
                 goal = loose.sorries[-1].goal
                 odd = [name for name in bound if not _is_usual(name, goal)]
                 said = f"Lean takes {', '.join(odd)} for {_variables(len(odd))} nobody declared"
-                return Entry(asked, True, goal=goal, flags=(Flag("auto-bound", said),) if odd else ())
-        return Entry(asked, False, _why(strict, _STRICT + theorem.challenge))
+                flags = (Flag("auto-bound", said),) if odd else ()
+                return Entry(asked, True, goal=goal, replaced=replaced, flags=flags)
+        return Entry(asked, False, _why(strict, _STRICT + theorem.challenge), replaced=replaced)
 
     async def _header(self, header: str) -> str:
         """A header as this Lean can have it; looked into once."""
@@ -67,11 +68,20 @@ class Screen:
         return await asyncio.shield(self._headers[header])
 
     async def _usable(self, header: str) -> str:
-        check = await self.pool.check(header, timeout=_SECONDS)
+        check = await self._look(header)
+        if check.ended is not Ended.COMPLETED:
+            raise LeanUnavailable(f"Lean does not get through the header of these problems: {check.detail}")
         return core(header) if check.errors else header
 
+    async def _look(self, code: str, context: tuple[str, ...] = ()) -> Check:
+        """What Lean says; asked once more if it did not come to an end, which may be the machine's fault."""
+        check = await self.pool.check(code, context=context, timeout=_SECONDS)
+        if check.ended in (Ended.COMPLETED, Ended.CONTEXT, Ended.INPUT):
+            return check
+        return await self.pool.check(code, context=context, timeout=2 * _SECONDS)
+
     async def _check(self, theorem: Theorem, option: str) -> Check:
-        return await self.pool.check(option + theorem.challenge, context=theorem.context, timeout=_SECONDS)
+        return await self._look(option + theorem.challenge, theorem.context)
 
 
 def _states(check: Check) -> bool:
@@ -114,7 +124,11 @@ def _variables(count: int) -> str:
 
 def unique(problems: Iterable[Problem]) -> Iterator[Problem]:
     """The same problems; one whose name was there before gets a number."""
-    seen: dict[str, int] = {}
+    seen: set[str] = set()
     for problem in problems:
-        number = seen[problem.name] = seen.get(problem.name, 0) + 1
-        yield problem if number == 1 else replace(problem, name=f"{problem.name} ({number})")
+        name, number = problem.name, 1
+        while name in seen:
+            number += 1
+            name = f"{problem.name} ({number})"
+        seen.add(name)
+        yield problem if number == 1 else replace(problem, name=name)

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import hashlib
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from itertools import combinations
+from pathlib import Path
 from statistics import fmean, median
 from typing import Any
 
 from eval.attempts import Attempt, Entry
+from eval.config import SINGLE
 from eval.folder import RunFolder
 from eval.metrics import interval, mcnemar, pass_at_k, proportion
 
 _SHOWN = 20  # attempts of a problem that a report shows
 _TEXT = 4000  # characters of a text that it shows
 _POINTS = 400  # of a curve
+_NAME = re.compile(r"Unknown (identifier|constant) `[^`]+`")
 
 Json = dict[str, Any]
 
@@ -27,6 +32,8 @@ class _Tally:
     attempts: int = 0
     proofs: int = 0
     first: int | None = None  # the attempt that proved it, the lowest by number
+    all_seconds: float = 0.0
+    all_tokens: int = 0
     samples: int = 0
     checks: int = 0
     tokens: int = 0
@@ -38,12 +45,14 @@ class _Tally:
     def count(self, attempt: Attempt) -> None:
         self.attempts += 1
         self.reasons.update(attempt.reasons)
+        self.all_seconds += attempt.seconds
+        self.all_tokens += attempt.tokens
         if attempt.proved:
             self.proofs += 1
             self.first = attempt.number if self.first is None else min(self.first, attempt.number)
 
-    def add(self, attempt: Attempt) -> None:
-        """After all have been counted."""
+    def add(self, attempt: Attempt, texts: bool) -> None:
+        """After all have been counted; `texts`: keep some of them to be shown."""
         is_first = attempt.number == self.first
         if self.first is None or attempt.number <= self.first:
             self.samples += attempt.samples
@@ -52,8 +61,8 @@ class _Tally:
             self.seconds += attempt.seconds
         if is_first:
             self.text = attempt.text
-        if is_first or len(self.shown) < _SHOWN - (self.first is not None and self.text is None):
-            self.shown.append(attempt)
+        if texts and (is_first or len(self.shown) < _SHOWN - (self.first is not None and self.text is None)):
+            self.shown.append(_cut(attempt))
 
 
 def summary(folder: RunFolder, texts: bool = True) -> Json:
@@ -62,17 +71,21 @@ def summary(folder: RunFolder, texts: bool = True) -> Json:
     """
     head, short = folder.head, folder.minimised()
     config = head["config"]
-    tallies = _tallies(folder)
+    if not texts:  # nor where on somebody's machine they lie
+        config = config | {"problems": Path(config["problems"]).name}
+    tallies = _tallies(folder, texts)
     problems = [_problem(e, tallies.get(e.name, _Tally()), config["attempts"], short, texts) for e in folder.entries()]
     asked = [p for p in problems if p["status"] != "inexpressible"]
     proved = [p for p in asked if p["status"] == "proved"]
+    full = [p for p in asked if _finished(p, config["attempts"])]
+    ordered = config.get("search") == SINGLE and config["policy"]["name"] == "tactics"
     statuses = Counter(p["status"] for p in problems)
     return {
         "name": folder.path.resolve().name,
         "started": head["started"],
         "config": config,
         "versions": head["versions"],
-        "complete": len(problems) == head["problems"] and not statuses["unfinished"],
+        "complete": len(problems) == head["problems"] and len(full) == len(asked),
         "counts": {
             "problems": len(problems),
             "inexpressible": statuses["inexpressible"],
@@ -80,17 +93,20 @@ def summary(folder: RunFolder, texts: bool = True) -> Json:
             "proved": len(proved),
             "failed": statuses["failed"],
             "unfinished": statuses["unfinished"],
+            "finished": len(full),
+            "replaced": sum(e.asked and e.replaced for e in folder.entries()),
             "flagged": sum(bool(p["flags"]) for p in problems),
             "proved_flagged": sum(bool(p["flags"]) for p in proved),
         },
         "attempts": config["attempts"],
         "attempts_done": sum(p["attempts"] for p in problems),
-        "seconds": round(sum(t.seconds for t in tallies.values()), 3),
-        "proved_rate": _rate(asked),
-        "pass_at": _pass_at(asked, config["attempts"]),
+        "seconds": round(sum(t.all_seconds for t in tallies.values()), 3),
+        "tokens": sum(t.all_tokens for t in tallies.values()),
+        "proved_rate": _rate(full),
+        "pass_at": _pass_at(full, config["attempts"], ordered),
         "solved_by_samples": _curve(p["samples"] for p in proved),
         "solved_by_seconds": _curve(p["seconds"] for p in proved),
-        "groups": list(_groups(problems)),
+        "groups": list(_groups(problems, config["attempts"])),
         "per_proved": {key: _spread([p[key] for p in proved]) for key in _COSTS} if proved else {},
         "reasons": dict(sum((t.reasons for t in tallies.values()), Counter[str]()).most_common()),
         "problems": problems,
@@ -107,21 +123,32 @@ def report(summaries: Sequence[Json]) -> Json:
 
 
 def compare(summaries: Sequence[Json], a: int, b: int) -> Json:
-    """Two runs on the problems that both have finished, with as many attempts as the one with fewer of them has."""
-    attempts = min(summaries[a]["attempts"], summaries[b]["attempts"])
+    """Two runs on the problems that both have finished.
 
-    def solved(run: Json) -> dict[str, bool]:
-        done = (p for p in run["problems"] if p["status"] in ("proved", "failed"))
+    Runs of the same search are compared by as many attempts as the one with fewer has, others by all they have: a
+    search and a single proof are no like things to count. A problem of the same name that says something else in the
+    other run is left out, and counted in `different`.
+    """
+    attempts = [summaries[k]["attempts"] for k in (a, b)]
+    if summaries[a]["config"].get("search") == summaries[b]["config"].get("search"):
+        attempts = [min(attempts)] * 2
+
+    def solved(run: Json, attempts: int) -> dict[str, bool]:
+        done = (p for p in run["problems"] if p["status"] != "inexpressible" and _finished(p, run["attempts"]))
         return {p["name"]: p["first"] is not None and p["first"] < attempts for p in done}
 
-    ours, theirs = solved(summaries[a]), solved(summaries[b])
-    common = [name for name in ours if name in theirs]
+    ours, theirs = solved(summaries[a], attempts[0]), solved(summaries[b], attempts[1])
+    said = [{p["name"]: p["digest"] for p in summaries[k]["problems"]} for k in (a, b)]
+    shared = [name for name in ours if name in theirs]
+    common = [name for name in shared if said[0][name] == said[1][name]]
     only_a = [name for name in common if ours[name] and not theirs[name]]
     only_b = [name for name in common if theirs[name] and not ours[name]]
     return {
         "a": a,
         "b": b,
+        "attempts": attempts,
         "problems": len(common),
+        "different": len(shared) - len(common),
         "both": sum(ours[name] and theirs[name] for name in common),
         "neither": sum(not ours[name] and not theirs[name] for name in common),
         "only_a": only_a,
@@ -130,14 +157,24 @@ def compare(summaries: Sequence[Json], a: int, b: int) -> Json:
     }
 
 
-def _tallies(folder: RunFolder) -> dict[str, _Tally]:
+def _tallies(folder: RunFolder, texts: bool) -> dict[str, _Tally]:
     tallies: dict[str, _Tally] = {}
     for attempt in folder.attempts():
         tallies.setdefault(attempt.problem, _Tally()).count(attempt)
     for attempt in folder.attempts():  # once more: now it is known which were before the first proof
         if attempt.problem in tallies:
-            tallies[attempt.problem].add(attempt)
+            tallies[attempt.problem].add(attempt, texts)
     return tallies
+
+
+def _cut(attempt: Attempt) -> Attempt:
+    failures = tuple((reason, detail[:_TEXT], text[:_TEXT]) for reason, detail, text in attempt.failures)
+    return replace(attempt, detail=attempt.detail[:_TEXT], text=attempt.text[:_TEXT], failures=failures)
+
+
+def _finished(problem: Json, attempts: int) -> bool:
+    """Has it had all attempts? Until then the proved ones would count for more than the others."""
+    return bool(problem["attempts"] >= attempts)
 
 
 def _problem(entry: Entry, tally: _Tally, attempts: int, short: Mapping[str, str], texts: bool) -> Json:
@@ -154,8 +191,9 @@ def _problem(entry: Entry, tally: _Tally, attempts: int, short: Mapping[str, str
         "split": entry.problem.split,
         "tags": list(entry.problem.tags),
         "status": status,
-        "why": entry.why if texts else entry.why.partition(" at `")[0],
+        "why": entry.why if texts else _public(entry.why),
         "flags": [asdict(flag) for flag in entry.flags],
+        "digest": hashlib.sha256("\n".join([*theorem.preamble, theorem.statement]).encode()).hexdigest()[:16],
         "statement": "\n".join([*theorem.preamble, theorem.statement]).strip() if texts else "",
         "informal": theorem.informal if texts else "",
         "attempts": tally.attempts,
@@ -175,22 +213,35 @@ def _problem(entry: Entry, tally: _Tally, attempts: int, short: Mapping[str, str
 def _shown(tally: _Tally) -> Iterator[Json]:
     for attempt in sorted(tally.shown, key=lambda a: a.number):
         row = {"number": attempt.number, "family": attempt.family, "seconds": attempt.seconds}
-        yield row | {"reason": attempt.reason, "detail": attempt.detail[:_TEXT], "text": attempt.text[:_TEXT]}
+        yield row | {"reason": attempt.reason, "detail": attempt.detail, "text": attempt.text}
         for reason, detail, text in attempt.failures:
-            yield row | {"reason": reason, "detail": detail[:_TEXT], "text": text[:_TEXT], "family": ""}
+            yield row | {"reason": reason, "detail": detail, "text": text, "family": ""}
 
 
-def _rate(asked: Sequence[Json]) -> Json | None:
-    """The share that was proved of those that are finished."""
-    finished = [p["status"] == "proved" for p in asked if p["status"] != "unfinished"]
-    return asdict(proportion(sum(finished), len(finished))) if finished else None
+def _public(why: str) -> str:
+    """What Lean says of a statement, without any piece of it but a single name."""
+    name = _NAME.match(why)
+    return name[0] if name else " ".join(why.partition("`")[0].split()[:4])
 
 
-def _pass_at(asked: Sequence[Json], attempts: int) -> list[Json]:
-    """pass@k for powers of two and for all attempts, over the problems that have them all."""
-    full = [p for p in asked if p["attempts"] == attempts]
+def _rate(full: Sequence[Json]) -> Json | None:
+    """The share that was proved of those that have had all attempts."""
+    return asdict(proportion(sum(p["status"] == "proved" for p in full), len(full))) if full else None
+
+
+def _pass_at(full: Sequence[Json], attempts: int, ordered: bool) -> list[Json]:
+    """pass@k for powers of two and for all attempts, over the problems that have had them all.
+
+    Attempts that come in a fixed `ordered` list are no random draws: there it is the share that the first k proved.
+    """
     ks = sorted({attempts, *(2**i for i in range(attempts.bit_length()))}) if full else []
-    values = {k: [pass_at_k(attempts, p["proofs"], k) for p in full] for k in ks if k <= attempts}
+
+    def value(problem: Json, k: int) -> float:
+        if ordered:
+            return float(problem["first"] is not None and problem["first"] < k)
+        return pass_at_k(attempts, problem["proofs"], k)
+
+    values = {k: [value(p, k) for p in full] for k in ks if k <= attempts}
     return [{"k": k, **asdict(interval(found))} for k, found in values.items()]
 
 
@@ -202,7 +253,7 @@ def _curve(costs: Iterable[float]) -> list[list[float]]:
     return [p for i, p in enumerate(points) if i % every == 0 or i == len(points) - 1]
 
 
-def _groups(problems: Sequence[Json]) -> Iterator[Json]:
+def _groups(problems: Sequence[Json], attempts: int) -> Iterator[Json]:
     members: dict[tuple[str, str], list[Json]] = {}
     for problem in problems:
         for kind, name in [("split", problem["split"]), *(("tag", tag) for tag in problem["tags"])]:
@@ -211,7 +262,7 @@ def _groups(problems: Sequence[Json]) -> Iterator[Json]:
     for (kind, name), group in sorted(members.items()):
         asked = [p for p in group if p["status"] != "inexpressible"]
         proved = sum(p["status"] == "proved" for p in asked)
-        rate = _rate(asked) or {"value": None, "low": None, "high": None}
+        rate = _rate([p for p in asked if _finished(p, attempts)]) or {"value": None, "low": None, "high": None}
         yield {"kind": kind, "name": name, "problems": len(group), "asked": len(asked), "proved": proved, **rate}
 
 

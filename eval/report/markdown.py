@@ -7,8 +7,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 _COUNTS = {
-    "problems": "problems", "inexpressible": "not expressible", "asked": "asked", "proved": "proved",
-    "failed": "failed", "unfinished": "unfinished", "flagged": "flagged", "proved_flagged": "proved, but flagged",
+    "problems": "problems", "inexpressible": "not expressible", "asked": "asked", "replaced": "with core's header",
+    "proved": "proved", "failed": "failed", "unfinished": "unfinished", "flagged": "flagged",
+    "proved_flagged": "proved, but flagged",
 }  # fmt: skip
 _SPENT = ("samples", "checks", "tokens", "seconds", "lines")
 
@@ -29,8 +30,8 @@ def _headline(runs: Sequence[Mapping[str, Any]]) -> Iterable[str]:
     rows = [[run["name"], *(_number(run["counts"][key]) for key in _COUNTS), _rate(run["proved_rate"])] for run in runs]
     yield _table(["run", *_COUNTS.values(), "proved of those finished"], rows)
     yield (
-        "Problems are those not expressible and those asked; those asked are proved, failed or unfinished; the first "
-        "two of these are finished. "
+        "Problems are those not expressible and those asked; those asked are proved, failed or unfinished. Those are "
+        "finished that have had all attempts. "
         "In brackets: 95 % intervals."
     )
     for run in runs:
@@ -59,9 +60,11 @@ def _pairs(pairs: Sequence[Mapping[str, Any]], runs: Sequence[Mapping[str, Any]]
         ],
     )  # fmt: skip
     for (a, b), pair in zip(names, pairs, strict=True):
-        for one, other, only in ((a, b, pair["only_a"]), (b, a, pair["only_b"])):
+        numbers = pair["attempts"]
+        for one, other, number, only in ((a, b, numbers[0], pair["only_a"]), (b, a, numbers[1], pair["only_b"])):
             if only:
-                yield f"Proved by {_escaped(one)}, not by {_escaped(other)}: {', '.join(map(_escaped, only))}."
+                first = f" in its first {_number(number)} attempts"
+                yield f"Proved by {_escaped(one)}{first}, not by {_escaped(other)}: {', '.join(map(_escaped, only))}."
 
 
 def _groups(runs: Sequence[Mapping[str, Any]]) -> Iterable[str]:

@@ -144,6 +144,7 @@ function runCard(run, r) {
     ? `${several(counts.flagged, "problem")} flagged by the audit, ${number(counts.proved_flagged)} of them proved`
     : "no problem flagged by the audit";
   const facts = [
+    ...(counts.replaced ? [`${number(counts.replaced)} asked without the library that they import, with core Lean’s header`] : []),
     `${several(run.attempts, "attempt")} wanted for each problem, ${number(run.attempts_done)} done`,
     `${duration(run.seconds)} of search`,
     `started ${run.started.replace(/^([\d-]+)T(\d+:\d+).*Z$/, "$1 $2 UTC")}`,
@@ -152,7 +153,7 @@ function runCard(run, r) {
     make("div", "heading", make("h2", "", runName(r)), ...(run.complete ? [] : [make("span", "badge unfinished", "run not finished")])),
     make("p", "headline",
       make("b", "value", known(run.proved_rate) ? `${percent(run.proved_rate.value)} %` : "–"),
-      make("span", "", ` of the ${counts.unfinished ? `${number(counts.proved + counts.failed)} finished` : `${number(counts.asked)} asked`} proved`),
+      make("span", "", ` of the ${counts.finished < counts.asked ? `${number(counts.finished)} finished` : `${number(counts.asked)} asked`} proved`),
       make("span", "soft", known(run.proved_rate) ? `95 % interval ${percent(run.proved_rate.low)}–${percent(run.proved_rate.high)} %` : ""),
     ),
     bar,
@@ -208,9 +209,10 @@ function showPairs() {
     };
     const verdict = make("p", "verdict", runName(winner), " proves ", make("b", "", words), " ", runName(loser), "; McNemar’s exact ",
       make("b", pair.p < 0.05 ? "sure" : "", `p ${pValue(pair.p).startsWith("<") ? "" : "= "}${pValue(pair.p)}`));
-    const limit = Math.min(runs[a].attempts, runs[b].attempts);
-    const first = runs[a].attempts === runs[b].attempts ? "" : `, by the first ${several(limit, "attempt")} of each`;
-    const counts = make("p", "soft", `of ${several(pair.problems, "problem")} finished in both runs${first}: ${number(pair.both)} proved by both, ${number(pair.neither)} by neither`);
+    const [one, other] = pair.attempts;
+    const first = one !== other ? `, by ${several(one, "attempt")} against ${number(other)}`
+      : runs[a].attempts === runs[b].attempts ? "" : `, by the first ${several(one, "attempt")} of each`;
+    const counts = make("p", "soft", `of ${several(pair.problems, "problem")} finished in both runs${first}: ${number(pair.both)} proved by both, ${number(pair.neither)} by neither${pair.different ? `; ${number(pair.different)} left out that say something else in the other run` : ""}`);
     byId("pairs").append(make("div", "pair", make("div", "", verdict, counts), only(pair.only_a, a), only(pair.only_b, b)));
   }
   if (pairs.length > 1) byId("pairs").append(make("p", "soft", "Each p is for its pair alone; among many pairs, some are small by chance."));

@@ -124,6 +124,8 @@ def validate(
         asyncio.run(_validate(paths, split, workers, as_json))
     except (benchmarks.BenchmarkMissing, ProblemError) as error:
         raise Stop(str(error), Exit.INPUT) from None
+    except BrokenPipeError:
+        raise
     except OSError as error:
         raise Stop(f"{error.filename or benchmark}: {error.strerror}", Exit.INPUT) from None
 

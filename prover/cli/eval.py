@@ -7,6 +7,8 @@ import importlib.metadata
 import json
 import platform
 import time
+from collections.abc import Iterator
+from contextlib import aclosing, contextmanager
 from pathlib import Path
 from typing import Annotated, Any, Self
 
@@ -21,10 +23,10 @@ from eval.config import SINGLE, ConfigError, RunConfig, read_config, run_config
 from eval.folder import RunError, RunFolder, now
 from eval.metrics import proportion
 from eval.problems import digest, selected
-from lean_env import Lean
+from lean_env import Lean, LeanUnavailable
 from prover.cli.common import Exit, Stop, err, installed_lean, lean_pool, out, printable
 from prover.cli.writer import Writer
-from prover.policy import POLICIES
+from prover.policy import POLICIES, PolicyUnavailable
 from search.searches import SEARCHES
 
 app = typer.Typer(help="Run a prover over a benchmark, and report what came of it.", no_args_is_help=True)
@@ -89,19 +91,20 @@ def run_(
     except OSError as error:
         raise Stop(f"{error.filename}: {error.strerror}", Exit.INPUT) from None
     if not count:
-        raise Stop(f"{wanted.problems}: no problem of split {wanted.split!r}", Exit.INPUT)
+        raise Stop(f"{wanted.problems}: it has no problems", Exit.INPUT)
     folder = RunFolder(output or Path("runs") / (config.stem if config else _name(wanted)))
     try:
         asyncio.run(_run(folder, wanted, writer, path, {"count": count, "digest": hashed}))
     except RunError as error:
         raise Stop(str(error), Exit.INPUT) from None
     except OSError as error:
-        raise Stop(f"{folder.path}: {error.strerror}", Exit.ENVIRONMENT) from None
-    except KeyboardInterrupt:
-        folder.log("interrupted")
-        err.print("The same command goes on from here.")
+        raise Stop(f"{error.filename or folder.path}: {error.strerror or error}", Exit.ENVIRONMENT) from None
+    except (KeyboardInterrupt, PolicyUnavailable, LeanUnavailable) as end:
+        if folder.path.exists():
+            folder.log(str(end) or "interrupted")
+            err.print("What is done is kept: the same command goes on from here.")
         raise
-    figures = summary.summary(folder)
+    figures = summary.summary(folder, texts=False)
     if as_json:
         print(json.dumps({key: value for key, value in figures.items() if key != "problems"}))
     else:
@@ -170,7 +173,10 @@ def compare(
     out.print(
         f"both {found['both']}, neither {found['neither']}, of {found['problems']} problems that both have finished"
     )
-    out.print(f"p = {found['p']:.3g} (McNemar's exact test)")
+    if found["different"]:
+        out.print(f"left out: {found['different']} problems that say something else in the other run")
+    one, other = found["attempts"]
+    out.print(f"p = {found['p']:.3g} (McNemar's exact test), by {one} and {other} attempts at each problem")
 
 
 @app.command()
@@ -180,23 +186,24 @@ def recheck(
     ray: Ray = None,
 ) -> None:
     """Have Lean judge every proof of a run again, from the run's files alone."""
-    code = asyncio.run(_recheck(_every_proof(folder), workers, ray))
+    with _told(folder):
+        code = asyncio.run(_recheck(RunFolder(folder), workers, ray))
     raise typer.Exit(code)
 
 
-async def _recheck(every: list[proofs.Proof], workers: int | None, ray: str | None) -> Exit:
-    refused = 0
+async def _recheck(folder: RunFolder, workers: int | None, ray: str | None) -> Exit:
+    refused, every = 0, len(proofs.proofs(folder))
     with _bar() as bar:
-        task = bar.add_task("proofs", total=len(every), text="")
-        async with lean_pool(installed_lean(), workers, ray) as pool:
-            async for proof, verdict in proofs.recheck(pool, every):
+        task = bar.add_task("proofs", total=every, text="")
+        async with lean_pool(installed_lean(), workers, ray) as pool, aclosing(proofs.recheck(folder, pool)) as judged:
+            async for proof, verdict in judged:
                 bar.update(task, advance=1)
                 if not verdict.proved:
                     refused += 1
                     which = "shorter proof" if proof.number is None else f"attempt {proof.number}"
                     said = f"{proof.entry.name}, {which}: {verdict.reason}. {verdict.detail}"
                     err.print(f"[red]refused[/red] {printable(said)}")
-    out.print(f"{len(every) - refused} of {len(every)} proofs hold")
+    out.print(f"{every - refused} of {every} proofs hold")
     return Exit.NOT_PROVED if refused else Exit.PROVED
 
 
@@ -208,8 +215,8 @@ def minimise(
     ray: Ray = None,
 ) -> None:
     """Shorten the first proof of each problem as far as Lean still accepts it. Reports then show the shorter ones."""
-    _every_proof(folder)
-    before, after = asyncio.run(_minimise(RunFolder(folder), seconds, workers, ray))
+    with _told(folder):
+        before, after = asyncio.run(_minimise(RunFolder(folder), seconds, workers, ray))
     out.print(f"{before} lines before, {after} after")
 
 
@@ -222,19 +229,21 @@ async def _minimise(folder: RunFolder, seconds: float, workers: int | None, ray:
             )
 
 
-def _every_proof(path: Path) -> list[proofs.Proof]:
+@contextmanager
+def _told(path: Path) -> Iterator[None]:
+    """What is wrong with a run's folder is told as a message."""
     try:
         RunFolder(path).head  # noqa: B018 - it says so if there is no run
-        return proofs.proofs(RunFolder(path))
+        yield
     except RunError as error:
         raise Stop(str(error), Exit.INPUT) from None
+    except OSError as error:
+        raise Stop(f"{error.filename or path}: {error.strerror or error}", Exit.ENVIRONMENT) from None
 
 
 def _figures(path: Path, texts: bool) -> dict[str, Any]:
-    try:
+    with _told(path):
         return summary.summary(RunFolder(path), texts)
-    except RunError as error:
-        raise Stop(str(error), Exit.INPUT) from None
 
 
 def _merged(fields: dict[str, Any], given: dict[str, Any]) -> dict[str, Any]:
@@ -270,6 +279,8 @@ def _tell(figures: dict[str, Any]) -> None:
     out.print(
         f"{counts['problems']} problems: {counts['asked']} asked, {counts['inexpressible']} this Lean cannot express"
     )
+    if counts["replaced"]:
+        out.print(f"asked without the library that they import, with core Lean's header: {counts['replaced']}")
     if rate:
         out.print(
             f"[bold]{counts['proved']} proved[/bold], {counts['failed']} failed: {rate['value']:.1%} of those asked"

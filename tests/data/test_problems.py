@@ -174,3 +174,29 @@ def test_open_in_belongs_to_the_theorem() -> None:
     theorem = read_theorem(f"import Mathlib\n\ndef two := 2\n\n{statement} := by sorry\n")
     assert theorem.statement == statement
     assert [piece.strip() for piece in theorem.preamble] == ["def two := 2"]
+
+
+def test_a_lean_file_with_several_open_theorems_is_several_problems(tmp_path: Path) -> None:
+    file = tmp_path / "many.lean"
+    file.write_text(
+        "namespace A\ntheorem a : 1 = 1 := sorry\ntheorem b : 2 = 2 := rfl\ntheorem c : 3 = 3 := by sorry\nend A\n"
+    )
+    problems = list(read(file))
+    assert [(p.name, p.theorem.statement) for p in problems] == [
+        ("A.a", "theorem a : 1 = 1"),
+        ("A.c", "theorem c : 3 = 3"),
+    ]
+    file.write_text("theorem b : 2 = 2 := rfl\ntheorem c : 3 = 3 := by sorry\n")
+    assert [p.name for p in read(file)] == ["many"]
+
+
+def test_fields_that_do_not_end_their_line_are_kept_apart(tmp_path: Path) -> None:
+    row = {
+        "header": "import Mathlib",
+        "informal_prefix": "/-- One. -/",
+        "formal_statement": "  theorem t : 1 = 1 := by",
+    }
+    (tmp_path / "rows.jsonl").write_text(json.dumps(row) + "\n")
+    (problem,) = read(tmp_path / "rows.jsonl")
+    assert (problem.name, problem.theorem.header.strip()) == ("t", "import Mathlib")
+    assert problem.theorem.informal == "One."

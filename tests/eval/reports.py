@@ -59,6 +59,7 @@ def run(name: str, problems: list[dict[str, Any]], **changes: Any) -> dict[str, 
         "counts": {
             "problems": len(problems), "inexpressible": statuses["inexpressible"], "asked": len(asked),
             "proved": len(proved), "failed": statuses["failed"], "unfinished": statuses["unfinished"],
+            "finished": len(finished), "replaced": 0,
             "flagged": len(flagged), "proved_flagged": sum(each["status"] == "proved" for each in flagged),
         },
         "attempts": most, "attempts_done": sum(each["attempts"] for each in asked),
@@ -113,7 +114,8 @@ def pair(runs: tuple[dict[str, Any], ...], a: int, b: int) -> dict[str, Any]:
     fewer, more = sorted((len(only_a), len(only_b)))
     chance = sum(math.comb(fewer + more, i) for i in range(fewer + 1)) / 2 ** (fewer + more)
     return {
-        "a": a, "b": b, "problems": len(names), "both": sum(one[n] and other[n] for n in names),
+        "a": a, "b": b, "attempts": [min(runs[a]["attempts"], runs[b]["attempts"])] * 2, "different": 0,
+        "problems": len(names), "both": sum(one[n] and other[n] for n in names),
         "neither": sum(not one[n] and not other[n] for n in names),
         "only_a": only_a, "only_b": only_b, "p": min(1.0, 2 * chance),
     }  # fmt: skip

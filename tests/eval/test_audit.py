@@ -235,6 +235,18 @@ def test_only_the_name_is_left_out() -> None:
     assert statement(theorem) != statement(replace(theorem, statement="theorem A.t (n : ℕ) : n = A.t"))
 
 
+def test_old_and_new_notation_of_mathlib_are_the_same() -> None:
+    old = Theorem("t", "theorem t : ∑ k in range 3, sin (k * Real.pi) = 0")
+    new = Theorem("t", "theorem t : ∑ k ∈ range 3, sin (k * π) = 0")
+    assert statement(old) == statement(new)
+    assert statement(old) != statement(replace(new, statement=new.statement.replace("3", "4")))
+
+
+async def test_very_large_numbers_do_not_end_the_audit(pool: LeanPool) -> None:
+    assert "truncated" not in await found(pool, ": 10 ^ 2500 * 10 ^ 2500 = 10 ^ 5000")
+    assert "truncated" not in await found(pool, f"(n : ℕ) : n < 1{'0' * 4400}")
+
+
 # ---- copies ----
 
 

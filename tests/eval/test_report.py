@@ -116,7 +116,7 @@ def test_a_number_that_json_cannot_say_is_refused_before_anything_is_written(tmp
 def test_markdown_has_the_figures_in_tables(tmp_path: Path) -> None:
     lines = report.write(reports.report("Short", short()), tmp_path)[1].read_text("utf-8").splitlines()
     assert lines[0] == "# Short"
-    assert "| one | 5 | 1 | 4 | 2 | 1 | 1 | 2 | 1 | 66.7 % (59.7–72.7) |" in lines
+    assert "| one | 5 | 1 | 4 | 0 | 2 | 1 | 1 | 2 | 1 | 66.7 % (59.7–72.7) |" in lines
     assert "**one is not finished: its figures will change.**" in lines
     assert "| 4 | 25.0 % (18.0–31.0) |" in lines
     assert "| tag | hard | 1 / 2 / 2 | 50.0 % (43.0–56.0) |" in lines
@@ -131,8 +131,8 @@ def test_markdown_has_the_figures_in_tables(tmp_path: Path) -> None:
 def test_markdown_names_what_only_one_run_proved(tmp_path: Path) -> None:
     text = report.write(two(), tmp_path)[1].read_text("utf-8")
     assert "| tactics | model | 4 | 1 | 1 | 1 | 1 | 1.0000 |" in text
-    assert "Proved by tactics, not by model: first." in text
-    assert "Proved by model, not by tactics: second." in text
+    assert "Proved by tactics in its first 4 attempts, not by model: first." in text
+    assert "Proved by model in its first 4 attempts, not by tactics: second." in text
     assert [line for line in text.splitlines() if line.startswith("## Problems")] == [
         "## Problems: tactics",
         "## Problems: model",
@@ -238,6 +238,7 @@ def test_pairs_name_what_only_one_run_proved(browser: Browser, opens: Opens) -> 
 def test_runs_with_different_numbers_of_attempts_say_how_they_are_compared(browser: Browser, opens: Opens) -> None:
     content = two()
     content["runs"][1]["attempts"] = 2
+    content["pairs"][0]["attempts"] = [2, 2]
     opens(content)
     assert "finished in both runs, by the first 2 attempts of each: 1 proved by both" in browser.one(".pair").text
 

@@ -11,16 +11,18 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from collections.abc import AsyncGenerator
 from pathlib import Path
 
 import pytest
 
+from data.problems import ProblemError
 from eval.config import RunConfig
 from eval.folder import RunError, RunFolder
 from eval.problems import selected
 from eval.summary import summary
 from lean_env import LeanPool
-from prover.policy import TacticsPolicy
+from prover.policy import Params, PolicyUnavailable, Prompt, Sample, TacticsPolicy, Usage
 from tests.eval.runs import Fixed, do, results, write_problems
 
 
@@ -130,8 +132,9 @@ async def test_rows_that_cannot_be_read_are_counted(pool: LeanPool, problems: Pa
     _add(problems, 'not json\n{"name": "empty"}')
     folder = RunFolder(tmp_path / "run")
     await do(folder, pool, config(problems, split="valid"), Fixed())
-    unreadable = [entry for entry in folder.entries() if entry.why == "it cannot be read"]
-    assert [":11: not JSON" in entry.name for entry in unreadable] == [True, False]
+    unreadable = {entry.name: entry.why for entry in folder.entries() if "cannot be read" in entry.why}
+    assert list(unreadable) == ["problems.jsonl:11", "problems.jsonl:12"]
+    assert unreadable["problems.jsonl:11"].startswith("it cannot be read: not JSON")
     assert summary(folder)["counts"]["problems"] == 5 + 2
 
 
@@ -143,6 +146,21 @@ async def test_two_problems_of_one_name_are_two(pool: LeanPool, problems: Path, 
     assert last.name == "t0 (2)"
     assert [(flag.kind, flag.detail) for flag in last.flags] == [("duplicate", "t0 states the same")]
     assert sum(a.problem == "t0 (2)" for a in folder.attempts()) == 4
+
+
+def test_a_name_means_the_same_problem_whatever_the_split(tmp_path: Path) -> None:
+    rows = [
+        {"name": n, "split": s, "formal_statement": f"theorem t : {i} = {i} := by"}
+        for i, (n, s) in enumerate([("a", "test"), ("a", "valid"), ("a (2)", "valid"), ("a", "valid")])
+    ]
+    path = tmp_path / "p.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    everything = {p.name: p.theorem.statement for p in selected(path, config(path))}
+    valid = {p.name: p.theorem.statement for p in selected(path, config(path, split="valid"))}
+    assert len(everything) == 4
+    assert valid == {name: said for name, said in everything.items() if "0 = 0" not in said}
+    with pytest.raises(ProblemError, match="its splits are: test, valid"):
+        list(selected(path, config(path, split="vlid")))
 
 
 async def test_searches_are_attempts_too(pool: LeanPool, problems: Path, tmp_path: Path) -> None:
@@ -176,6 +194,34 @@ def _add(path: Path, line: str) -> None:
 def test_limit_and_split_choose_problems(problems: Path) -> None:
     names = [p.name for p in selected(problems, config(problems, split="test", limit=3))]
     assert names == ["t0", "t2", "t4"]
+
+
+class Ill(Fixed):
+    """A server that answers nothing but errors for a while, and has a few questions that it never answers."""
+
+    def __init__(self, until: int) -> None:
+        super().__init__()
+        self.until = until
+
+    async def sample(
+        self, prompt: Prompt, n: int, params: Params, usage: Usage | None = None
+    ) -> AsyncGenerator[Sample]:
+        ill = len(self.asked) < self.until or (prompt.theorem.name, params.start) == ("t1", 2)
+        async for sample in super().sample(prompt, n, params, usage):
+            yield Sample("", "fixed", "the server answers 500") if ill else sample
+
+
+async def test_a_server_that_is_ill_is_not_written_down_as_failed_attempts(
+    pool: LeanPool, problems: Path, tmp_path: Path
+) -> None:
+    folder = RunFolder(tmp_path / "run")
+    with pytest.raises(PolicyUnavailable, match="the server answers 500"):
+        await do(folder, pool, config(problems), Ill(until=10_000))
+    assert list(folder.attempts()) == []
+    await do(folder, pool, config(problems), Ill(until=9))  # it recovers: what it refused at first is asked again
+    refused = [(a.problem, a.number) for a in folder.attempts() if "500" in a.detail]
+    assert refused == [("t1", 2)]
+    assert len(list(folder.attempts())) == 32
 
 
 @pytest.mark.slow
@@ -220,7 +266,7 @@ async def test_a_run_on_two_machines_of_a_ray_cluster_is_the_same_run(
         await do(here, pool, config(problems), Fixed())
         async with LeanPool(backend="ray", address=cluster.address, workers=2) as remote:
             running = asyncio.create_task(do(there, remote, config(problems), Fixed()))
-            while not list(there.attempts()) and not running.done():
+            while not list(there.attempts()) and not running.done():  # noqa: ASYNC110 - a file has no events
                 await asyncio.sleep(0.1)
             cluster.remove_node(second)
             await running

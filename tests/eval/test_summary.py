@@ -34,7 +34,8 @@ def tried(name: str, number: int, proved: bool = False, **fields: Any) -> Attemp
 
 def folder(path: Path, entries: Sequence[Entry], attempts: Sequence[Attempt], n: int = 1) -> RunFolder:
     path.mkdir(exist_ok=True)
-    head = {"config": {"attempts": n}, "identity": {}, "problems": len(entries), "versions": {}, "started": "now"}
+    config = {"attempts": n, "problems": "/home/secret/p.jsonl", "search": "single", "policy": {"name": "a model"}}
+    head = {"config": config, "identity": {}, "problems": len(entries), "versions": {}, "started": "now"}
     (path / "run.json").write_text(json.dumps(head))
     for name, rows in (("problems.jsonl", entries), ("attempts.jsonl", attempts)):
         lines = Lines(path / name)
@@ -48,7 +49,7 @@ def test_asked_inexpressible_proved_failed_and_unfinished_add_up(tmp_path: Path)
     attempts = [tried("a", 0, True), tried("a", 1), tried("b", 0), tried("b", 1), tried("c", 1)]
     figures = summary(folder(tmp_path, entries, attempts, 2))
     counts = {"problems": 4, "inexpressible": 1, "asked": 3, "proved": 1, "failed": 1, "unfinished": 1}
-    assert figures["counts"] == counts | {"flagged": 0, "proved_flagged": 0}
+    assert figures["counts"] == counts | {"finished": 2, "replaced": 0, "flagged": 0, "proved_flagged": 0}
     assert [p["status"] for p in figures["problems"]] == ["proved", "failed", "unfinished", "inexpressible"]
     assert not figures["complete"]
     assert figures["proved_rate"]["value"] == 0.5  # of those that are finished
@@ -160,3 +161,48 @@ def test_a_folder_without_a_run_is_refused(tmp_path: Path) -> None:
     (tmp_path / "run.json").write_text("{")
     with pytest.raises(RunError, match="damaged"):
         summary(RunFolder(tmp_path))
+
+
+def test_a_run_that_got_more_attempts_is_not_judged_by_its_early_proofs(tmp_path: Path) -> None:
+    """Killed in the middle, it has failed attempts at all problems, but full sets of them only at some."""
+    entries = [entry(f"t{i}") for i in range(10)]
+    once = [tried(f"t{i}", 0, i < 2) for i in range(10)]
+    grown = [tried(f"t{i}", k) for i in range(1, 5) for k in range(1, 4)]
+    figures = summary(folder(tmp_path / "grown", entries, once + grown, 4))
+    assert figures["proved_rate"]["value"] == 0.25  # t1 to t4 have had all attempts
+    assert figures["counts"]["finished"] == 4
+    assert not figures["complete"]
+    whole = summary(folder(tmp_path / "whole", entries, [tried(f"t{i}", k) for i in range(10) for k in range(4)], 4))
+    assert compare([figures, whole], 0, 1)["problems"] == 4
+
+
+def test_time_is_that_of_all_attempts(tmp_path: Path) -> None:
+    attempts = [tried("a", k, True, seconds=10.0, tokens=7) for k in range(8)]
+    figures = summary(folder(tmp_path, [entry("a")], attempts, 8))
+    assert (figures["seconds"], figures["tokens"]) == (80.0, 56)
+    assert figures["problems"][0]["seconds"] == 10.0  # until the first proof
+
+
+def test_a_search_and_single_proofs_are_compared_by_all_that_they_had(tmp_path: Path) -> None:
+    single = summary(folder(tmp_path / "a", [entry("x")], [tried("x", k, k == 2) for k in range(4)], 4))
+    searched = summary(folder(tmp_path / "b", [entry("x")], [tried("x", 0)]))
+    searched["config"]["search"] = "rmaxts"
+    found = compare([single, searched], 0, 1)
+    assert (found["attempts"], found["only_a"]) == ([4, 1], ["x"])
+
+
+def test_statements_that_differ_are_not_compared(tmp_path: Path) -> None:
+    other = replace(entry("x"), problem=Problem("x", Theorem("x", "theorem x : something_else"), "valid"))
+    a = summary(folder(tmp_path / "a", [entry("x"), entry("y")], [tried("x", 0, True), tried("y", 0, True)]))
+    b = summary(folder(tmp_path / "b", [other, entry("y")], [tried("x", 0), tried("y", 0, True)]))
+    found = compare([a, b], 0, 1)
+    assert (found["problems"], found["different"], found["only_a"]) == (1, 1, [])
+
+
+def test_attempts_in_a_fixed_order_are_no_random_draws(tmp_path: Path) -> None:
+    run = folder(tmp_path, [entry("a")], [tried("a", k, k == 0) for k in range(8)], 8)
+    assert summary(run)["pass_at"][0]["value"] == pytest.approx(1 / 8)
+    head = json.loads((tmp_path / "run.json").read_text())
+    head["config"]["policy"]["name"] = "tactics"
+    (tmp_path / "run.json").write_text(json.dumps(head))
+    assert summary(run)["pass_at"][0]["value"] == 1.0
