@@ -21,7 +21,7 @@ from search.searcher import SearchResult, stop
 from search.searches import searcher
 
 _THEOREMS = 8  # whose samples a policy may have under way at a time: its `window` is for one of them
-_ERRORS = 4  # windows full of nothing but errors: it would go on like this
+_ERRORS = 4  # times as many attempts as are made at a time, with nothing but errors: it would go on like this
 _AHEAD = 2  # proofs that wait for each worker, so that none waits for the policy
 _FAILURES = 5  # failed proofs that are kept of a search
 _LIMIT = 60.0  # seconds for a check where the budget has no limit
@@ -133,14 +133,16 @@ class _Run:
         """The policy had no answer at all: is the attempt to be made again later? Raises PolicyUnavailable if it never
         has one: a server that is ill must not be written down as a prover that fails."""
         self.errors += 1
-        if self.errors >= _ERRORS * self.policy.window:
-            raise PolicyUnavailable(f"{self.errors} requests in a row brought nothing but errors, the last one: {why}")
+        if self.errors >= _ERRORS * (self.policy.window if self.single else self.pool.size):
+            raise PolicyUnavailable(f"{self.errors} attempts in a row brought nothing but errors, the last one: {why}")
         if (entry.name, number) in self.last:
             return False
         self.again.append((entry, number))
         return True
 
     def _count(self, attempt: Attempt) -> None:
+        if attempt.number >= self.config.attempts:  # of a time when more were wanted
+            return
         self.made[attempt.problem] |= 1 << attempt.number
         if attempt.proved:
             self.proved.add(attempt.problem)
@@ -183,11 +185,16 @@ class _Run:
             reasons={verdict.reason: 1},
         )
 
-    async def _search(self, entry: Entry, number: int) -> Attempt:
-        """A search, by a policy that knows of no other problem, with one worker's share of Lean."""
+    async def _search(self, entry: Entry, number: int) -> Attempt | None:
+        """A search, by a policy that knows of no other problem, with one worker's share of Lean; None as above."""
         config = self.config
         found = searcher(config.search, self.pool.share(1), self.policy.fresh(), seed=config.seed + number)
         result = await found.prove(entry.theorem, config.budget.budget())
+        tried = result.trace.attempts if result.trace else []
+        if not tried or any(a.text for a in tried):
+            self.errors = 0
+        elif self._refused(entry, number, tried[-1].detail):
+            return None
         reasons = {str(reason): count for reason, count in result.reasons.items()}
         if result.proved:
             reasons.setdefault(Reason.PROVED, 1)  # not every search counts the proof itself

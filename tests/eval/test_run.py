@@ -203,6 +203,9 @@ class Ill(Fixed):
         super().__init__()
         self.until = until
 
+    def learn(self, sample: Sample, proved: bool) -> None:
+        """A search tells; that is all right in a policy that no other problem sees."""
+
     async def sample(
         self, prompt: Prompt, n: int, params: Params, usage: Usage | None = None
     ) -> AsyncGenerator[Sample]:
@@ -222,6 +225,15 @@ async def test_a_server_that_is_ill_is_not_written_down_as_failed_attempts(
     refused = [(a.problem, a.number) for a in folder.attempts() if "500" in a.detail]
     assert refused == [("t1", 2)]
     assert len(list(folder.attempts())) == 32
+
+
+async def test_nor_is_it_written_down_as_searches_that_found_nothing(
+    pool: LeanPool, problems: Path, tmp_path: Path
+) -> None:
+    folder = RunFolder(tmp_path / "run")
+    with pytest.raises(PolicyUnavailable, match="the server answers 500"):
+        await do(folder, pool, config(problems, search="sampling", attempts=1), Ill(until=10_000))
+    assert list(folder.attempts()) == []
 
 
 @pytest.mark.slow
