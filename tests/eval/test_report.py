@@ -229,6 +229,7 @@ def test_pairs_name_what_only_one_run_proved(browser: Browser, opens: Opens) -> 
     assert "of 4 problems finished in both runs: 1 proved by both, 1 by neither" in browser.one(".pair").text
     for summary in browser.all(".only summary"):
         summary.click()
+    browser.wait("document.querySelectorAll('.names a').length === 2")
     assert texts(browser, ".names a") == ["first", "second"]
     browser.all(".names a")[1].click()
     browser.wait("document.querySelector('.detail')")
@@ -338,6 +339,7 @@ def test_a_row_opens_on_everything_about_the_problem(browser: Browser, opens: Op
         *(f"#{n} error 1:{n}: unknown identifier 'lemma{n}' cot · 0.5 s" for n in (1, 2, 3)), "#4 proved cot · 0.5 s",
     ]  # fmt: skip
     browser.all(".attempt summary")[1].click()
+    browser.wait("document.querySelector('.attempt .said')")  # a `toggle` event comes when the browser finds time
     assert browser.one(".attempt .said").text == attempt(2)["detail"]
     assert browser.one(".attempt .text").text == "exact lemma2"
     browser.all("#list .row")[2].click()
@@ -441,6 +443,7 @@ def test_texts_stay_texts(browser: Browser, opens: Opens) -> None:
     browser.one("#configuration summary").click()
     for summary in browser.all(".attempt summary"):
         summary.click()
+    browser.wait("document.querySelectorAll('.attempt .text').length === document.querySelectorAll('.attempt').length")
     for selector in (
         "#title", ".about > pre", ".about .flagged b", ".said", ".informal", ".proof", ".attempt .text", ".name",
     ):  # fmt: skip

@@ -76,6 +76,7 @@ def test_reads_standard_input_and_one_theorem_of_it() -> None:
     assert [json.loads(row)["theorem"] for row in done.stdout.splitlines()] == ["two"]
 
 
+@pytest.mark.slow
 def test_mathlib_statements_with_the_core_header(tmp_path: Path) -> None:
     source = tmp_path / "m.lean"
     source.write_text("import Mathlib\nopen Nat Real\ntheorem m (n : ℕ) (h : 3 < n) : 2 < n := by sorry\n")
@@ -191,6 +192,7 @@ def test_every_search_can_be_asked_for(search: str) -> None:
     assert [json.loads(line)["status"] for line in done.stdout.splitlines()] == ["proved", "holds"]
 
 
+@pytest.mark.slow
 def test_a_trace_is_written_for_every_theorem(tmp_path: Path) -> None:
     folder = tmp_path / "new" / "trace"
     done = prover("prove", "-", "--trace", str(folder), "--seed", "3", stdin=TREE + EASY)
@@ -201,6 +203,7 @@ def test_a_trace_is_written_for_every_theorem(tmp_path: Path) -> None:
     assert "both" in (folder / "index.html").read_text("utf-8")
 
 
+@pytest.mark.slow
 def test_a_killed_tree_search_goes_on_from_its_checkpoints(tmp_path: Path) -> None:
     folder = tmp_path / "checkpoints"
     args = ("prove", "-", "--search", "rmaxts", "--checkpoints", str(folder), "--workers", "1", "--json")

@@ -35,6 +35,7 @@ def prover(*arguments: str | Path, cwd: Path) -> subprocess.CompletedProcess[str
     return subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=280)
 
 
+@pytest.mark.slow
 def test_from_a_benchmark_to_a_report_that_is_checked_again(problems: Path, tmp_path: Path) -> None:
     config = tmp_path / "small.yaml"
     config.write_text(f"problems: {problems}\nsearch: rmaxts\nbudget: {{seconds: 20, checks: 20}}\n")
@@ -79,6 +80,7 @@ def test_from_a_benchmark_to_a_report_that_is_checked_again(problems: Path, tmp_
     assert int(caught.stdout[0]) == int(caught.stdout[5]) - 1
 
 
+@pytest.mark.slow
 def test_two_runs_compared(problems: Path, tmp_path: Path) -> None:
     for name, attempts in (("one", "1"), ("many", "60")):
         given = ("--problems", problems, "--attempts", attempts, "--seconds", "5", "--out", tmp_path / name)
@@ -93,6 +95,7 @@ def test_two_runs_compared(problems: Path, tmp_path: Path) -> None:
     assert "pass@32" in prover("eval", "run", *given, cwd=tmp_path).stdout
 
 
+@pytest.mark.slow
 def test_ctrl_c_keeps_what_is_done_and_the_same_command_goes_on(problems: Path, tmp_path: Path) -> None:
     rows = [json.loads(line) for line in problems.read_text().splitlines()]
     many = [row | {"name": f"{row['name']}{i}"} for i in range(8) for row in rows]
