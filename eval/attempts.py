@@ -88,3 +88,8 @@ class Attempt:
     @classmethod
     def from_json(cls, row: Mapping[str, Any]) -> Attempt:
         return cls(**{**row, "failures": tuple(map(tuple, row["failures"]))})
+
+
+def proof_lines(proof: str) -> int:
+    """The length of a proof, in lines."""
+    return len(proof.strip().splitlines())

@@ -13,6 +13,7 @@ from typing import Any
 
 from data.lines import Lines, LinesError, read_lines
 from eval.attempts import Attempt, Entry
+from search.report.document import put
 
 
 class RunError(Exception):
@@ -93,9 +94,7 @@ class RunFolder:
             yield
 
     def _put(self, head: dict[str, Any]) -> None:
-        draft = self.path / ".run.json"
-        draft.write_text(json.dumps(head, indent=1) + "\n", "utf-8")
-        draft.replace(self.path / "run.json")
+        put(self.path / "run.json", f"{json.dumps(head, indent=1)}\n".encode("ascii"))
 
     @asynccontextmanager
     async def writing(self, name: str) -> AsyncGenerator[Writer]:

@@ -14,15 +14,15 @@ from data.problems import Problem, ProblemError, read
 from data.tasks import in_order
 from eval.attempts import Entry
 from eval.audit import Duplicates, audited
-from eval.config import RunConfig
 from eval.screen import Screen, unique
 from lean_env import LeanPool
 
 _AHEAD = 2  # problems that wait for each worker
 
 
-def selected(path: Path, config: RunConfig) -> Iterator[Problem | ProblemError]:
-    """The problems that a run is about, each under a name of its own; then what cannot be read, whatever its split.
+def selected(path: Path, split: str = "", limit: int | None = None) -> Iterator[Problem | ProblemError]:
+    """The problems of a split (or of all), the first so many of them, each under a name of its own; then what cannot be
+    read, whatever its split.
 
     Raises ProblemError if there is no such split, and OSError.
     """
@@ -32,13 +32,13 @@ def selected(path: Path, config: RunConfig) -> Iterator[Problem | ProblemError]:
     def of_split() -> Iterator[Problem]:
         for problem in unique(read(path, unreadable)):  # a name is the same in a run over all splits
             splits.add(problem.split)
-            if config.split in ("", problem.split):
+            if split in ("", problem.split):
                 yield problem
 
-    yield from islice(of_split(), config.limit)
-    if config.split not in splits | {""}:
+    yield from islice(of_split(), limit)
+    if split not in splits | {""}:
         there = ", ".join(sorted(filter(None, splits))) or "none"
-        raise ProblemError(f"{path}: no problem of split {config.split!r}; its splits are: {there}")
+        raise ProblemError(f"{path}: no problem of split {split!r}; its splits are: {there}")
     yield from unreadable
 
 
@@ -54,12 +54,10 @@ def digest(problems: Iterable[Problem | ProblemError]) -> tuple[int, str]:
 
 
 async def looked_at(
-    pool: LeanPool, problems: Iterable[Problem | ProblemError], known: Iterable[Entry] = ()
+    pool: LeanPool, problems: Iterable[Problem | ProblemError], duplicates: Duplicates
 ) -> AsyncGenerator[Entry]:
-    """Whether each problem can be asked, and what the audit has against it; in order. `known`: those before them."""
-    screen, duplicates = Screen(pool), Duplicates()
-    for entry in known:
-        duplicates.flag(entry)
+    """Whether each problem can be asked, and what the audit has against it; in order. `duplicates`: of those before."""
+    screen = Screen(pool)
 
     async def look(problem: Problem | ProblemError) -> Entry:
         if isinstance(problem, ProblemError):

@@ -7,7 +7,7 @@ from contextlib import aclosing
 from dataclasses import dataclass
 
 from data.tasks import in_order
-from eval.attempts import Entry
+from eval.attempts import Entry, proof_lines
 from eval.folder import RunFolder
 from lean_env import LeanPool, Verdict
 from search.minimise import minimised
@@ -40,9 +40,8 @@ def proofs(folder: RunFolder) -> list[Proof]:
     return [Proof(entry, number, text) for entry in entries for text, number in found[entry.name].items()]
 
 
-async def recheck(folder: RunFolder, pool: LeanPool) -> AsyncGenerator[tuple[Proof, Verdict]]:
-    """Judge all proofs of a run again, by a pool that may be another Lean's. Raises RunError."""
-    every = proofs(folder)
+async def recheck(folder: RunFolder, pool: LeanPool, every: list[Proof]) -> AsyncGenerator[tuple[Proof, Verdict]]:
+    """Judge proofs of a run again, by a pool that may be another Lean's. Raises RunError."""
     limit = max(_SECONDS, _SLOWER * (folder.head["config"]["budget"]["seconds"] or 0.0))
 
     async def judge(proof: Proof) -> tuple[Proof, Verdict]:
@@ -80,8 +79,4 @@ async def minimise(
                 await writer.write({"problem": name, "proof": text})
                 done[name] = text
                 progress(len(done), len(first))
-    return sum(_lines(p.text) for p in first.values()), sum(map(_lines, done.values()))
-
-
-def _lines(proof: str) -> int:
-    return len(proof.strip().splitlines())
+    return sum(proof_lines(p.text) for p in first.values()), sum(map(proof_lines, done.values()))

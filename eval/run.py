@@ -12,6 +12,7 @@ from itertools import islice
 
 from data.problems import Problem, ProblemError
 from eval.attempts import UNPROVED, Attempt, Entry
+from eval.audit import Duplicates
 from eval.config import SINGLE, RunConfig
 from eval.folder import RunFolder, Writer
 from eval.problems import looked_at
@@ -47,10 +48,12 @@ async def screen(
     progress: Callable[[Progress], None],
 ) -> None:
     """Find out what can be asked, and look for defects; those that are on record already are left as they are."""
-    known = sum(1 for _ in folder.entries())
-    state = Progress("problems", known, folder.head["problems"])
+    state, duplicates = Progress("problems", 0, folder.head["problems"]), Duplicates()
+    for entry in folder.entries():
+        duplicates.flag(entry)
+        state.done += 1
     progress(state)
-    entries = looked_at(pool, islice(problems, known, None), folder.entries())
+    entries = looked_at(pool, islice(problems, state.done, None), duplicates)
     async with folder.writing("problems.jsonl") as writer, aclosing(entries):
         async for entry in entries:
             await writer.write(entry.as_json())

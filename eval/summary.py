@@ -12,7 +12,7 @@ from pathlib import Path
 from statistics import fmean, median
 from typing import Any
 
-from eval.attempts import Attempt, Entry
+from eval.attempts import Attempt, Entry, proof_lines
 from eval.config import SINGLE
 from eval.folder import RunFolder
 from eval.metrics import interval, mcnemar, pass_at_k, proportion
@@ -94,7 +94,7 @@ def summary(folder: RunFolder, texts: bool = True) -> Json:
             "failed": statuses["failed"],
             "unfinished": statuses["unfinished"],
             "finished": len(full),
-            "replaced": sum(e.asked and e.replaced for e in folder.entries()),
+            "replaced": sum(p["replaced"] for p in asked),
             "flagged": sum(bool(p["flags"]) for p in problems),
             "proved_flagged": sum(bool(p["flags"]) for p in proved),
         },
@@ -178,7 +178,7 @@ def _finished(problem: Json, attempts: int) -> bool:
 
 
 def _problem(entry: Entry, tally: _Tally, attempts: int, short: Mapping[str, str], texts: bool) -> Json:
-    theorem = entry.theorem
+    statement = "\n".join([*entry.theorem.preamble, entry.theorem.statement])
     if not entry.asked:
         status = "inexpressible"
     elif tally.proofs:
@@ -192,10 +192,11 @@ def _problem(entry: Entry, tally: _Tally, attempts: int, short: Mapping[str, str
         "tags": list(entry.problem.tags),
         "status": status,
         "why": entry.why if texts else _public(entry.why),
+        "replaced": entry.replaced,
         "flags": [asdict(flag) for flag in entry.flags],
-        "digest": hashlib.sha256("\n".join([*theorem.preamble, theorem.statement]).encode()).hexdigest()[:16],
-        "statement": "\n".join([*theorem.preamble, theorem.statement]).strip() if texts else "",
-        "informal": theorem.informal if texts else "",
+        "digest": hashlib.sha256(statement.encode()).hexdigest()[:16],
+        "statement": statement.strip() if texts else "",
+        "informal": entry.theorem.informal if texts else "",
         "attempts": tally.attempts,
         "proofs": tally.proofs,
         "first": tally.first,
@@ -204,7 +205,7 @@ def _problem(entry: Entry, tally: _Tally, attempts: int, short: Mapping[str, str
         "tokens": tally.tokens,
         "seconds": round(tally.seconds, 3),
         "proof": proof if texts else None,
-        "lines": None if proof is None else len(proof.strip().splitlines()),
+        "lines": None if proof is None else proof_lines(proof),
         "reasons": dict(tally.reasons.most_common()),
         "shown": list(_shown(tally)) if texts else [],
     }

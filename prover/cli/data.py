@@ -19,8 +19,7 @@ from data import benchmarks, problems
 from data.problems import Problem, ProblemError
 from data.tasks import in_order
 from eval.attempts import Entry
-from eval.audit import compared
-from eval.config import RunConfig
+from eval.audit import Duplicates, compared
 from eval.problems import looked_at, selected
 from eval.screen import Screen
 from lean_env import LeanPool
@@ -145,7 +144,7 @@ async def _validate(paths: list[Path], split: str, workers: int | None, as_json:
             for flag in entry.flags:
                 out.print(f"[red]{flag.kind}[/red]  {printable(entry.name)}: {printable(flag.detail)}")
     if not counts:
-        raise Stop(f"there is no problem of split {split!r}", Exit.INPUT)
+        raise Stop(f"{paths[0]}: it has no problems", Exit.INPUT)
     said = ", ".join(f"{count} {kind}" for kind, count in flagged.most_common()) or "nothing"
     total = counts[True] + counts[False]
     err.print(
@@ -157,10 +156,10 @@ async def _looked_at(pool: LeanPool, paths: list[Path], split: str) -> AsyncGene
     """The entries of the first file; with a second one, flagged where that differs."""
     copies: dict[str, Entry] = {}
     for path in paths[1:]:
-        problems = (p for p in selected(path, RunConfig(problems=str(path))) if isinstance(p, Problem))
+        problems = (p for p in selected(path) if isinstance(p, Problem))
         async with aclosing(in_order(Screen(pool).entry, problems, 2 * pool.size)) as others:
             copies = {other.name: other async for other in others}
-    ours = looked_at(pool, selected(paths[0], RunConfig(problems=str(paths[0]), split=split)))
+    ours = looked_at(pool, selected(paths[0], split), Duplicates())
     async with aclosing(ours) as entries:
         async for entry in entries:
             yield await compared(pool, entry, copies.get(entry.name))

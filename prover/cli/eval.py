@@ -82,10 +82,11 @@ def run_(
     }
     try:
         wanted = run_config(_merged(read_config(config) if config else {}, given), str(config or "the options"))
-        writer = Writer(**{"policy" if key == "name" else key: value for key, value in wanted.policy})
+        told = wanted.policy
+        writer = Writer(told.name, told.base_url, told.model, told.family, told.max_tokens)
         writer.validate()
         path = located(wanted.problems)
-        count, hashed = digest(selected(path, wanted))
+        count, hashed = digest(selected(path, wanted.split, wanted.limit))
     except (ConfigError, BenchmarkMissing, ProblemError) as error:
         raise Stop(str(error), Exit.INPUT) from None
     except OSError as error:
@@ -128,7 +129,7 @@ async def _run(folder: RunFolder, config: RunConfig, writer: Writer, path: Path,
             "started": now(),
         }
         with folder.locked(head), _Live(folder) as live:
-            await run.screen(folder, pool, selected(path, config), live.show)
+            await run.screen(folder, pool, selected(path, config.split, config.limit), live.show)
             await run.attempt(folder, pool, policy, config, live.show)
             folder.log("done")
 
@@ -192,10 +193,13 @@ def recheck(
 
 
 async def _recheck(folder: RunFolder, workers: int | None, ray: str | None) -> Exit:
-    refused, every = 0, len(proofs.proofs(folder))
+    refused, every = 0, proofs.proofs(folder)
     with _bar() as bar:
-        task = bar.add_task("proofs", total=every, text="")
-        async with lean_pool(installed_lean(), workers, ray) as pool, aclosing(proofs.recheck(folder, pool)) as judged:
+        task = bar.add_task("proofs", total=len(every), text="")
+        async with (
+            lean_pool(installed_lean(), workers, ray) as pool,
+            aclosing(proofs.recheck(folder, pool, every)) as judged,
+        ):
             async for proof, verdict in judged:
                 bar.update(task, advance=1)
                 if not verdict.proved:
@@ -203,7 +207,7 @@ async def _recheck(folder: RunFolder, workers: int | None, ray: str | None) -> E
                     which = "shorter proof" if proof.number is None else f"attempt {proof.number}"
                     said = f"{proof.entry.name}, {which}: {verdict.reason}. {verdict.detail}"
                     err.print(f"[red]refused[/red] {printable(said)}")
-    out.print(f"{every - refused} of {every} proofs hold")
+    out.print(f"{len(every) - refused} of {len(every)} proofs hold")
     return Exit.NOT_PROVED if refused else Exit.PROVED
 
 

@@ -73,11 +73,11 @@ def write_problems(path: Path, count: int) -> None:
 async def do(folder: RunFolder, pool: LeanPool, config: RunConfig, policy: Policy) -> None:
     """What `prover eval run` does, without a command line."""
     path = Path(config.problems)
-    count, hashed = digest(selected(path, config))
+    count, hashed = digest(selected(path, config.split, config.limit))
     identity = config.identity | {"problems": hashed, "policy": policy.name, "lean": "embedded"}
     head = {"config": config.model_dump(mode="json"), "identity": identity, "problems": count}
     with folder.locked(head | {"versions": {"policy": policy.name}, "started": "2026-01-01T00:00:00Z"}):
-        await run.screen(folder, pool, selected(path, config), lambda _: None)
+        await run.screen(folder, pool, selected(path, config.split, config.limit), lambda _: None)
         await run.attempt(folder, pool, policy, config, lambda _: None)
 
 

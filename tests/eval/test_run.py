@@ -155,12 +155,12 @@ def test_a_name_means_the_same_problem_whatever_the_split(tmp_path: Path) -> Non
     ]
     path = tmp_path / "p.jsonl"
     path.write_text("".join(json.dumps(row) + "\n" for row in rows))
-    everything = {p.name: p.theorem.statement for p in selected(path, config(path))}
-    valid = {p.name: p.theorem.statement for p in selected(path, config(path, split="valid"))}
+    everything = {p.name: p.theorem.statement for p in selected(path)}
+    valid = {p.name: p.theorem.statement for p in selected(path, "valid")}
     assert len(everything) == 4
     assert valid == {name: said for name, said in everything.items() if "0 = 0" not in said}
     with pytest.raises(ProblemError, match="its splits are: test, valid"):
-        list(selected(path, config(path, split="vlid")))
+        list(selected(path, "vlid"))
 
 
 async def test_searches_are_attempts_too(pool: LeanPool, problems: Path, tmp_path: Path) -> None:
@@ -192,7 +192,7 @@ def _add(path: Path, line: str) -> None:
 
 
 def test_limit_and_split_choose_problems(problems: Path) -> None:
-    names = [p.name for p in selected(problems, config(problems, split="test", limit=3))]
+    names = [p.name for p in selected(problems, "test", 3)]
     assert names == ["t0", "t2", "t4"]
 
 
