@@ -1,0 +1,225 @@
+"""The shape of a model: the fields of Hugging Face's `deepseek_v3` configuration, and shapes by name."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, PositiveInt, model_validator
+
+
+class ConfigError(ValueError):
+    """A configuration is not one of this architecture; str() says what does not fit."""
+
+
+class Yarn(BaseModel):
+    """How RoPE is stretched to longer contexts (YaRN; V3 §4.3, Coder-V2 §3.3).
+
+    factor: context now / context of the first training (`original_max_position_embeddings`, tokens).
+    beta_fast, beta_slow: dimensions that turn more often than the one in the old context stay as they are, those that
+        turn less often than the other are stretched in full, the ones between in part.
+    mscale, mscale_all_dim: how much the attention is sharpened with the logarithm of the factor; 0: not at all.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    factor: float
+    original_max_position_embeddings: PositiveInt
+    beta_fast: float = 32
+    beta_slow: float = 1
+    mscale: float = 1
+    mscale_all_dim: float = 0
+
+
+class ModelConfig(BaseModel):
+    """A DeepSeek-V3-style model; each field is called what `config.json` calls it.
+
+    hidden_size: width of the residual stream. num_hidden_layers: blocks, of which the first `first_k_dense_replace`
+        have a dense feed-forward layer of width `intermediate_size`, the others a mixture of experts.
+    kv_lora_rank: numbers of the latent from which keys and values come; q_lora_rank: the same for queries (None: these
+        come from the residual stream at once). qk_nope_head_dim, qk_rope_head_dim: parts of a head's query without and
+        with a position. v_head_dim: a head's value.
+    n_routed_experts: experts of width `moe_intermediate_size` in each mixture, of which a token uses
+        `num_experts_per_tok`, all from the best `topk_group` of `n_group` groups. n_shared_experts: those that every
+        token uses. norm_topk_prob, routed_scaling_factor: the weights of the chosen are made to sum to 1, then scaled.
+    num_nextn_predict_layers: modules that predict a further token each (MTP).
+    max_position_embeddings: context in tokens. initializer_range: standard deviation of fresh weights.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    vocab_size: PositiveInt
+    hidden_size: PositiveInt
+    num_hidden_layers: PositiveInt
+    first_k_dense_replace: int = 1
+    intermediate_size: PositiveInt
+
+    num_attention_heads: PositiveInt
+    q_lora_rank: PositiveInt | None = None
+    kv_lora_rank: PositiveInt
+    qk_nope_head_dim: PositiveInt
+    qk_rope_head_dim: PositiveInt
+    v_head_dim: PositiveInt
+
+    moe_intermediate_size: PositiveInt
+    n_routed_experts: PositiveInt
+    n_shared_experts: int = 1
+    num_experts_per_tok: PositiveInt
+    n_group: PositiveInt = 1
+    topk_group: PositiveInt = 1
+    norm_topk_prob: bool = True
+    routed_scaling_factor: float = 1.0
+
+    num_nextn_predict_layers: int = 0
+    tie_word_embeddings: bool = False
+    max_position_embeddings: PositiveInt = 4096
+    rope_theta: float = 10_000.0
+    yarn: Yarn | None = None
+    rms_norm_eps: float = 1e-6
+    initializer_range: float = 0.02
+    bos_token_id: int | None = None
+    eos_token_id: int | None = None
+
+    @model_validator(mode="after")
+    def _fits(self) -> ModelConfig:
+        if self.qk_rope_head_dim % 2:
+            raise ConfigError(f"qk_rope_head_dim is {self.qk_rope_head_dim}; RoPE turns pairs of numbers")
+        if not 0 <= self.first_k_dense_replace <= self.num_hidden_layers:
+            raise ConfigError("first_k_dense_replace is the number of the first layers that are dense")
+        if self.n_routed_experts % self.n_group:
+            raise ConfigError(f"{self.n_routed_experts} experts do not fall into {self.n_group} groups of one size")
+        if self.n_group > 1 and self.group_size < 2:
+            raise ConfigError("a group is judged by its two best experts, so it needs two")
+        if self.topk_group > self.n_group or self.num_experts_per_tok > self.topk_group * self.group_size:
+            raise ConfigError("a token uses more groups or experts than there are to choose from")
+        return self
+
+    @property
+    def group_size(self) -> int:
+        return self.n_routed_experts // self.n_group
+
+    @property
+    def qk_head_dim(self) -> int:
+        """Numbers of a head's query."""
+        return self.qk_nope_head_dim + self.qk_rope_head_dim
+
+    @property
+    def latent_dim(self) -> int:
+        """Numbers that the cache keeps per token and layer: the latent, and the key that carries the position."""
+        return self.kv_lora_rank + self.qk_rope_head_dim
+
+    @property
+    def num_moe_layers(self) -> int:
+        return self.num_hidden_layers - self.first_k_dense_replace
+
+    def with_(self, **changes: Any) -> ModelConfig:
+        """The same with some fields changed; checked anew."""
+        return ModelConfig(**{**self.model_dump(), **changes})
+
+
+_V3_YARN = Yarn(factor=40, original_max_position_embeddings=4096, mscale=1, mscale_all_dim=1)
+_V2_YARN = Yarn(factor=40, original_max_position_embeddings=4096, mscale=0.707, mscale_all_dim=0.707)
+
+#: Shapes by name. 16b and 236b have the sizes of V2-Lite and V2, with V3's router.
+PRESETS: dict[str, ModelConfig] = {
+    "tiny": ModelConfig(
+        vocab_size=1024,
+        hidden_size=128,
+        num_hidden_layers=4,
+        intermediate_size=384,
+        num_attention_heads=4,
+        kv_lora_rank=64,
+        qk_nope_head_dim=32,
+        qk_rope_head_dim=16,
+        v_head_dim=32,
+        moe_intermediate_size=64,
+        n_routed_experts=8,
+        num_experts_per_tok=2,
+        n_group=4,
+        topk_group=2,
+        num_nextn_predict_layers=1,
+        tie_word_embeddings=True,
+        max_position_embeddings=2048,
+    ),
+    "30m": ModelConfig(
+        vocab_size=8192,
+        hidden_size=384,
+        num_hidden_layers=8,
+        intermediate_size=1024,
+        num_attention_heads=6,
+        kv_lora_rank=128,
+        qk_nope_head_dim=64,
+        qk_rope_head_dim=32,
+        v_head_dim=64,
+        moe_intermediate_size=192,
+        n_routed_experts=12,
+        num_experts_per_tok=3,
+        n_group=4,
+        topk_group=2,
+        num_nextn_predict_layers=1,
+        tie_word_embeddings=True,
+        max_position_embeddings=4096,
+    ),
+    "16b": ModelConfig(
+        vocab_size=102_400,
+        hidden_size=2048,
+        num_hidden_layers=27,
+        intermediate_size=10_944,
+        num_attention_heads=16,
+        kv_lora_rank=512,
+        qk_nope_head_dim=128,
+        qk_rope_head_dim=64,
+        v_head_dim=128,
+        moe_intermediate_size=1408,
+        n_routed_experts=64,
+        n_shared_experts=2,
+        num_experts_per_tok=6,
+        max_position_embeddings=163_840,
+        yarn=_V2_YARN,
+    ),
+    "236b": ModelConfig(
+        vocab_size=102_400,
+        hidden_size=5120,
+        num_hidden_layers=60,
+        intermediate_size=12_288,
+        num_attention_heads=128,
+        q_lora_rank=1536,
+        kv_lora_rank=512,
+        qk_nope_head_dim=128,
+        qk_rope_head_dim=64,
+        v_head_dim=128,
+        moe_intermediate_size=1536,
+        n_routed_experts=160,
+        n_shared_experts=2,
+        num_experts_per_tok=6,
+        n_group=8,
+        topk_group=3,
+        routed_scaling_factor=16.0,
+        max_position_embeddings=163_840,
+        yarn=_V2_YARN,
+    ),
+    "671b": ModelConfig(
+        vocab_size=129_280,
+        hidden_size=7168,
+        num_hidden_layers=61,
+        first_k_dense_replace=3,
+        intermediate_size=18_432,
+        num_attention_heads=128,
+        q_lora_rank=1536,
+        kv_lora_rank=512,
+        qk_nope_head_dim=128,
+        qk_rope_head_dim=64,
+        v_head_dim=128,
+        moe_intermediate_size=2048,
+        n_routed_experts=256,
+        num_experts_per_tok=8,
+        n_group=8,
+        topk_group=4,
+        routed_scaling_factor=2.5,
+        num_nextn_predict_layers=1,
+        max_position_embeddings=163_840,
+        yarn=_V3_YARN,
+        initializer_range=0.006,
+        bos_token_id=0,
+        eos_token_id=1,
+    ),
+}

@@ -1,0 +1,135 @@
+"""The whole model, as it is trained. Text is written by generate/, from the same weights."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F  # noqa: N812
+from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
+
+from prover.model.block import Block
+from prover.model.config import ModelConfig
+from prover.model.experts import Experts, SwiGLU
+from prover.model.mtp import MTP
+from prover.model.norm import RMSNorm
+from prover.model.rope import Rope
+from prover.model.router import Router, Routing
+
+_LOGITS = 1 << 25  # at most so many are held at a time when only the targets' log-probabilities are wanted
+
+
+class Output(NamedTuple):
+    """What a pass over tokens [batch, tokens] gives.
+
+    hidden [batch, tokens, width]: after the last norm.
+    logits [batch, tokens, vocabulary]: None if targets were given.
+    log_probs [batch, tokens], fp32: natural logarithm of each target's probability; None without targets.
+    further: the same of the MTP modules, in order; number d (from 0) has [batch, tokens - 1 - d], and says of place i
+        what it gave to the target of place i + 1 + d. Empty without targets.
+    routing: of each mixture of experts, in order; those of the MTP modules at the end.
+    """
+
+    hidden: Tensor
+    logits: Tensor | None
+    log_probs: Tensor | None
+    further: tuple[Tensor, ...]
+    routing: tuple[Routing, ...]
+
+
+class Transformer(nn.Module):
+    """A DeepSeek-V3-style causal language model."""
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.embed_tokens = nn.Embedding(config.vocab_size, config.hidden_size)
+        self.rope = Rope(config)
+        dense = config.first_k_dense_replace
+        self.layers = nn.ModuleList(Block(config, dense=i < dense) for i in range(config.num_hidden_layers))
+        self.norm = RMSNorm(config.hidden_size, config.rms_norm_eps)
+        self.lm_head = nn.Linear(config.hidden_size, config.vocab_size, bias=False)
+        if config.tie_word_embeddings:
+            self.lm_head.weight = self.embed_tokens.weight
+        self.mtp = nn.ModuleList(MTP(config) for _ in range(config.num_nextn_predict_layers))
+        self.initialise()
+
+    @torch.no_grad()
+    def initialise(self) -> None:
+        """Fresh weights: normal with the configuration's deviation; norms 1, the router's biases 0."""
+        for module in self.modules():
+            match module:
+                case nn.Linear() | nn.Embedding():
+                    weights = [module.weight]
+                case Router():
+                    weights = [module.weight]
+                    module.e_score_correction_bias.zero_()
+                case Experts():
+                    weights = [module.gate_up_proj, module.down_proj]
+                case RMSNorm():
+                    module.weight.fill_(1.0)
+                    continue
+                case _:
+                    continue
+            for weight in weights:
+                weight.normal_(std=self.config.initializer_range)
+
+    def forward(
+        self,
+        tokens: Tensor,
+        targets: Tensor | None = None,
+        segments: Tensor | None = None,
+        chosen: Tensor | None = None,
+    ) -> Output:
+        """tokens int64 [batch, tokens].
+
+        targets: the token to be predicted at each place, mostly the next one, same shape: asks for their
+            log-probabilities instead of all logits. Places without one have any token; their result is of no use.
+        segments: packed texts, same shape: a number for each, side by side; a text sees only itself, and its positions
+            start at 0. By default a row is one text.
+        chosen [batch, tokens, mixtures, k]: experts to be used instead of the router's own choice, in the order of
+            `Output.routing`. The MTP modules' may be left out.
+        """
+        positions, mask = _layout(tokens, segments)
+        turns = self.rope(positions)
+        choices = iter(() if chosen is None else chosen.unbind(2))
+        routing: list[Routing] = []
+        x = self.embed_tokens(tokens)
+        for layer in self.layers:
+            x, routed = layer(x, turns, mask, None if isinstance(layer.mlp, SwiGLU) else next(choices, None))
+            routing += [routed] if routed is not None else []
+        hidden = self.norm(x)
+        if targets is None:
+            return Output(hidden, self.lm_head(hidden), None, (), tuple(routing))
+        further: list[Tensor] = []
+        below = hidden
+        for depth, module in enumerate(self.mtp):
+            below, routed = module(below, self.embed_tokens(targets.roll(-depth, 1)), turns, mask, next(choices, None))
+            routing.append(routed)
+            further.append(self._log_probs(below[:, : -1 - depth], targets[:, 1 + depth :]))
+        return Output(hidden, None, self._log_probs(hidden, targets), tuple(further), tuple(routing))
+
+    def _log_probs(self, hidden: Tensor, targets: Tensor) -> Tensor:
+        """hidden [..., width], targets [...] → [...], without all logits at once where there are many."""
+        rows, wanted = hidden.flatten(0, -2), targets.flatten()
+        size = max(_LOGITS // self.config.vocab_size, 1)
+        if len(rows) <= size:
+            return self._piece(rows, wanted).view_as(targets)
+        pieces = zip(rows.split(size), wanted.split(size), strict=True)
+        found = [checkpoint(self._piece, row, want, use_reentrant=False) for row, want in pieces]
+        return torch.cat(found).view_as(targets)
+
+    def _piece(self, rows: Tensor, wanted: Tensor) -> Tensor:
+        return -F.cross_entropy(self.lm_head(rows).float(), wanted, reduction="none")
+
+
+def _layout(tokens: Tensor, segments: Tensor | None) -> tuple[Tensor, Tensor | None]:
+    """Positions [batch or 1, tokens], and the mask for attention [batch, 1, tokens, tokens] (None: only causal)."""
+    places = torch.arange(tokens.shape[1], device=tokens.device).unsqueeze(0)
+    if segments is None:
+        return places, None
+    first = F.pad(segments[:, 1:] != segments[:, :-1], (1, 0), value=True)
+    starts = torch.where(first, places, 0).cummax(1).values
+    same = segments.unsqueeze(2) == segments.unsqueeze(1)
+    return places - starts, (same & (places.mT >= places)).unsqueeze(1)
