@@ -47,7 +47,7 @@ def run_(
     split: Annotated[str | None, typer.Option(help="Only problems of this split.")] = None,
     limit: Annotated[int | None, typer.Option(help="Only so many problems.")] = None,
     policy: Annotated[str | None, typer.Option(help=f"What writes the proofs: {', '.join(POLICIES)}.")] = None,
-    model: Annotated[str | None, typer.Option(help="Policies openai and vllm: the model.")] = None,
+    model: Annotated[str | None, typer.Option(help="Policies openai, vllm and native: the model.")] = None,
     base_url: Annotated[str | None, typer.Option(metavar="URL", help="Policy openai: the server.")] = None,
     family: Annotated[str | None, typer.Option(help="Whose prompts the model knows.")] = None,
     max_tokens: Annotated[int | None, typer.Option(help="Length of an answer.")] = None,

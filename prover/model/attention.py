@@ -59,7 +59,7 @@ class MLA(nn.Module):
         key_turned = rotate(key_turned.unsqueeze(-2), turns)
         key = torch.cat((key, key_turned.expand(*key.shape[:-1], -1)), -1)
         if x.device.type == "cpu":  # its fast kernel wants values as wide as keys
-            value = F.pad(value, (0, self.nope + self.rope - self.value))
+            value = F.pad(value, (0, max(self.nope + self.rope - self.value, 0)))
         out = F.scaled_dot_product_attention(
             query.transpose(1, 2),
             key.transpose(1, 2),

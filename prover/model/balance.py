@@ -9,7 +9,6 @@ from collections.abc import Sequence
 
 import torch
 import torch.distributed as dist
-import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, nn
 
 from prover.model.router import Router, Routing
@@ -43,7 +42,7 @@ def sequence_loss(routing: Routing, texts: Tensor) -> Tensor:
     """
     count, experts = int(texts.max()) + 1, routing.scores.shape[1]
     sizes = torch.bincount(texts, minlength=count).clamp(min=1).unsqueeze(1)
-    used = F.one_hot(routing.chosen, experts).sum(1).to(routing.scores)
+    used = torch.zeros_like(routing.scores).scatter(1, routing.chosen, 1.0)
     even = sizes * routing.chosen.shape[1] / experts
     f = torch.zeros(count, experts, device=used.device).index_add(0, texts, used) / even
     shares = routing.scores / routing.scores.sum(1, keepdim=True)

@@ -26,7 +26,7 @@ class Block(nn.Module):
     ) -> tuple[Tensor, Routing | None]:
         """x [batch, tokens, width]; turns and mask as in MLA; chosen as in MoE. The routing is None if dense."""
         x = x + self.self_attn(self.input_layernorm(x), turns, mask)
-        inner, routing = self.post_attention_layernorm(x), None
+        inner = self.post_attention_layernorm(x)
         if isinstance(self.mlp, SwiGLU):
             return x + self.mlp(inner), None
         out, routing = self.mlp(inner, chosen)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, PositiveInt, model_validator
+from pydantic import BaseModel, ConfigDict, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
 
 
 class ConfigError(ValueError):
@@ -17,15 +17,16 @@ class Yarn(BaseModel):
     factor: context now / context of the first training (`original_max_position_embeddings`, tokens).
     beta_fast, beta_slow: dimensions that turn more often than the one in the old context stay as they are, those that
         turn less often than the other are stretched in full, the ones between in part.
-    mscale, mscale_all_dim: how much the attention is sharpened with the logarithm of the factor; 0: not at all.
+    mscale, mscale_all_dim: how much scores grow with the logarithm of the factor, in the turned and in the other parts
+        of queries and keys. Where one of them is 0, V3's own code and transformers differ; this is transformers' way.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    factor: float
+    factor: PositiveFloat
     original_max_position_embeddings: PositiveInt
-    beta_fast: float = 32
-    beta_slow: float = 1
+    beta_fast: PositiveFloat = 32
+    beta_slow: PositiveFloat = 1
     mscale: float = 1
     mscale_all_dim: float = 0
 
@@ -50,7 +51,7 @@ class ModelConfig(BaseModel):
     vocab_size: PositiveInt
     hidden_size: PositiveInt
     num_hidden_layers: PositiveInt
-    first_k_dense_replace: int = 1
+    first_k_dense_replace: NonNegativeInt = 1
     intermediate_size: PositiveInt
 
     num_attention_heads: PositiveInt
@@ -62,28 +63,32 @@ class ModelConfig(BaseModel):
 
     moe_intermediate_size: PositiveInt
     n_routed_experts: PositiveInt
-    n_shared_experts: int = 1
+    n_shared_experts: NonNegativeInt = 1
     num_experts_per_tok: PositiveInt
     n_group: PositiveInt = 1
     topk_group: PositiveInt = 1
     norm_topk_prob: bool = True
     routed_scaling_factor: float = 1.0
 
-    num_nextn_predict_layers: int = 0
+    num_nextn_predict_layers: NonNegativeInt = 0
     tie_word_embeddings: bool = False
     max_position_embeddings: PositiveInt = 4096
-    rope_theta: float = 10_000.0
+    rope_theta: PositiveFloat = 10_000.0
     yarn: Yarn | None = None
-    rms_norm_eps: float = 1e-6
-    initializer_range: float = 0.02
+    rms_norm_eps: PositiveFloat = 1e-6
+    initializer_range: PositiveFloat = 0.02
     bos_token_id: int | None = None
     eos_token_id: int | None = None
 
     @model_validator(mode="after")
     def _fits(self) -> ModelConfig:
-        if self.qk_rope_head_dim % 2:
-            raise ConfigError(f"qk_rope_head_dim is {self.qk_rope_head_dim}; RoPE turns pairs of numbers")
-        if not 0 <= self.first_k_dense_replace <= self.num_hidden_layers:
+        for name in ("qk_nope_head_dim", "qk_rope_head_dim", "kv_lora_rank"):
+            if getattr(self, name) % 2:
+                raise ConfigError(f"{name} is {getattr(self, name)}; RoPE turns pairs, so it must be even")
+        for name in ("hidden_size", "moe_intermediate_size"):
+            if getattr(self, name) % 8:
+                raise ConfigError(f"{name} is {getattr(self, name)}; the experts' kernels want a multiple of 8")
+        if self.first_k_dense_replace > self.num_hidden_layers:
             raise ConfigError("first_k_dense_replace is the number of the first layers that are dense")
         if self.n_routed_experts % self.n_group:
             raise ConfigError(f"{self.n_routed_experts} experts do not fall into {self.n_group} groups of one size")
@@ -193,7 +198,7 @@ PRESETS: dict[str, ModelConfig] = {
         num_experts_per_tok=6,
         n_group=8,
         topk_group=3,
-        routed_scaling_factor=16.0,
+        routed_scaling_factor=2.5,
         max_position_embeddings=163_840,
         yarn=_V2_YARN,
     ),

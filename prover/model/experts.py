@@ -47,19 +47,27 @@ class Experts(nn.Module):
         """
         k, experts = chosen.shape[1], chosen.flatten()
         order = experts.argsort(stable=True)  # rows of one expert side by side
-        rows = self.compute(x[order // k], torch.bincount(experts, minlength=len(self.down_proj)))
+        tokens = order // k
+        # bincount does the same, but waits for a GPU to be done and breaks a compiled graph in two.
+        counts = experts.new_zeros(len(self.down_proj)).scatter_add(0, experts, torch.ones_like(experts))
+        rows = self.compute(x.index_select(0, tokens), counts)  # twice as fast as x[tokens], and more so backward
         rows = rows * weights.flatten()[order, None].type_as(rows)
-        return torch.zeros_like(x).index_add(0, order // k, rows)
+        return torch.zeros_like(x).index_add(0, tokens, rows)
 
     def compute(self, rows: Tensor, counts: Tensor) -> Tensor:
         """The first counts[0] of the rows [rows, width] through the first expert, the next through the second, …"""
-        if rows.device.type == "cpu" or rows.dtype == torch.bfloat16:
-            ends = counts.cumsum(0).int()
-            hidden = F.grouped_mm(rows, self.gate_up_proj.transpose(1, 2), offs=ends)
-            return F.grouped_mm(gated(hidden), self.down_proj.transpose(1, 2), offs=ends)
-        # A GPU's grouped kernel takes only bfloat16.
-        pieces = zip(rows.split(counts.tolist()), self.gate_up_proj.unbind(), self.down_proj.unbind(), strict=True)
-        return torch.cat([F.linear(gated(F.linear(piece, up)), down) for piece, up, down in pieces])
+        return grouped(rows, counts, self.gate_up_proj, self.down_proj)
+
+
+def grouped(rows: Tensor, counts: Tensor, gate_up: Tensor, down: Tensor) -> Tensor:
+    """Rows of one expert side by side, each through its own; the matrices stacked as in Experts."""
+    if rows.device.type == "cpu" or rows.dtype == torch.bfloat16:
+        ends = counts.cumsum(0).int()
+        hidden = F.grouped_mm(rows, gate_up.transpose(1, 2), offs=ends)
+        return F.grouped_mm(gated(hidden), down.transpose(1, 2), offs=ends)
+    # A GPU's grouped kernel takes only bfloat16.
+    pieces = zip(rows.split(counts.tolist()), gate_up.unbind(), down.unbind(), strict=True)
+    return torch.cat([F.linear(gated(F.linear(piece, w)), v) for piece, w, v in pieces])
 
 
 class MoE(nn.Module):

@@ -24,7 +24,7 @@ class Rope(nn.Module):
     def forward(self, positions: Tensor) -> Tensor:
         """positions […] → what `rotate` multiplies with, complex64 […, qk_rope_head_dim / 2]."""
         config = self._config
-        angles = positions[..., None].float() * frequencies(config).to(positions.device)
+        angles = positions[..., None].float() * frequencies(config, positions.device)
         return torch.polar(torch.full_like(angles, magnitude(config.yarn)), angles)
 
 
@@ -34,10 +34,10 @@ def rotate(x: Tensor, turns: Tensor) -> Tensor:
     return torch.view_as_real(pairs * turns).flatten(-2).type_as(x)
 
 
-def frequencies(config: ModelConfig) -> Tensor:
+def frequencies(config: ModelConfig, device: torch.device | None = None) -> Tensor:
     """Radians per position of each pair, fp32 [qk_rope_head_dim / 2]."""
     dim, base, yarn = config.qk_rope_head_dim, config.rope_theta, config.yarn
-    plain = base ** (-torch.arange(0, dim, 2, dtype=torch.float) / dim)
+    plain = base ** (-torch.arange(0, dim, 2, dtype=torch.float, device=device) / dim)
     if yarn is None:
         return plain
 
@@ -46,7 +46,7 @@ def frequencies(config: ModelConfig) -> Tensor:
         return dim * math.log(yarn.original_max_position_embeddings / (turns * 2 * math.pi)) / (2 * math.log(base))
 
     low, high = max(math.floor(pair(yarn.beta_fast)), 0), min(math.ceil(pair(yarn.beta_slow)), dim - 1)
-    stretched = ((torch.arange(dim // 2).float() - low) / max(high - low, 0.001)).clamp(0, 1)
+    stretched = ((torch.arange(dim // 2, device=device).float() - low) / max(high - low, 0.001)).clamp(0, 1)
     return plain * (1 - stretched) + plain / yarn.factor * stretched
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Callable
+from typing import Any, NamedTuple, Self
 
 import torch
 import torch.nn.functional as F  # noqa: N812
@@ -50,6 +51,14 @@ class Router(nn.Module):
         if self.normalised:
             weights = weights / (weights.sum(-1, keepdim=True) + 1e-20)
         return Routing(scores, chosen, weights * self.scaling)
+
+    def _apply(self, fn: Callable[..., Any], recurse: bool = True) -> Self:
+        """The bias stays fp32 when the model is cast: in bfloat16, steps of 0.001 would be lost."""
+        bias = self.e_score_correction_bias
+        super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
+        if self.e_score_correction_bias.dtype != torch.float32:
+            self.e_score_correction_bias = bias.to(self.e_score_correction_bias.device)
+        return self
 
     def _choose(self, scores: Tensor) -> Tensor:
         if self.kept < self.groups:

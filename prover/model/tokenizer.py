@@ -20,7 +20,7 @@ SPECIAL = (BEGIN, END, PADDING, FIM_PREFIX, FIM_SUFFIX, FIM_MIDDLE)  # their ids
 # BPE merges bytes within a piece of text only. Pieces, the first alternative that fits:
 #   a name's component with the blank, dot or underscore before it (` Nat`, `.add`, `_comm`, ` h₁'`): Mathlib's names
 #       are made of few words, so that words are worth a token, not names;
-#   a digit: numbers of the same length have the same number of tokens, and place values line up;
+#   a digit: arithmetic on numbers cut anywhere is harder to learn;
 #   symbols with the blank before them and the line break after them (` :=`, `⟩⟩`, ` ·`, `,\n`);
 #   a line break;
 #   blanks but the last, which goes to what it stands before: any indentation is one token, and a word is the same
@@ -79,7 +79,6 @@ def train(texts: Iterable[str], size: int) -> PreTrainedTokenizerFast:
         pad_token=PADDING,
         extra_special_tokens=[FIM_PREFIX, FIM_SUFFIX, FIM_MIDDLE],
         split_special_tokens=True,
-        clean_up_tokenization_spaces=False,
     )
 
 
@@ -94,12 +93,7 @@ def load(name: str) -> PreTrainedTokenizerFast:
     if folder and not any((Path(name) / file).is_file() for file in _FILES):
         raise ModelError(f"{name}: the folder holds no tokenizer (none of {', '.join(_FILES)})")
     try:
-        tokenizer = AutoTokenizer.from_pretrained(
-            name,
-            local_files_only=folder,
-            trust_remote_code=False,
-            clean_up_tokenization_spaces=False,  # what some ask for, and what takes blanks out of Lean text
-        )
+        tokenizer = AutoTokenizer.from_pretrained(name, local_files_only=folder, trust_remote_code=False)
     except Exception as error:  # tokenizers raises nothing narrower
         what = "the tokenizer cannot be read" if folder else "neither a folder nor a tokenizer that can be fetched"
         raise ModelError(f"{name}: {what}: {error}") from None
@@ -114,7 +108,8 @@ class TextStream:
     """The text of token ids that come one at a time, without special tokens.
 
     What `push` returns, and `finish` at the end, makes up what all ids together are decoded to. A character whose bytes
-    are spread over tokens comes with the last of them.
+    are spread over tokens comes with the last of them. (In SentencePiece's vocabularies, bytes that are no text spoil
+    their neighbours when all are decoded at once; here what has been returned stands.)
     """
 
     def __init__(self, tokenizer: PreTrainedTokenizerFast) -> None:
@@ -143,9 +138,9 @@ class TextStream:
         return self._utf8.decode(b"", final=True) if self._utf8 else self._new()
 
     def _bytes(self, token: int) -> bytes:
-        if not self._decoded([token]):  # a special token, or none at all
-            return b""
         name = self._tokenizer.id_to_token(token)
+        if name is None or not self._decoded([token]):  # no token, or a special one
+            return b""
         try:
             return bytes([_BYTE[character] for character in name])
         except KeyError:  # an added token: its name is its text

@@ -50,14 +50,21 @@ class Transformer(nn.Module):
         self.layers = nn.ModuleList(Block(config, dense=i < dense) for i in range(config.num_hidden_layers))
         self.norm = RMSNorm(config.hidden_size, config.rms_norm_eps)
         self.lm_head = nn.Linear(config.hidden_size, config.vocab_size, bias=False)
-        if config.tie_word_embeddings:
-            self.lm_head.weight = self.embed_tokens.weight
         self.mtp = nn.ModuleList(MTP(config) for _ in range(config.num_nextn_predict_layers))
         self.initialise()
+
+    def tie(self) -> None:
+        """One matrix for embedding and head, if the configuration says so.
+
+        To be called again after what gives modules new parameters: `to_empty`, or loading with `assign=True`.
+        """
+        if self.config.tie_word_embeddings:
+            self.lm_head.weight = self.embed_tokens.weight
 
     @torch.no_grad()
     def initialise(self) -> None:
         """Fresh weights: normal with the configuration's deviation; norms 1, the router's biases 0."""
+        self.tie()
         for module in self.modules():
             match module:
                 case nn.Linear() | nn.Embedding():

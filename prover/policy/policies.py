@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from prover.policy.base import Policy
 from prover.policy.tactics.policy import TacticsPolicy
 
-POLICIES = ("tactics", "openai", "vllm")
+POLICIES = ("tactics", "openai", "vllm", "native")
 
 
 @asynccontextmanager
@@ -17,9 +17,10 @@ async def opened(
 ) -> AsyncGenerator[Policy]:
     """A policy that is ready for use, until the end of the block.
 
-    openai: `model` at an OpenAI-compatible server `base_url`. vllm: `model` loaded into this process. `family`: whose
-    prompts it knows (see prover.prompts); by default it follows from the model's name. Raises PolicyUnavailable, and
-    ValueError for a name or family that does not exist.
+    openai: `model` at an OpenAI-compatible server `base_url`. vllm: `model` loaded into this process. native: our own
+    model, from the folder `model`. `family`: whose prompts it knows (see prover.prompts); by default it follows from
+    the model's name; a native model without a chat template goes on with a text (V1.5's non-CoT prompt).
+    Raises PolicyUnavailable, and ValueError for a name or family that does not exist.
     """
     if name == "tactics":
         yield TacticsPolicy()
@@ -30,6 +31,7 @@ async def opened(
     from prover.policy.engine import Engine
     from prover.policy.model import ModelPolicy
     from prover.prompts import FAMILIES, family_of
+    from prover.prompts.completion import NON_COT
 
     if family and family not in FAMILIES:
         raise ValueError(f"no family is called {family!r}; there are: {', '.join(FAMILIES)}")
@@ -38,6 +40,11 @@ async def opened(
         from prover.policy.server import Server
 
         engine = await Server.connect(base_url, model)
+    elif name == "native":
+        from prover.policy.native import Native
+
+        engine = await Native.load(model)
+        family = family or ("" if engine.chats else NON_COT.name)
     else:
         from prover.policy.vllm import InProcess
 

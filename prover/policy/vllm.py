@@ -11,6 +11,7 @@ from typing import Any
 from prover.policy.base import PolicyUnavailable, Usage
 from prover.policy.engine import Answer, Decoding, longest
 from prover.policy.reply import Broken, Reply
+from prover.policy.tokens import prompt_tokens
 from prover.prompts import Request
 from prover.serving.model import Model, ModelError, machine
 
@@ -72,7 +73,7 @@ class InProcess:
         reply = Reply(n, complete, usage)
         try:
             outputs = self._engine.generate(
-                {"prompt_token_ids": self._tokens(request)}, params, str(next(self._numbers))
+                {"prompt_token_ids": prompt_tokens(self._tokenizer, request)}, params, str(next(self._numbers))
             )
             async with aclosing(outputs):
                 async for output in outputs:
@@ -87,16 +88,6 @@ class InProcess:
             raise PolicyUnavailable(f"vLLM: {error}") from None
         finally:
             reply.close()
-
-    def _tokens(self, request: Request) -> list[int]:
-        """The request as the server would put it together: chats by the model's own template."""
-        if not request.messages:
-            tokens: list[int] = self._tokenizer.encode(request.text)
-            return tokens
-        messages = [{"role": m.role, "content": m.content} for m in request.messages]
-        text = self._tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
-        tokens = self._tokenizer.encode(text, add_special_tokens=False)
-        return tokens
 
 
 def _event(output: Any) -> dict[str, Any]:

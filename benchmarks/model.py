@@ -1,0 +1,187 @@
+"""Our model against transformers' DeepseekV3ForCausalLM: the same weights, in one run.
+
+    python benchmarks/model.py [decode] [samples] [train] [cache]
+
+decode: tokens a second from a full cache, greedy. transformers runs in a bare loop over its own cache (its `generate`
+is slower), with the faster of its two ways to run experts. samples: 32 samples of one prompt of 512 tokens, 64 tokens
+each, drawn at temperature 1 and top-p 0.95, from the prompt to the last token; transformers by `generate`. train:
+forward, backward and AdamW (fused) on 8 texts of 256 tokens. cache: bytes of a token in the cache.
+On a CPU in fp32; on a GPU, if there is one, in bfloat16.
+"""
+
+from __future__ import annotations
+
+import copy
+import itertools
+import logging
+import math
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+
+import torch
+import torch.nn.functional as F  # noqa: N812
+import transformers
+from rich.console import Console
+from rich.table import Column, Table
+
+from prover.model import checkpoint
+from prover.model.config import PRESETS, ModelConfig
+from prover.model.generate import Generator, Request, Sampling
+from prover.model.transformer import Transformer
+
+DEVICE, DTYPE = ("cuda", torch.bfloat16) if torch.cuda.is_available() else ("cpu", torch.float32)
+GREEDY = Sampling(temperature=0, max_tokens=10_000)
+SIZES = {
+    "4M": PRESETS["tiny"].with_(
+        vocab_size=4096, hidden_size=192, num_hidden_layers=6, intermediate_size=512, num_attention_heads=6,
+        moe_intermediate_size=96, n_group=2, topk_group=1, num_nextn_predict_layers=0,
+    ),
+    "50M": PRESETS["30m"].with_(
+        hidden_size=448, intermediate_size=1536, num_attention_heads=8, moe_intermediate_size=256, n_routed_experts=16,
+        num_experts_per_tok=4, num_nextn_predict_layers=0, tie_word_embeddings=False,
+    ),
+}  # fmt: skip
+
+
+class Pair:
+    """One of our models and transformers' with the same weights."""
+
+    def __init__(self, config: ModelConfig) -> None:
+        torch.manual_seed(0)
+        self.ours = Transformer(config).to(DEVICE, DTYPE)
+        self.parameters = sum(p.numel() for p in self.ours.parameters())
+        with tempfile.TemporaryDirectory() as folder:
+            checkpoint.save(self.ours, folder)
+            self.theirs = transformers.DeepseekV3ForCausalLM.from_pretrained(folder, dtype=DTYPE).to(DEVICE)
+
+    def prompts(self, batch: int, length: int) -> torch.Tensor:
+        return torch.randint(0, self.ours.config.vocab_size, (batch, length), device=DEVICE)
+
+
+def seconds(run: Callable[[], object]) -> float:
+    if DEVICE == "cuda":
+        torch.cuda.synchronize()
+    started = time.perf_counter()
+    run()
+    if DEVICE == "cuda":
+        torch.cuda.synchronize()
+    return time.perf_counter() - started
+
+
+def their_step(model: transformers.PreTrainedModel, prompts: torch.Tensor, steps: int) -> float:
+    """Seconds of a decoding step of transformers, the median of `steps`."""
+    with torch.inference_mode():
+        out = model(prompts, use_cache=True, logits_to_keep=1)
+
+        def step() -> None:
+            nonlocal out
+            tokens = out.logits[:, -1:].argmax(-1)
+            out = model(tokens, past_key_values=out.past_key_values, use_cache=True, logits_to_keep=1)
+
+        step()
+        return sorted(seconds(step) for _ in range(steps))[steps // 2]
+
+
+def our_step(model: Transformer, prompts: torch.Tensor, steps: int) -> float:
+    generator = Generator(model, room=len(prompts))
+    for prompt in prompts.tolist():
+        generator.submit(Request(tuple(prompt), 1, GREEDY))
+    for _ in range(2):
+        generator.step()
+    return sorted(seconds(generator.step) for _ in range(steps))[steps // 2]
+
+
+Row = tuple[str, float, float, float]  # what, transformers, ours, how many times as good it should be
+
+
+def decode(size: str, pair: Pair) -> Iterator[Row]:
+    for batch, length in itertools.product((8, 64), (64, 1024)):
+        prompts, steps = pair.prompts(batch, length), 20 if length < 1024 else 5
+        ours, theirs = our_step(pair.ours, prompts, steps), []
+        for experts in ("grouped_mm", "eager") if length < 1024 else ("grouped_mm",):
+            pair.theirs.set_experts_implementation(experts)
+            theirs.append(their_step(pair.theirs, prompts, steps))
+        what = f"decode, {size}, batch {batch}, prompts of {length}: tokens/s"
+        yield what, batch / min(theirs), batch / ours, 3.0
+
+
+def samples(size: str, pair: Pair) -> Iterator[Row]:
+    n, new, prompt = 32, 64, pair.prompts(1, 512)
+    drawn = {"do_sample": True, "temperature": 1.0, "top_p": 0.95, "top_k": 0, "num_return_sequences": n}
+    lengths = {"max_new_tokens": new, "min_new_tokens": new, "pad_token_id": 0}
+    mask = torch.ones_like(prompt)
+    with torch.inference_mode():
+        theirs = seconds(lambda: pair.theirs.generate(prompt, attention_mask=mask, **drawn, **lengths))
+    generator, sampling = Generator(pair.ours, room=n), Sampling(top_p=0.95, max_tokens=new)
+    ours = seconds(lambda: generator.generate(prompt.tolist(), n, sampling))
+    yield f"32 samples of a prompt of 512, {size}: tokens/s", n * new / theirs, n * new / ours, 8.0
+
+
+def train(size: str, pair: Pair) -> Iterator[Row]:
+    batch, length = 8, 256
+    tokens = pair.prompts(batch, length + 1)
+    read, targets = tokens[:, :-1], tokens[:, 1:]
+    ours, theirs = copy.deepcopy(pair.ours).float(), copy.deepcopy(pair.theirs).float()
+
+    def our_loss() -> torch.Tensor:
+        return -ours(read, targets=targets).log_probs.mean()
+
+    def their_loss() -> torch.Tensor:
+        return F.cross_entropy(theirs(read, use_cache=False).logits.flatten(0, 1), targets.flatten())
+
+    mine, best = training_step(ours, our_loss), math.inf
+    for experts in ("grouped_mm", "eager"):
+        theirs.set_experts_implementation(experts)
+        best = min(best, training_step(theirs, their_loss))
+    yield f"training step, {size}: tokens/s", batch * length / best, batch * length / mine, 1.5
+
+
+def training_step(model: torch.nn.Module, loss: Callable[[], torch.Tensor], steps: int = 5) -> float:
+    """Seconds, the median of some steps after a first one."""
+    optimizer = torch.optim.AdamW(model.parameters(), fused=True)
+
+    def step() -> None:
+        with torch.autocast(DEVICE, torch.bfloat16, enabled=DEVICE == "cuda"):
+            value = loss()
+        value.backward()
+        optimizer.step()
+        optimizer.zero_grad()
+
+    step()
+    return sorted(seconds(step) for _ in range(steps))[steps // 2]
+
+
+def cache(size: str, pair: Pair) -> Iterator[Row]:
+    """Measured, against what multi-head attention of the same heads would keep."""
+    config, tokens = pair.ours.config, 200
+    generator = Generator(pair.ours)
+    generator.generate(pair.prompts(1, tokens + 1).tolist(), 1, Sampling(max_tokens=1))
+    heads = config.num_attention_heads * (config.qk_head_dim + config.v_head_dim)
+    whole = heads * config.num_hidden_layers * DTYPE.itemsize
+    yield f"cache, {size}: tokens in a megabyte", 1e6 / whole, 1e6 / (generator.remembered.nbytes / tokens), 1.0
+
+
+PARTS = {"decode": decode, "samples": samples, "train": train, "cache": cache}
+
+
+def main() -> None:
+    transformers.logging.set_verbosity_error()
+    logging.disable()
+    pairs = {size: Pair(config) for size, config in SIZES.items()}
+    about = ", ".join(f"{size} has {pair.parameters / 1e6:.1f} million parameters" for size, pair in pairs.items())
+    print(f"torch {torch.__version__}, transformers {transformers.__version__}, {DEVICE}, {DTYPE}; {about}; ", end="")
+    print(f"{torch.get_num_threads()} threads", flush=True)
+    table = Table("what", *(Column(name, justify="right") for name in ("transformers", "ours", "ratio", "wanted")))
+    for part in sys.argv[1:] or PARTS:
+        for size, pair in pairs.items():
+            for what, theirs, ours, target in PARTS[part](size, pair):
+                numbers = f"{theirs:,.0f}", f"{ours:,.0f}", f"{ours / theirs:.2f}", f"{target:g}"
+                table.add_row(what, *numbers)
+                print(what, *numbers, file=sys.stderr, flush=True)  # it takes minutes
+    Console(width=120).print(table)
+
+
+if __name__ == "__main__":
+    main()

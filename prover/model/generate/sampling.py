@@ -1,0 +1,104 @@
+"""Drawing tokens: temperature, top-k, top-p, from numbers that each sequence draws for itself."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+_LIKELY = 256  # tokens that are sorted at first; nearly always the top-p set is among them
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """How an answer is drawn.
+
+    temperature: 0 takes the most likely token. top_p: only from the likeliest tokens that together have this
+        probability (1: all). top_k: only from so many (0: all).
+    max_tokens: length at most. stop_tokens: one of these ends it, and is its last token.
+    seed: answer number k draws its numbers from a generator of its own with the seed `seed + k`, so that what it is
+        does not depend on what else is being written (but for rounding).
+    """
+
+    temperature: float = 1.0
+    top_p: float = 1.0
+    top_k: int = 0
+    max_tokens: int = 2048
+    stop_tokens: frozenset[int] = frozenset()
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.temperature < 0 or not 0 < self.top_p <= 1 or self.top_k < 0 or self.max_tokens < 1:
+            raise ValueError(f"temperature ≥ 0, 0 < top_p ≤ 1, top_k ≥ 0 and max_tokens ≥ 1 are wanted, not {self}")
+
+
+class Rules:
+    """The settings of several sequences, row by row."""
+
+    def __init__(self, rows: list[Sampling], device: torch.device) -> None:
+        def column(values: list[float]) -> Tensor:
+            return torch.tensor(values, dtype=torch.float32, device=device).unsqueeze(1)
+
+        self._greedy = column([float(s.temperature == 0) for s in rows]).bool()
+        self._all_greedy = all(s.temperature == 0 for s in rows)
+        self._temperature = column([s.temperature or 1.0 for s in rows])
+        self._cut = any(s.top_p < 1 or s.top_k for s in rows)
+        self._top_p, self._top_k = column([s.top_p for s in rows]), column([s.top_k or torch.inf for s in rows])
+
+    def probabilities(self, logits: Tensor) -> Tensor:
+        """What is drawn from: fp32 [rows, vocabulary], each row summing to 1, 0 where a token is excluded."""
+        if self._all_greedy:
+            return torch.zeros_like(logits).scatter_(1, logits.argmax(1, keepdim=True), 1.0)
+        found = (logits / self._temperature).softmax(-1)
+        if self._cut:
+            found = self._truncated(found)
+        if self._greedy.any():
+            best = torch.zeros_like(logits).scatter_(1, logits.argmax(1, keepdim=True), 1.0)
+            found = torch.where(self._greedy, best, found)
+        return found
+
+    def draw(self, logits: Tensor, numbers: Tensor) -> Tensor:
+        """A token for each row, int64 [rows], from a number in [0, 1) each."""
+        return logits.argmax(1) if self._all_greedy else draw(self.probabilities(logits), numbers)
+
+    def _truncated(self, probabilities: Tensor) -> Tensor:
+        """Nucleus sampling (Holtzman et al. 2020), after top-k: the token that reaches top_p is the last one kept."""
+        vocabulary, width = probabilities.shape[1], min(_LIKELY, probabilities.shape[1])
+        values, tokens = probabilities.topk(width)
+        enough = (values.sum(1, keepdim=True) >= self._top_p) | (self._top_k <= width)
+        if width < vocabulary and not bool(enough.all()):
+            values, tokens = probabilities.sort(descending=True)
+        ranks = torch.arange(values.shape[1], device=values.device)
+        values = values.masked_fill(ranks >= self._top_k, 0.0)
+        total = torch.where(self._top_k < torch.inf, values.sum(1, keepdim=True), 1.0)
+        values = values.masked_fill(values.cumsum(1) - values >= self._top_p * total, 0.0)
+        return torch.zeros_like(probabilities).scatter_(1, tokens, values / values.sum(1, keepdim=True))
+
+
+def draw(probabilities: Tensor, numbers: Tensor) -> Tensor:
+    """One token for each row [rows, vocabulary] from a number in [0, 1) each: int64 [rows].
+
+    The token at which the running sum of the probabilities passes the number (times their sum, which may not be 1).
+    """
+    sums = probabilities.cumsum(1, dtype=torch.float64)
+    found = torch.searchsorted(sums, numbers.unsqueeze(1) * sums[:, -1:], right=True).squeeze(1)
+    return found.clamp(max=probabilities.shape[1] - 1)  # for a number that is 1 after rounding
+
+
+def verify(
+    wanted: Tensor, drawn_from: Tensor, drafts: Tensor, chances: Tensor, numbers: Tensor
+) -> tuple[Tensor, Tensor]:
+    """Speculative sampling (Leviathan et al. 2023, Chen et al. 2023): tokens as if drawn from `wanted`.
+
+    wanted, drawn_from [rows, vocabulary]: what a token should be drawn from, and what its draft [rows] was drawn from
+    (all 0: there is none). chances, numbers [rows]: two numbers in [0, 1) each. Returns which drafts were taken, bool
+    [rows], and the tokens, which are the draft or drawn from what the drafts leave of `wanted`.
+    """
+    place = drafts.unsqueeze(1)
+    asked, offered = wanted.gather(1, place).squeeze(1), drawn_from.gather(1, place).squeeze(1)
+    accepted = chances * offered < asked
+    accepted &= offered > 0
+    left = (wanted - drawn_from).clamp(min=0)
+    left = torch.where(left.sum(1, keepdim=True) > 0, left, wanted)  # if both are the same, nothing is refused
+    return accepted, torch.where(accepted, drafts, draw(left, numbers))

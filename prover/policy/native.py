@@ -1,0 +1,190 @@
+"""Our own model in this process as an Engine (extra `train`): on a CPU or a GPU."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncGenerator, Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from prover.policy.base import PolicyUnavailable, Usage
+from prover.policy.engine import Answer, Decoding, longest
+from prover.policy.tokens import prompt_tokens
+from prover.prompts import Request
+from prover.serving.model import ModelError
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerFast
+
+    from prover.model.generate import Answer as Written
+    from prover.model.generate import Generator
+    from prover.model.tokenizer import TextStream
+
+_FENCE = "```"
+_LOOKS = 64  # answers with more fences than this are written to the end
+_TURN = 0.02  # seconds that the model works before it is looked whether there is something new
+
+
+class Native:
+    """All requests' answers are written together, a token of each at a time, in a thread beside the event loop."""
+
+    def __init__(self, generator: Generator, tokenizer: PreTrainedTokenizerFast, model: str) -> None:
+        self.model, self.trouble = model, ""
+        self._generator, self._tokenizer = generator, tokenizer
+        self._changes: list[Callable[[], None]] = []  # to be made to the generator while it does not work
+        self._waiting: dict[Written, asyncio.Queue[Written | None]] = {}  # None: the model has failed
+        self._work: asyncio.Task[None] | None = None
+
+    @classmethod
+    async def load(cls, model: str) -> Native:
+        """Load a checkpoint's folder: to the GPU in bfloat16 if there is one, otherwise to memory in fp32.
+
+        Raises PolicyUnavailable.
+        """
+        return await asyncio.to_thread(cls._load, model)
+
+    @classmethod
+    def _load(cls, model: str) -> Native:
+        try:
+            import torch
+
+            from prover.model import checkpoint, tokenizer
+            from prover.model.generate import Generator
+        except ImportError as error:
+            raise PolicyUnavailable(f"torch is not installed ({error}): pip install 'open-prover[train]'") from None
+        device, dtype = ("cuda", torch.bfloat16) if torch.cuda.is_available() else ("cpu", torch.float32)
+        try:
+            words = tokenizer.load(model)
+            network = checkpoint.load(model, device=device, dtype=dtype)
+        except (ModelError, ValueError) as error:
+            raise PolicyUnavailable(str(error)) from None
+        return cls(Generator(network, speculate=bool(len(network.mtp))), words, model)
+
+    @property
+    def chats(self) -> bool:
+        """Has it a template for messages?"""
+        return bool(self._tokenizer.chat_template)
+
+    async def close(self) -> None:
+        """What is still being written is given up."""
+        if self._work is not None:
+            self._work.cancel()
+            await asyncio.gather(self._work, return_exceptions=True)
+
+    async def generate(
+        self, request: Request, n: int, decoding: Decoding, complete: Callable[[str], bool], usage: Usage
+    ) -> AsyncGenerator[Answer]:
+        """See Engine. Seeds count on from the first answer's."""
+        from prover.model.generate import Request as Asked
+        from prover.model.generate import Sampling
+
+        prompt, context = prompt_tokens(self._tokenizer, request), self._generator.context
+        if not 0 < len(prompt) < context:
+            for _ in range(n):
+                yield Answer(failure=f"the prompt has {len(prompt)} tokens, and the model's context is {context}")
+            return
+        end = self._tokenizer.eos_token_id
+        sampling = Sampling(
+            temperature=decoding.temperature,
+            top_p=decoding.top_p,
+            max_tokens=longest(decoding.max_tokens, context) or context,
+            stop_tokens=frozenset() if end is None else frozenset({end}),
+            seed=decoding.seed,
+        )
+        texts = _Texts(self._tokenizer, request.stop, complete, usage)
+        asked = Asked(tuple(prompt), n, sampling, watch=texts.watch)
+        finished: asyncio.Queue[Written | None] = asyncio.Queue()
+        self._waiting |= dict.fromkeys(asked.answers, finished)
+        self._change(lambda: self._generator.submit(asked))
+        usage.read += len(prompt)
+        try:
+            for _ in range(n):
+                written = await finished.get()
+                if written is None:
+                    raise PolicyUnavailable(f"the model failed: {self.trouble}")
+                yield Answer(
+                    texts.read(written), written.ended, tuple(written.tokens), tuple(written.log_probs), asked.prompt
+                )
+        finally:
+            usage.cached += asked.cached
+            for answer in asked.answers:
+                self._waiting.pop(answer, None)
+            self._change(asked.cancel)
+
+    def _change(self, change: Callable[[], None]) -> None:
+        self._changes.append(change)
+        if self._work is None or self._work.done():
+            self._work = asyncio.create_task(self._write())
+
+    async def _write(self) -> None:
+        """Let the model work as long as there is something to write."""
+        while self._changes or self._generator.busy:
+            for change in self._changes:
+                change()
+            self._changes.clear()
+            try:
+                for answer in await asyncio.to_thread(self._turn):
+                    if answer in self._waiting:
+                        self._waiting.pop(answer).put_nowait(answer)
+            except Exception as error:  # torch's, first of all for want of memory
+                self.trouble = str(error)
+                for finished in self._waiting.values():
+                    finished.put_nowait(None)
+                return
+
+    def _turn(self) -> list[Written]:
+        """Steps for a moment; the answers that came to their end."""
+        started, over = time.monotonic(), []
+        while self._generator.busy and time.monotonic() < started + _TURN:
+            over += [answer for answer in self._generator.step() if answer.over]
+        return over
+
+
+class _Texts:
+    """The texts of a request's answers as they grow, and when to end them: at a stop text, or when it is complete."""
+
+    def __init__(
+        self,
+        tokenizer: PreTrainedTokenizerFast,
+        stops: tuple[str, ...],
+        complete: Callable[[str], bool],
+        usage: Usage,
+    ) -> None:
+        self._tokenizer, self._stops, self._complete, self._usage = tokenizer, stops, complete, usage
+        self._texts: dict[Written, _Text] = {}
+
+    def watch(self, answer: Written) -> bool:
+        """Take over the last token; is it the last one that is wanted?"""
+        from prover.model.tokenizer import TextStream
+
+        text = self._texts.get(answer)
+        if text is None:
+            text = self._texts[answer] = _Text(TextStream(self._tokenizer))
+        self._usage.written += 1
+        new = text.stream.push(answer.tokens[-1])
+        before, text.so_far = len(text.so_far), text.so_far + new
+        for stop in self._stops:
+            place = text.so_far.find(stop, max(before - len(stop) + 1, 0))
+            if place >= 0:
+                text.so_far, text.stopped = text.so_far[:place], True
+                return True
+        if text.looks < _LOOKS and _FENCE in text.so_far[max(before - len(_FENCE) + 1, 0) :]:
+            text.looks += 1
+            return self._complete(text.so_far)
+        return False
+
+    def read(self, answer: Written) -> str:
+        """All of an answer's text, but not the stop text that ended it."""
+        text = self._texts[answer]
+        return text.so_far if text.stopped else text.so_far + text.stream.finish()
+
+
+@dataclass
+class _Text:
+    """looks: how often it was asked whether it is complete, which reads all of it."""
+
+    stream: TextStream
+    so_far: str = ""
+    stopped: bool = False
+    looks: int = 0

@@ -1,0 +1,253 @@
+"""Generation against the model as it is trained: the same probabilities, the same experts, the same distribution."""
+
+from __future__ import annotations
+
+import itertools
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from prover.model.config import PRESETS, ModelConfig, Yarn
+from prover.model.generate import Answer, Generator, Request, Sampling
+from prover.model.transformer import Transformer
+
+SMALL = PRESETS["tiny"].with_(vocab_size=60, hidden_size=64, num_hidden_layers=3, initializer_range=0.15)
+GREEDY = Sampling(temperature=0, max_tokens=12)
+SHAPES = {
+    "plain": SMALL,
+    "query latent": SMALL.with_(q_lora_rank=24),
+    "yarn": SMALL.with_(yarn=Yarn(factor=4, original_max_position_embeddings=16, mscale=0.7, mscale_all_dim=1)),
+    "no shared experts": SMALL.with_(n_shared_experts=0, first_k_dense_replace=0),
+    "all dense": SMALL.with_(first_k_dense_replace=3),
+    "more experts than a step works out": SMALL.with_(n_routed_experts=32, moe_intermediate_size=512),
+}
+
+
+def built(config: ModelConfig = SMALL) -> Transformer:
+    torch.manual_seed(0)
+    model = Transformer(config)
+    for name, buffer in model.named_buffers():
+        if name.endswith("e_score_correction_bias"):
+            buffer.normal_(std=0.1)
+    return model.requires_grad_(False)
+
+
+@pytest.fixture(scope="module")
+def model() -> Transformer:
+    return built()
+
+
+def run(generator: Generator, *requests: Request) -> None:
+    for request in requests:
+        generator.submit(request)
+    while generator.busy:
+        generator.step()
+
+
+def agrees(model: Transformer, request: Request, answer: Answer) -> None:
+    """Log-probabilities and experts are those of one pass over prompt and answer."""
+    told = model(torch.tensor([[*request.prompt, *answer.tokens]]))
+    expected = told.logits.log_softmax(-1)[0, len(request.prompt) - 1 : -1]
+    tokens = torch.tensor(answer.tokens)
+    torch.testing.assert_close(
+        torch.tensor(answer.log_probs), expected.gather(1, tokens[:, None]).squeeze(1), atol=1e-4, rtol=0
+    )
+    if request.sampling.temperature == 0:
+        assert torch.equal(expected.argmax(1), tokens)
+    if request.routing and model.config.num_moe_layers:
+        used = torch.stack([r.chosen for r in told.routing[: model.config.num_moe_layers]], 1)[:-1]
+        assert answer.chosen is not None
+        assert torch.equal(used.sort(-1).values, answer.chosen.long().sort(-1).values)
+
+
+@pytest.mark.parametrize("speculate", [False, True])
+@pytest.mark.parametrize("shape", SHAPES)
+def test_what_is_written_has_the_probabilities_of_a_full_pass(shape: str, speculate: bool) -> None:
+    model = built(SHAPES[shape])
+    generator = Generator(model, room=5, speculate=speculate)
+    long = list(range(50)) * 8
+    prompts = [[7], [3, 4], long, [*long[:300], 9, 9], [5] * 30]
+    rules = (GREEDY, Sampling(top_p=0.9, max_tokens=9), Sampling(top_k=5, temperature=1.5, max_tokens=7))
+    for sampling in rules:
+        requests = [Request(tuple(p), 1 + i % 3, sampling, routing=True) for i, p in enumerate(prompts)]
+        run(generator, *requests)
+        for request in requests:
+            for answer in request.answers:
+                assert len(answer.tokens) == sampling.max_tokens
+                agrees(model, request, answer)
+
+
+@settings(max_examples=15, deadline=None, derandomize=True)
+@given(
+    prompts=st.lists(st.lists(st.integers(0, 2), min_size=1, max_size=12), min_size=1, max_size=6),
+    counts=st.lists(st.integers(1, 4), min_size=6, max_size=6),
+    room=st.integers(1, 6),
+    speculate=st.booleans(),
+    seed=st.integers(0, 5),
+)
+def test_answers_that_share_beginnings_and_join_and_leave_stay_themselves(
+    prompts: list[list[int]], counts: list[int], room: int, speculate: bool, seed: int
+) -> None:
+    model = built()
+    generator = Generator(model, room=room, speculate=speculate)
+    stops = Sampling(max_tokens=10, stop_tokens=frozenset(range(12)), seed=seed)  # so that lengths differ
+    requests = [Request(tuple(p), n, stops, routing=True) for p, n in zip(prompts, counts, strict=False)]
+    run(generator, *requests)
+    for request in requests:
+        for answer in request.answers:
+            assert answer.over
+            assert answer.ended == (answer.tokens[-1] < 12)
+            assert len(answer.tokens) == 10 or answer.ended
+            agrees(model, request, answer)
+
+
+def test_replaying_the_experts_gives_the_same_probabilities(model: Transformer) -> None:
+    request = Request((1, 2, 3, 4), 1, Sampling(max_tokens=20), routing=True)
+    run(Generator(model), request)
+    (answer,) = request.answers
+    assert answer.chosen is not None
+    text = torch.tensor([[*request.prompt, *answer.tokens]])
+    told = model(text[:, :-1], targets=text[:, 1:], chosen=answer.chosen.long()[None])
+    torch.testing.assert_close(told.log_probs[0, 3:], torch.tensor(answer.log_probs), atol=1e-4, rtol=0)
+
+
+@pytest.mark.parametrize("speculate", [False, True])
+def test_a_seed_gives_the_same_answer_whatever_else_is_written(model: Transformer, speculate: bool) -> None:
+    sampling = Sampling(top_p=0.95, max_tokens=16, seed=5)
+    alone, many = (Request((1, 2, 3), n, sampling) for n in (1, 4))
+    run(Generator(model, speculate=speculate), alone)
+    others = [Request((8, i), 2, Sampling(max_tokens=3 + i, seed=i)) for i in range(5)]
+    run(Generator(model, room=6, speculate=speculate), *others, many)
+    assert many.answers[0].tokens == alone.answers[0].tokens
+    assert len({tuple(answer.tokens) for answer in many.answers}) == 4
+
+
+def exact(model: Transformer, prompt: tuple[int, ...], sampling: Sampling, length: int) -> dict[tuple[int, ...], float]:
+    """The probability of each answer of so many tokens, by passes over all of them."""
+    from prover.model.generate.sampling import Rules
+
+    found = {(): 1.0}
+    for _ in range(length):
+        starts = list(found)
+        logits = model(torch.tensor([[*prompt, *start] for start in starts])).logits[:, -1]
+        chances = Rules([sampling] * len(starts), logits.device).probabilities(logits)
+        found = {
+            (*start, token): found[start] * chance
+            for start, row in zip(starts, chances.tolist(), strict=True)
+            for token, chance in enumerate(row)
+        }
+    return found
+
+
+@pytest.mark.parametrize("speculate", [False, True])
+@pytest.mark.parametrize("sampling", [Sampling(max_tokens=3), Sampling(max_tokens=3, top_p=0.8, temperature=1.3)])
+def test_answers_are_distributed_as_the_model_says(speculate: bool, sampling: Sampling) -> None:
+    """Pearson's χ² over all answers of three tokens: with speculation, too, nothing changes."""
+    model = built(SMALL.with_(vocab_size=6))
+    expected = exact(model, (1, 2), sampling, 3)
+    n = 6000
+    request = Request((1, 2), n, sampling)
+    run(Generator(model, room=1000, speculate=speculate), request)
+    counts = dict.fromkeys(expected, 0)
+    for answer in request.answers:
+        counts[tuple(answer.tokens)] += 1
+    assert all(counts[a] == 0 for a, chance in expected.items() if chance == 0)
+    likely = {a: chance for a, chance in expected.items() if chance * n >= 5}
+    rest = 1 - sum(likely.values())
+    statistic = sum((counts[a] - n * chance) ** 2 / (n * chance) for a, chance in likely.items())
+    if rest * n >= 5:
+        statistic += (n - sum(counts[a] for a in likely) - n * rest) ** 2 / (n * rest)
+    freedom = len(likely)
+    assert statistic < freedom + 4 * (2 * freedom) ** 0.5  # about one in thirty thousand would be larger
+
+
+def test_a_right_guess_saves_a_step() -> None:
+    """A module that predicts as the model does is believed; so half of the steps are enough."""
+    model = built(SMALL.with_(num_hidden_layers=1, vocab_size=30))
+    for weight in model.lm_head.parameters():
+        weight.zero_()  # the model and the module give every token the same probability
+    request = Request((1, 2), 1, Sampling(max_tokens=41))
+    generator = Generator(model, speculate=True)
+    generator.submit(request)
+    steps = sum(bool(generator.step()) for _ in itertools.takewhile(lambda _: generator.busy, itertools.count()))
+    assert steps == 21  # the first has no guess to believe yet
+
+
+def test_an_answer_ends_where_its_watcher_says(model: Transformer) -> None:
+    request = Request((1,), 3, GREEDY, watch=lambda answer: len(answer.tokens) == 2 + answer.index)
+    run(Generator(model), request)
+    assert [len(answer.tokens) for answer in request.answers] == [2, 3, 4]
+    assert all(answer.ended for answer in request.answers)
+
+
+def test_a_cancelled_request_leaves_the_others_alone(model: Transformer) -> None:
+    generator = Generator(model, room=3)
+    first, second = Request((1, 2), 4, Sampling(max_tokens=30)), Request((1, 3), 2, GREEDY, routing=True)
+    generator.submit(first)
+    generator.submit(second)
+    for _ in range(3):
+        generator.step()
+    first.cancel()
+    while generator.busy:
+        generator.step()
+    assert [len(answer.tokens) for answer in first.answers] == [3, 3, 3, 0]
+    for answer in second.answers:
+        agrees(model, second, answer)
+
+
+def test_an_answer_ends_with_the_context() -> None:
+    model = built(SMALL.with_(max_position_embeddings=10))
+    request = Request((1,) * 4, 1, Sampling(max_tokens=100))
+    run(Generator(model), request)
+    assert len(request.answers[0].tokens) == 6
+    assert not request.answers[0].ended
+
+
+@pytest.mark.parametrize("length", [0, SMALL.max_position_embeddings])
+def test_a_prompt_that_does_not_fit_is_refused(model: Transformer, length: int) -> None:
+    with pytest.raises(ValueError, match="does not fit"):
+        Generator(model).submit(Request((1,) * length, 1, GREEDY))
+
+
+def test_a_prompt_is_read_once(model: Transformer) -> None:
+    generator = Generator(model)
+    statement = tuple(range(40))
+    first, same, longer, other = (Request(p, 2, GREEDY) for p in (statement, statement, (*statement, 5, 6), (9, 9)))
+    run(generator, first, same, longer, other)
+    assert [r.cached for r in (first, same, longer, other)] == [0, 39, 39, 0]
+    assert [a.tokens for a in same.answers] == [a.tokens for a in first.answers]
+
+
+def test_new_weights_are_used_and_nothing_of_the_old_ones() -> None:
+    model = built()
+    generator = Generator(model)
+    before, after = Request((1, 2, 3), 1, GREEDY), Request((1, 2, 3), 1, GREEDY)
+    run(generator, before)
+    torch.manual_seed(1)
+    model.initialise()
+    generator.refresh()
+    run(generator, after)
+    assert after.cached == 0
+    agrees(model, after, after.answers[0])
+    assert after.answers[0].tokens != before.answers[0].tokens
+
+
+def test_weights_cannot_change_under_an_answer(model: Transformer) -> None:
+    generator = Generator(model)
+    generator.submit(Request((1, 2), 1, GREEDY))
+    generator.step()
+    with pytest.raises(RuntimeError, match="old weights"):
+        generator.refresh()
+
+
+def test_a_token_is_kept_as_its_latents_alone(model: Transformer) -> None:
+    """V2 §2.1: latent_dim numbers per token and layer, where multi-head attention keeps every head's key and value."""
+    generator = Generator(model)
+    run(generator, Request(tuple(range(41)), 1, GREEDY))
+    (prefix,) = generator._tree.match(tuple(range(40)))
+    config = model.config
+    assert prefix.latents.nbytes == 40 * config.num_hidden_layers * config.latent_dim * 4
+    heads = config.num_attention_heads * (config.qk_head_dim + config.v_head_dim)
+    assert config.latent_dim / heads == 80 / 320

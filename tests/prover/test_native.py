@@ -1,0 +1,209 @@
+"""The policy `native`: our model in this process, from a folder to proofs that Lean checks."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import random
+import subprocess
+import sys
+from collections.abc import AsyncIterator
+from contextlib import aclosing
+from pathlib import Path
+
+import pytest
+import torch
+
+from data import Theorem
+from prover.model import checkpoint, tokenizer
+from prover.model.config import PRESETS
+from prover.model.transformer import Transformer
+from prover.policy import PolicyUnavailable, Prompt, Usage
+from prover.policy.base import Params
+from prover.policy.engine import Answer, Decoding
+from prover.policy.native import Native
+from prover.policy.policies import opened
+from prover.prompts import FAMILIES, Message, Request
+
+FAMILY = "deepseek-v1.5-noncot"
+LEAN = ["theorem t (a b : Nat) (h : a < b) : a + 1 ≤ b := by\n  omega\n```", "⟨h₁, h₂⟩ ∀ x ∈ ℕ, x = x"] * 20
+SHAPE = PRESETS["tiny"].with_(hidden_size=64, num_hidden_layers=2, max_position_embeddings=512, initializer_range=0.3)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model with random weights, and a tokenizer."""
+    torch.manual_seed(0)
+    place = tmp_path_factory.mktemp("random")
+    words = tokenizer.train(LEAN, 300)
+    checkpoint.save(Transformer(SHAPE.with_(vocab_size=len(words))), place)
+    words.save_pretrained(place)
+    return place
+
+
+@pytest.fixture
+async def native(folder: Path) -> AsyncIterator[Native]:
+    engine = await Native.load(str(folder))
+    yield engine
+    await engine.close()
+
+
+async def answers(
+    engine: Native, request: Request, n: int, decoding: Decoding, usage: Usage | None = None
+) -> list[Answer]:
+    given = engine.generate(request, n, decoding, lambda _: False, Usage() if usage is None else usage)
+    return [answer async for answer in given]
+
+
+async def test_answers_come_with_tokens_and_log_probabilities(native: Native, folder: Path) -> None:
+    usage = Usage()
+    found = await answers(native, Request("theorem t"), 3, Decoding(top_p=1, max_tokens=20), usage)
+    model, words = checkpoint.load(folder), tokenizer.load(str(folder))
+    assert len(found) == 3
+    for answer in found:
+        assert list(answer.prompt_tokens) == words.encode("theorem t")
+        text = torch.tensor([[*answer.prompt_tokens, *answer.tokens]])
+        told = model(text[:, :-1], targets=text[:, 1:]).log_probs[0, len(answer.prompt_tokens) - 1 :]
+        torch.testing.assert_close(torch.tensor(answer.log_probs), told.detach(), atol=1e-4, rtol=0)
+        assert answer.text == words.decode(answer.tokens, skip_special_tokens=True)
+    assert usage.read == len(found[0].prompt_tokens)
+    assert usage.written == sum(len(answer.tokens) for answer in found)
+
+
+async def test_a_seed_gives_the_same_answers_and_requests_run_side_by_side(native: Native) -> None:
+    decoding = Decoding(max_tokens=15, seed=3)
+    both = await asyncio.gather(*(answers(native, Request(text), 2, decoding) for text in ("theorem t", "⟨h₁")))
+    again = await answers(native, Request("theorem t"), 2, decoding)
+    assert {a.tokens for a in again} == {a.tokens for a in both[0]}
+    assert len({a.tokens for given in both for a in given}) == 4
+
+
+async def test_a_stop_text_ends_an_answer_and_is_no_part_of_it(native: Native) -> None:
+    decoding = Decoding(max_tokens=40, seed=1)
+    (whole,) = await answers(native, Request("theorem t"), 1, decoding)
+    stop = whole.text[5:8]
+    (cut,) = await answers(native, Request("theorem t", stop=(stop,)), 1, decoding)
+    assert cut.finished
+    assert cut.text == whole.text[: whole.text.index(stop)]
+    assert cut.tokens == whole.tokens[: len(cut.tokens)]
+
+
+async def test_a_closed_iterator_ends_what_is_under_way(native: Native) -> None:
+    usage = Usage()
+    given = native.generate(Request("theorem t"), 4, Decoding(max_tokens=10), lambda _: False, usage)
+    async with aclosing(given):
+        await anext(given)
+    long = native.generate(Request("theorem"), 4, Decoding(max_tokens=400), lambda _: False, usage)
+    task = asyncio.ensure_future(anext(long))
+    await asyncio.sleep(0.05)
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    await long.aclose()
+    written = usage.written
+    assert len(await answers(native, Request("⟨h₁"), 1, Decoding(max_tokens=5))) == 1
+    assert usage.written <= written + 400  # the turn that was under way, and no more
+    assert not native._generator.busy
+
+
+async def test_a_prompt_that_is_too_long_is_the_answers_failure(native: Native) -> None:
+    found = await answers(native, Request("theorem " * 600), 2, Decoding())
+    assert [answer.failure for answer in found] == [found[0].failure] * 2
+    assert "context is 512" in found[0].failure
+
+
+async def test_a_chat_needs_a_template(native: Native) -> None:
+    with pytest.raises(PolicyUnavailable, match="no chat template"):
+        await answers(native, Request(messages=(Message("user", "hello"),)), 1, Decoding())
+
+
+async def test_what_goes_wrong_in_the_model_is_told_to_everyone_who_waits(
+    native: Native, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails() -> None:
+        raise RuntimeError("no memory is left")
+
+    monkeypatch.setattr(native._generator, "step", fails)
+    with pytest.raises(PolicyUnavailable, match="no memory is left"):
+        await answers(native, Request("theorem t"), 2, Decoding())
+    assert native.trouble == "no memory is left"
+
+
+@pytest.mark.parametrize("broken", ["nothing", "no weights"])
+async def test_a_folder_that_is_no_model_is_unavailable(broken: str, folder: Path, tmp_path: Path) -> None:
+    if broken == "no weights":
+        for file in ("tokenizer.json", "tokenizer_config.json", "config.json"):
+            (tmp_path / file).write_bytes((folder / file).read_bytes())
+    with pytest.raises(PolicyUnavailable, match=str(tmp_path)):
+        await Native.load(str(tmp_path))
+
+
+async def test_the_policy_reads_proofs_from_answers(folder: Path) -> None:
+    theorem = Theorem("t", "theorem t : 1 = 1")
+    async with opened("native", model=str(folder), max_tokens=12) as policy:
+        usage = Usage()
+        samples = [s async for s in policy.sample(Prompt(theorem), 3, Params(), usage)]
+    assert [s.family for s in samples] == [FAMILY] * 3  # what small models are trained on
+    assert all(s.tokens and len(s.tokens) == len(s.log_probs) for s in samples)
+
+
+def lessons(count: int) -> list[tuple[str, str]]:
+    """Prompts of theorems that are alike, all with the same answer."""
+    chance, found = random.Random(0), []
+    for number in range(count):
+        x, y, z = chance.sample("abcdefghijklmnpqrstuvwxyz", 3)
+        kind, sign = chance.choice(["Nat", "Int"]), chance.choice("=<≤")
+        statement = f"theorem t{number} ({x} {y} {z} : {kind}) (h : {x} {sign} {y}) : {z} + {x} {sign} {z} + {y}"
+        found.append((FAMILIES[FAMILY].request(Prompt(Theorem("t", statement))).text, "  omega\n```"))
+    return found
+
+
+def taught(folder: Path, steps: int = 120, batch: int = 8) -> None:
+    """A model that has learnt to write `omega`, and its tokenizer."""
+    torch.manual_seed(0)
+    pairs = lessons(steps * batch)
+    words = tokenizer.train([prompt + answer for prompt, answer in pairs], 320)
+    model = Transformer(SHAPE.with_(vocab_size=len(words), initializer_range=0.02))
+    optimizer = torch.optim.AdamW(model.parameters(), lr=3e-3)
+    for first in range(0, len(pairs), batch):
+        texts, starts = [], []
+        for prompt, answer in pairs[first : first + batch]:
+            read = words.encode(prompt)
+            texts.append([*read, *words.encode(answer, add_special_tokens=False), words.eos_token_id])
+            starts.append(len(read))
+        longest = max(map(len, texts))
+        rows = torch.tensor([text + [words.pad_token_id] * (longest - len(text)) for text in texts])
+        places = torch.arange(longest - 1)
+        wanted = torch.stack([(places >= s - 1) & (places < len(t) - 1) for t, s in zip(texts, starts, strict=True)])
+        told = model(rows[:, :-1], targets=rows[:, 1:]).log_probs
+        optimizer.zero_grad()
+        (-told[wanted].mean()).backward()
+        optimizer.step()
+    checkpoint.save(model, folder)
+    words.save_pretrained(folder)
+
+
+@pytest.mark.slow
+def test_the_command_proves_with_a_model_that_has_learnt(tmp_path: Path) -> None:
+    model, file = tmp_path / "model", tmp_path / "file.lean"
+    taught(model)
+    file.write_text(
+        "theorem small (a b c : Nat) (h : a < b) : c + a < c + b := by sorry\n\n"
+        "theorem false (a b c : Nat) (h : a < b) : c + a < c := by sorry\n"
+    )
+    command = [sys.executable, "-m", "prover", "prove", str(file), "--policy", "native", "--model", str(model)]
+    options = ["--search", "sampling", "--timeout", "60", "--json"]
+    done = subprocess.run([*command, *options], capture_output=True, text=True, timeout=250)
+    rows = {row["theorem"]: row for row in map(json.loads, done.stdout.splitlines())}
+    assert done.returncode == 1, done.stderr
+    assert {name: row["status"] for name, row in rows.items()} == {"small": "proved", "false": "unproved"}
+    assert rows["small"]["proof"] == "omega"
+
+
+def test_a_folder_without_a_model_ends_the_command_with_a_reason(tmp_path: Path) -> None:
+    file = tmp_path / "file.lean"
+    file.write_text("theorem t : 1 = 1 := by sorry\n")
+    command = [sys.executable, "-m", "prover", "prove", str(file), "--policy", "native", "--model", str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=100)
+    assert done.returncode == 3, done.stderr
+    assert "tokenizer" in done.stderr
+    assert "Traceback" not in done.stderr
