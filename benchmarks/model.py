@@ -51,6 +51,8 @@ class Pair:
     def __init__(self, config: ModelConfig) -> None:
         torch.manual_seed(0)
         self.ours = Transformer(config).to(DEVICE, DTYPE)
+        with torch.no_grad():
+            self.ours.lm_head.weight *= 20  # a trained model's distributions are not flat
         self.parameters = sum(p.numel() for p in self.ours.parameters())
         with tempfile.TemporaryDirectory() as folder:
             checkpoint.save(self.ours, folder)
@@ -71,7 +73,7 @@ def seconds(run: Callable[[], object]) -> float:
 
 
 def their_step(model: transformers.PreTrainedModel, prompts: torch.Tensor, steps: int) -> float:
-    """Seconds of a decoding step of transformers, the median of `steps`."""
+    """Seconds of a decoding step of transformers: the fastest of `steps`, as others use this machine, too."""
     with torch.inference_mode():
         out = model(prompts, use_cache=True, logits_to_keep=1)
 
@@ -81,7 +83,7 @@ def their_step(model: transformers.PreTrainedModel, prompts: torch.Tensor, steps
             out = model(tokens, past_key_values=out.past_key_values, use_cache=True, logits_to_keep=1)
 
         step()
-        return sorted(seconds(step) for _ in range(steps))[steps // 2]
+        return min(seconds(step) for _ in range(steps))
 
 
 def our_step(model: Transformer, prompts: torch.Tensor, steps: int) -> float:
@@ -90,7 +92,7 @@ def our_step(model: Transformer, prompts: torch.Tensor, steps: int) -> float:
         generator.submit(Request(tuple(prompt), 1, GREEDY))
     for _ in range(2):
         generator.step()
-    return sorted(seconds(generator.step) for _ in range(steps))[steps // 2]
+    return min(seconds(generator.step) for _ in range(steps))
 
 
 Row = tuple[str, float, float, float]  # what, transformers, ours, how many times as good it should be
@@ -139,7 +141,7 @@ def train(size: str, pair: Pair) -> Iterator[Row]:
 
 
 def training_step(model: torch.nn.Module, loss: Callable[[], torch.Tensor], steps: int = 5) -> float:
-    """Seconds, the median of some steps after a first one."""
+    """Seconds, the fastest of some steps after a first one."""
     optimizer = torch.optim.AdamW(model.parameters(), fused=True)
 
     def step() -> None:
@@ -150,7 +152,7 @@ def training_step(model: torch.nn.Module, loss: Callable[[], torch.Tensor], step
         optimizer.zero_grad()
 
     step()
-    return sorted(seconds(step) for _ in range(steps))[steps // 2]
+    return min(seconds(step) for _ in range(steps))
 
 
 def cache(size: str, pair: Pair) -> Iterator[Row]:

@@ -22,7 +22,7 @@ from torch.distributed.tensor import DTensor, distribute_tensor
 from prover.model import config_file
 from prover.model.config import ModelConfig
 from prover.model.fp8 import SCALES, dequantise
-from prover.model.layout import EMBEDDING, HEAD, Piece, ignored, interleaved, layer, pieces
+from prover.model.names import EMBEDDING, HEAD, Piece, ignored, interleaved, layer, pieces
 from prover.model.swap import replacing
 from prover.model.transformer import Transformer
 from prover.serving.model import ModelError

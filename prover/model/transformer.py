@@ -122,13 +122,13 @@ class Transformer(nn.Module):
         rows, wanted = hidden.flatten(0, -2), targets.flatten()
         size = max(_LOGITS // self.config.vocab_size, 1)
         if len(rows) <= size:
-            return self._piece(rows, wanted).view_as(targets)
+            return -self._loss(rows, wanted).view_as(targets)
         pieces = zip(rows.split(size), wanted.split(size), strict=True)
-        found = [checkpoint(self._piece, row, want, use_reentrant=False) for row, want in pieces]
-        return torch.cat(found).view_as(targets)
+        found = [checkpoint(self._loss, row, want, use_reentrant=False) for row, want in pieces]
+        return -torch.cat(found).view_as(targets)  # a view of its own would be one too many for FSDP
 
-    def _piece(self, rows: Tensor, wanted: Tensor) -> Tensor:
-        return -F.cross_entropy(self.lm_head(rows).float(), wanted, reduction="none")
+    def _loss(self, rows: Tensor, wanted: Tensor) -> Tensor:
+        return F.cross_entropy(self.lm_head(rows).float(), wanted, reduction="none")
 
 
 def _layout(tokens: Tensor, segments: Tensor | None) -> tuple[Tensor, Tensor | None]:

@@ -75,28 +75,40 @@ class _Attention:
     """
 
     def __init__(self, mla: MLA) -> None:
-        self._mla = mla
-        self._low_rank = not hasattr(mla, "q_proj")
-        first = mla.q_a_proj if self._low_rank else mla.q_proj
-        self._down = Linear(first.weight, mla.kv_a_proj_with_mqa.weight)
-        self._sizes = [first.out_features, mla.rank, mla.rope]
-        self._query = Linear(mla.q_b_proj.weight) if self._low_rank else None
+        self._heads, self._rank = mla.heads, mla.rank
+        self._norm, self._query_norm = mla.kv_a_layernorm, None
+        low_rank = not hasattr(mla, "q_proj")
+        ask = ((mla.q_b_proj if low_rank else mla.q_proj).weight.detach() * mla.scale).unflatten(0, (mla.heads, -1))
+        plain, position = ask.split([mla.nope, mla.rope], 1)  # [heads, …, in]
         key, value = mla.kv_b_proj.weight.detach().unflatten(0, (mla.heads, -1)).split([mla.nope, mla.value], 1)
-        self._key, self._value = (key * mla.scale).contiguous(), value.mT.contiguous()  # [heads, …]
-        self._out = Linear(mla.o_proj.weight)
+        latent, turned = mla.kv_a_proj_with_mqa.weight.detach().split([mla.rank, mla.rope])
+
+        self._key, self._value, self._out = key.contiguous(), value.mT.contiguous(), Linear(mla.o_proj.weight)
+        asked = [plain.flatten(0, 1), position.flatten(0, 1)]
+        self._sizes = [len(asked[0]), mla.rank, len(asked[1]) + mla.rope]
+        if low_rank:
+            self._query_norm, self._query = mla.q_a_layernorm, Linear(*asked)
+            self._down = Linear(mla.q_a_proj.weight, latent, turned)
+            self._down_sizes = [mla.q_a_proj.out_features, mla.rank, mla.rope]
+        else:
+            self._down = Linear(asked[0], latent, asked[1], turned)
 
     def __call__(self, x: Tensor, turns: Tensor, layer: int, attend: Attend) -> Tensor:
-        mla, rows = self._mla, len(x)
-        query, latent, turned = self._down(x).split(self._sizes, -1)
-        if self._query is not None:
-            query = self._query(mla.q_a_layernorm(query))
-        plain, position = query.view(rows, mla.heads, -1).split([mla.nope, mla.rope], -1)
-        absorbed = torch.bmm(plain.transpose(0, 1), self._key).transpose(0, 1)  # [rows, heads, rank]
-        queries = torch.cat((absorbed, rotate(position, turns.unsqueeze(1)) * mla.scale), -1)
-        latents = torch.cat((mla.kv_a_layernorm(latent), rotate(turned, turns)), -1)
+        rows = len(x)
+        if self._query_norm is None:
+            plain, latent, positions = self._down(x).split(self._sizes, -1)
+        else:
+            narrow, latent, turned = self._down(x).split(self._down_sizes, -1)
+            plain, position = self._query(self._query_norm(narrow)).tensor_split((self._sizes[0],), -1)
+            positions = torch.cat((position, turned), -1)
+        plain = plain.view(rows, self._heads, -1).transpose(0, 1)
+        absorbed = torch.bmm(plain, self._key).transpose(0, 1)  # [rows, heads, rank]
+        turned = rotate(positions.unflatten(-1, (self._heads + 1, -1)), turns.unsqueeze(1))  # the last one is the key's
+        queries = torch.cat((absorbed, turned[:, :-1]), -1)
+        latents = torch.cat((self._norm(latent), turned[:, -1]), -1)
         seen = attend(layer, queries, latents)
-        values = torch.bmm(seen.transpose(0, 1), self._value)  # [heads, rows, value]
-        return self._out(values.transpose(0, 1).reshape(rows, -1))
+        values = torch.bmm(seen.transpose(0, 1), self._value).transpose(0, 1)  # [rows, heads, value]
+        return self._out(values.reshape(rows, -1))
 
 
 class _Block:

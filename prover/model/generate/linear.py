@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F  # noqa: N812
 from torch import Tensor
 
-_WORTH = 1 << 15  # numbers of a matrix from which on oneDNN's layout gains more than its call costs
+_WORTH = 1 << 16  # numbers of a matrix from which on oneDNN's layout gains more than its call costs
 
 
 class Linear:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 
 import torch
@@ -34,46 +35,75 @@ class Sampling:
 
 
 class Rules:
-    """The settings of several sequences, row by row."""
+    """The settings of several sequences, row by row. Rows of one kind are worked on together."""
+
+    def __init__(self, rows: list[Sampling], device: torch.device) -> None:
+        kinds: dict[type[_Kind], list[int]] = {}
+        for row, sampling in enumerate(rows):
+            greedy, whole = sampling.temperature == 0, sampling.top_p == 1 and sampling.top_k == 0
+            kinds.setdefault(_Greedy if greedy else _Whole if whole else _Truncated, []).append(row)
+        self._kinds = [
+            (slice(None) if len(kinds) == 1 else torch.tensor(members), kind([rows[row] for row in members], device))
+            for kind, members in kinds.items()
+        ]
+
+    def probabilities(self, logits: Tensor) -> Tensor:
+        """What is drawn from: fp32 [rows, vocabulary], each row summing to 1, 0 where a token is excluded."""
+        found = torch.zeros_like(logits)
+        for rows, kind in self._kinds:
+            chances, tokens = kind.choices(logits[rows])
+            found[rows] = chances if tokens is None else torch.zeros_like(logits[rows]).scatter_(1, tokens, chances)
+        return found
+
+    def draw(self, logits: Tensor, numbers: Tensor) -> Tensor:
+        """A token for each row, int64 [rows], from a number in [0, 1) each."""
+        found = torch.empty_like(numbers, dtype=torch.int64)
+        for rows, kind in self._kinds:
+            chances, tokens = kind.choices(logits[rows])
+            drawn = draw(chances, numbers[rows])
+            found[rows] = drawn if tokens is None else tokens.gather(1, drawn.unsqueeze(1)).squeeze(1)
+        return found
+
+
+class _Kind(ABC):
+    """Rows whose tokens are chosen in the same way."""
 
     def __init__(self, rows: list[Sampling], device: torch.device) -> None:
         def column(values: list[float]) -> Tensor:
             return torch.tensor(values, dtype=torch.float32, device=device).unsqueeze(1)
 
-        self._greedy = column([float(s.temperature == 0) for s in rows]).bool()
-        self._all_greedy = all(s.temperature == 0 for s in rows)
-        self._temperature = column([s.temperature or 1.0 for s in rows])
-        self._cut = any(s.top_p < 1 or s.top_k for s in rows)
+        self._temperature = column([s.temperature for s in rows])
         self._top_p, self._top_k = column([s.top_p for s in rows]), column([s.top_k or torch.inf for s in rows])
 
-    def probabilities(self, logits: Tensor) -> Tensor:
-        """What is drawn from: fp32 [rows, vocabulary], each row summing to 1, 0 where a token is excluded."""
-        if self._all_greedy:
-            return torch.zeros_like(logits).scatter_(1, logits.argmax(1, keepdim=True), 1.0)
-        found = (logits / self._temperature).softmax(-1)
-        if self._cut:
-            found = self._truncated(found)
-        if self._greedy.any():
-            best = torch.zeros_like(logits).scatter_(1, logits.argmax(1, keepdim=True), 1.0)
-            found = torch.where(self._greedy, best, found)
-        return found
+    @abstractmethod
+    def choices(self, logits: Tensor) -> tuple[Tensor, Tensor | None]:
+        """[rows, vocabulary] → probabilities [rows, choices] and the tokens that they are of; None: those in order."""
 
-    def draw(self, logits: Tensor, numbers: Tensor) -> Tensor:
-        """A token for each row, int64 [rows], from a number in [0, 1) each."""
-        return logits.argmax(1) if self._all_greedy else draw(self.probabilities(logits), numbers)
 
-    def _truncated(self, probabilities: Tensor) -> Tensor:
-        """Nucleus sampling (Holtzman et al. 2020), after top-k: the token that reaches top_p is the last one kept."""
-        vocabulary, width = probabilities.shape[1], min(_LIKELY, probabilities.shape[1])
-        values, tokens = probabilities.topk(width)
+class _Greedy(_Kind):
+    def choices(self, logits: Tensor) -> tuple[Tensor, Tensor | None]:
+        tokens = logits.argmax(1, keepdim=True)
+        return torch.ones_like(tokens, dtype=logits.dtype), tokens
+
+
+class _Whole(_Kind):
+    def choices(self, logits: Tensor) -> tuple[Tensor, Tensor | None]:
+        return (logits / self._temperature).softmax(-1), None
+
+
+class _Truncated(_Kind):
+    """Top-k, then nucleus sampling (Holtzman et al. 2020): the token that reaches top_p is the last one kept."""
+
+    def choices(self, logits: Tensor) -> tuple[Tensor, Tensor | None]:
+        chances, width = (logits / self._temperature).softmax(-1), min(_LIKELY, logits.shape[1])
+        values, tokens = chances.topk(width)
         enough = (values.sum(1, keepdim=True) >= self._top_p) | (self._top_k <= width)
-        if width < vocabulary and not bool(enough.all()):
-            values, tokens = probabilities.sort(descending=True)
-        ranks = torch.arange(values.shape[1], device=values.device)
-        values = values.masked_fill(ranks >= self._top_k, 0.0)
+        if width < logits.shape[1] and not bool(enough.all()):
+            values, tokens = chances.sort(descending=True)
+        values = values.masked_fill(torch.arange(values.shape[1], device=values.device) >= self._top_k, 0.0)
         total = torch.where(self._top_k < torch.inf, values.sum(1, keepdim=True), 1.0)
         values = values.masked_fill(values.cumsum(1) - values >= self._top_p * total, 0.0)
-        return torch.zeros_like(probabilities).scatter_(1, tokens, values / values.sum(1, keepdim=True))
+        return values / values.sum(1, keepdim=True), tokens
 
 
 def draw(probabilities: Tensor, numbers: Tensor) -> Tensor:

@@ -67,6 +67,14 @@ def test_greedy_rows_among_others_take_the_most_likely() -> None:
     assert rules.draw(logits, torch.tensor([0.99, 0.99], dtype=torch.float64)).tolist() == [1, 2]
 
 
+def test_a_row_draws_the_same_token_beside_rows_of_any_kind() -> None:
+    torch.manual_seed(0)
+    logits, number = torch.randn(1, 1000).expand(len(SETTINGS), -1), torch.full((len(SETTINGS),), 0.4).double()
+    together = Rules(SETTINGS, CPU).draw(logits, number)
+    alone = [Rules([sampling], CPU).draw(logits[:1], number[:1]).item() for sampling in SETTINGS]
+    assert together.tolist() == alone
+
+
 @pytest.mark.parametrize("same", [False, True])
 def test_tokens_from_drafts_are_distributed_as_wanted(same: bool) -> None:
     torch.manual_seed(0)
