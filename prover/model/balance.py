@@ -35,15 +35,16 @@ def update_bias(model: nn.Module, loads: Tensor, rate: float = 1e-3) -> None:
 
 
 def sequence_loss(routing: Routing, texts: Tensor) -> Tensor:
-    """How unevenly each text uses the experts, to be multiplied with α = 1e-4: the mean over texts of Σ f_i P_i.
+    """How unevenly each text would use the experts, to be multiplied with α = 1e-4: the mean over texts of Σ f_i P_i.
 
-    texts [tokens]: which text each token is of, from 0. f_i: an expert's load in a text over the balanced one. P_i: its
-    mean share of a token's scores. It is 1 if all is even. A scalar; gradients reach the scores only.
+    texts [tokens]: which text each token is of, from 0. f_i: how often a text's tokens have an expert among the k of the
+    highest scores (without the bias), over the balanced number. P_i: its mean share of a token's scores. The sum is 1
+    if all is even. A scalar; gradients reach the scores through P.
     """
-    count, experts = int(texts.max()) + 1, routing.scores.shape[1]
+    count, (experts, k) = int(texts.max()) + 1, (routing.scores.shape[1], routing.chosen.shape[1])
     sizes = torch.bincount(texts, minlength=count).clamp(min=1).unsqueeze(1)
-    used = torch.zeros_like(routing.scores).scatter(1, routing.chosen, 1.0)
-    even = sizes * routing.chosen.shape[1] / experts
+    used = torch.zeros_like(routing.scores).scatter(1, routing.scores.detach().topk(k).indices, 1.0)
+    even = sizes * k / experts
     f = torch.zeros(count, experts, device=used.device).index_add(0, texts, used) / even
     shares = routing.scores / routing.scores.sum(1, keepdim=True)
     p = torch.zeros(count, experts, device=used.device).index_add(0, texts, shares) / sizes

@@ -47,6 +47,7 @@ class Router(nn.Module):
         scores = F.linear(x.float(), self.weight.float()).sigmoid()
         if chosen is None:
             chosen = self._choose(scores.detach() + self.e_score_correction_bias)
+        chosen = chosen.long()
         weights = scores.gather(1, chosen)
         if self.normalised:
             weights = weights / (weights.sum(-1, keepdim=True) + 1e-20)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections import deque
 from collections.abc import AsyncGenerator, Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -23,18 +25,22 @@ if TYPE_CHECKING:
 
 _FENCE = "```"
 _LOOKS = 64  # answers with more fences than this are written to the end
-_TURN = 0.02  # seconds that the model works before it is looked whether there is something new
+_TURN = 0.02  # seconds after which it is looked whether there is something new (a long prompt is read at once)
 
 
 class Native:
-    """All requests' answers are written together, a token of each at a time, in a thread beside the event loop."""
+    """All requests' answers are written together, a token of each at a time, in one thread beside the event loop.
+
+    Only that thread touches the generator: what is to be changed is put into `_changes` for it.
+    """
 
     def __init__(self, generator: Generator, tokenizer: PreTrainedTokenizerFast, model: str) -> None:
         self.model, self.trouble = model, ""
         self._generator, self._tokenizer = generator, tokenizer
-        self._changes: list[Callable[[], None]] = []  # to be made to the generator while it does not work
+        self._changes: deque[Callable[[], None]] = deque()
         self._waiting: dict[Written, asyncio.Queue[Written | None]] = {}  # None: the model has failed
         self._work: asyncio.Task[None] | None = None
+        self._thread, self._closed = ThreadPoolExecutor(1), False
 
     @classmethod
     async def load(cls, model: str) -> Native:
@@ -57,9 +63,13 @@ class Native:
         try:
             words = tokenizer.load(model)
             network = checkpoint.load(model, device=device, dtype=dtype)
-        except (ModelError, ValueError) as error:
+            generator = Generator(network, speculate=bool(len(network.mtp)))
+        except (ModelError, ValueError, RuntimeError) as error:  # the last is torch's, for want of memory
             raise PolicyUnavailable(str(error)) from None
-        return cls(Generator(network, speculate=bool(len(network.mtp))), words, model)
+        if len(words) > network.config.vocab_size:
+            had = network.config.vocab_size
+            raise PolicyUnavailable(f"{model}: the tokenizer has {len(words)} tokens, but the model knows only {had}")
+        return cls(generator, words, model)
 
     @property
     def chats(self) -> bool:
@@ -67,10 +77,12 @@ class Native:
         return bool(self._tokenizer.chat_template)
 
     async def close(self) -> None:
-        """What is still being written is given up."""
+        """What is still being written is given up; whoever waits for it is told."""
+        self._closed, self.trouble = True, "it was closed"
+        self._fail()
         if self._work is not None:
-            self._work.cancel()
             await asyncio.gather(self._work, return_exceptions=True)
+        self._thread.shutdown()
 
     async def generate(
         self, request: Request, n: int, decoding: Decoding, complete: Callable[[str], bool], usage: Usage
@@ -84,17 +96,19 @@ class Native:
             for _ in range(n):
                 yield Answer(failure=f"the prompt has {len(prompt)} tokens, and the model's context is {context}")
             return
-        end = self._tokenizer.eos_token_id
+        ends = {self._tokenizer.eos_token_id, self._generator.model.config.eos_token_id} - {None}
         sampling = Sampling(
             temperature=decoding.temperature,
             top_p=decoding.top_p,
             max_tokens=longest(decoding.max_tokens, context) or context,
-            stop_tokens=frozenset() if end is None else frozenset({end}),
+            stop_tokens=frozenset(ends),
             seed=decoding.seed,
         )
         texts = _Texts(self._tokenizer, request.stop, complete, usage)
         asked = Asked(tuple(prompt), n, sampling, watch=texts.watch)
         finished: asyncio.Queue[Written | None] = asyncio.Queue()
+        if self._closed:
+            raise PolicyUnavailable(f"the model cannot be asked: {self.trouble}")
         self._waiting |= dict.fromkeys(asked.answers, finished)
         self._change(lambda: self._generator.submit(asked))
         usage.read += len(prompt)
@@ -114,29 +128,36 @@ class Native:
 
     def _change(self, change: Callable[[], None]) -> None:
         self._changes.append(change)
-        if self._work is None or self._work.done():
+        if not self._closed and (self._work is None or self._work.done()):
             self._work = asyncio.create_task(self._write())
 
     async def _write(self) -> None:
         """Let the model work as long as there is something to write."""
-        while self._changes or self._generator.busy:
-            for change in self._changes:
-                change()
-            self._changes.clear()
+        loop = asyncio.get_running_loop()
+        while not self._closed and (self._changes or self._generator.busy):
             try:
-                for answer in await asyncio.to_thread(self._turn):
-                    if answer in self._waiting:
-                        self._waiting.pop(answer).put_nowait(answer)
+                over = await loop.run_in_executor(self._thread, self._turn)
             except Exception as error:  # torch's, first of all for want of memory
                 self.trouble = str(error)
-                for finished in self._waiting.values():
-                    finished.put_nowait(None)
-                return
+                self._fail()
+                continue
+            self.trouble = self.trouble if self._closed else ""
+            for answer in over:
+                if answer in self._waiting:
+                    self._waiting.pop(answer).put_nowait(answer)
+
+    def _fail(self) -> None:
+        """Whoever waits gets no answer."""
+        for finished in self._waiting.values():
+            finished.put_nowait(None)
+        self._waiting.clear()
 
     def _turn(self) -> list[Written]:
-        """Steps for a moment; the answers that came to their end."""
+        """Changes, then steps for a moment; the answers that came to their end."""
+        while self._changes:
+            self._changes.popleft()()
         started, over = time.monotonic(), []
-        while self._generator.busy and time.monotonic() < started + _TURN:
+        while self._generator.busy and not self._closed and time.monotonic() < started + _TURN:
             over += [answer for answer in self._generator.step() if answer.over]
         return over
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import random
 import subprocess
 import sys
 from collections.abc import AsyncIterator
@@ -23,9 +22,10 @@ from prover.policy.base import Params
 from prover.policy.engine import Answer, Decoding
 from prover.policy.native import Native
 from prover.policy.policies import opened
-from prover.prompts import FAMILIES, Message, Request
+from prover.prompts import Message, Request
 
 FAMILY = "deepseek-v1.5-noncot"
+EXAMPLE = Path(__file__).parents[2] / "examples" / "model.py"
 LEAN = ["theorem t (a b : Nat) (h : a < b) : a + 1 ≤ b := by\n  omega\n```", "⟨h₁, h₂⟩ ∀ x ∈ ℕ, x = x"] * 20
 SHAPE = PRESETS["tiny"].with_(hidden_size=64, num_hidden_layers=2, max_position_embeddings=512, initializer_range=0.3)
 
@@ -99,9 +99,8 @@ async def test_a_closed_iterator_ends_what_is_under_way(native: Native) -> None:
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
     await long.aclose()
-    written = usage.written
     assert len(await answers(native, Request("⟨h₁"), 1, Decoding(max_tokens=5))) == 1
-    assert usage.written <= written + 400  # the turn that was under way, and no more
+    assert usage.written < 1000  # of 1,600
     assert not native._generator.busy
 
 
@@ -122,10 +121,41 @@ async def test_what_goes_wrong_in_the_model_is_told_to_everyone_who_waits(
     def fails() -> None:
         raise RuntimeError("no memory is left")
 
-    monkeypatch.setattr(native._generator, "step", fails)
-    with pytest.raises(PolicyUnavailable, match="no memory is left"):
-        await answers(native, Request("theorem t"), 2, Decoding())
-    assert native.trouble == "no memory is left"
+    with monkeypatch.context() as patch:
+        patch.setattr(native._generator, "step", fails)
+        with pytest.raises(PolicyUnavailable, match="no memory is left"):
+            await answers(native, Request("theorem t"), 2, Decoding())
+        assert native.trouble == "no memory is left"
+    assert len(await answers(native, Request("theorem t"), 2, Decoding(max_tokens=5))) == 2
+    assert native.trouble == ""
+
+
+async def test_the_first_token_may_be_the_end(native: Native) -> None:
+    usage, decoding = Usage(), Decoding(max_tokens=20, seed=2)
+    (whole,) = await answers(native, Request("theorem t"), 1, decoding)
+    native._tokenizer.eos_token = native._tokenizer.convert_ids_to_tokens(whole.tokens[0])
+    (empty,) = await answers(native, Request("theorem t"), 1, decoding, usage)
+    assert empty.finished
+    assert empty.tokens == whole.tokens[:1]
+    assert usage.written == 1
+
+
+async def test_who_waits_when_it_is_closed_is_told(folder: Path) -> None:
+    engine = await Native.load(str(folder))
+    waits = asyncio.ensure_future(answers(engine, Request("theorem t"), 2, Decoding(max_tokens=400)))
+    await asyncio.sleep(0.05)
+    await engine.close()
+    with pytest.raises(PolicyUnavailable, match="closed"):
+        await asyncio.wait_for(waits, 5)
+    with pytest.raises(PolicyUnavailable, match="closed"):
+        await answers(engine, Request("theorem t"), 1, Decoding())
+
+
+async def test_a_tokenizer_of_another_model_is_refused(folder: Path, tmp_path: Path) -> None:
+    checkpoint.save(Transformer(SHAPE.with_(vocab_size=100)), tmp_path)
+    tokenizer.load(str(folder)).save_pretrained(tmp_path)
+    with pytest.raises(PolicyUnavailable, match="knows only 100"):
+        await Native.load(str(tmp_path))
 
 
 @pytest.mark.parametrize("broken", ["nothing", "no weights"])
@@ -146,46 +176,10 @@ async def test_the_policy_reads_proofs_from_answers(folder: Path) -> None:
     assert all(s.tokens and len(s.tokens) == len(s.log_probs) for s in samples)
 
 
-def lessons(count: int) -> list[tuple[str, str]]:
-    """Prompts of theorems that are alike, all with the same answer."""
-    chance, found = random.Random(0), []
-    for number in range(count):
-        x, y, z = chance.sample("abcdefghijklmnpqrstuvwxyz", 3)
-        kind, sign = chance.choice(["Nat", "Int"]), chance.choice("=<≤")
-        statement = f"theorem t{number} ({x} {y} {z} : {kind}) (h : {x} {sign} {y}) : {z} + {x} {sign} {z} + {y}"
-        found.append((FAMILIES[FAMILY].request(Prompt(Theorem("t", statement))).text, "  omega\n```"))
-    return found
-
-
-def taught(folder: Path, steps: int = 120, batch: int = 8) -> None:
-    """A model that has learnt to write `omega`, and its tokenizer."""
-    torch.manual_seed(0)
-    pairs = lessons(steps * batch)
-    words = tokenizer.train([prompt + answer for prompt, answer in pairs], 320)
-    model = Transformer(SHAPE.with_(vocab_size=len(words), initializer_range=0.02))
-    optimizer = torch.optim.AdamW(model.parameters(), lr=3e-3)
-    for first in range(0, len(pairs), batch):
-        texts, starts = [], []
-        for prompt, answer in pairs[first : first + batch]:
-            read = words.encode(prompt)
-            texts.append([*read, *words.encode(answer, add_special_tokens=False), words.eos_token_id])
-            starts.append(len(read))
-        longest = max(map(len, texts))
-        rows = torch.tensor([text + [words.pad_token_id] * (longest - len(text)) for text in texts])
-        places = torch.arange(longest - 1)
-        wanted = torch.stack([(places >= s - 1) & (places < len(t) - 1) for t, s in zip(texts, starts, strict=True)])
-        told = model(rows[:, :-1], targets=rows[:, 1:]).log_probs
-        optimizer.zero_grad()
-        (-told[wanted].mean()).backward()
-        optimizer.step()
-    checkpoint.save(model, folder)
-    words.save_pretrained(folder)
-
-
 @pytest.mark.slow
 def test_the_command_proves_with_a_model_that_has_learnt(tmp_path: Path) -> None:
     model, file = tmp_path / "model", tmp_path / "file.lean"
-    taught(model)
+    subprocess.run([sys.executable, str(EXAMPLE), str(model)], check=True, timeout=250)
     file.write_text(
         "theorem small (a b c : Nat) (h : a < b) : c + a < c + b := by sorry\n\n"
         "theorem false (a b c : Nat) (h : a < b) : c + a < c := by sorry\n"

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import torch
+import torch.nn.functional as F  # noqa: N812
 from torch import Tensor
 
 from prover.model.generate.prefixes import Prefix
@@ -58,28 +59,31 @@ class Group:
 
 
 class Running:
-    """The sequences that are being written: `room` of them at most.
+    """The sequences that are being written.
 
-    lengths int64 [room]: tokens of each row's own part. It grows by doubling as the longest does.
+    lengths int64 [rows]: tokens of each row's own part. The table of these parts grows by doubling as their number and
+    the longest of them do, and is let go of when nobody is left.
     """
 
-    def __init__(self, layers: int, room: int, rank: int, like: Tensor) -> None:
+    def __init__(self, layers: int, rank: int, like: Tensor) -> None:
         """`like`: a tensor [..., latent_dim] of the type and on the device that the cache is to have."""
         self.count, self._rank = 0, rank
-        self._own = like.new_zeros(layers, room, 0, like.shape[-1])
-        self.lengths = torch.zeros(room, dtype=torch.int64)
-        self._groups: list[Group | None] = [None] * room
+        self._blank = like.new_zeros(layers, 0, 0, like.shape[-1])
+        self._own = self._blank
+        self.lengths = torch.zeros(0, dtype=torch.int64)
+        self._groups: list[Group | None] = []
 
     def join(self, before: Group | Prefix) -> int:
         """A new sequence after a prefix that it shares, or after one of its own; by the number of its row."""
-        row, self.count = self.count, self.count + 1
-        if isinstance(before, Group):
-            before.rows.add(row)
-            self._groups[row], self.lengths[row] = before, 0
+        row, group = self.count, before if isinstance(before, Group) else None
+        length = 0 if isinstance(before, Group) else len(before)
+        self._reserve(row + 1, length)
+        if isinstance(before, Prefix):
+            self._own[:, row, :length] = before.latents
         else:
-            self._reserve(len(before))
-            self._own[:, row, : len(before)] = before.latents
-            self._groups[row], self.lengths[row] = None, len(before)
+            before.rows.add(row)
+        self._groups.append(group)
+        self.lengths[row], self.count = length, row + 1
         return row
 
     def leave(self, row: int) -> int:
@@ -95,14 +99,16 @@ class Running:
             if moved is not None:
                 moved.rows.remove(last)
                 moved.rows.add(row)
-        self._groups[last] = None
+        self._groups.pop()
+        if not last:
+            self._own, self.lengths = self._blank, self.lengths[:0]
         return last
 
     def step(self, width: int) -> Step:
         """Room for `width` more tokens of every sequence, and the `attend` for them. Lengths stay as they are."""
         longest = int(self.lengths[: self.count].max()) + width
-        self._reserve(longest)
-        groups = {id(group): group for group in self._groups[: self.count] if group is not None}
+        self._reserve(self.count, longest)
+        groups = {id(group): group for group in self._groups if group is not None}
         lengths = self.lengths[: self.count].to(self._own.device)
         return Step(self._own[:, : self.count, :longest], lengths, list(groups.values()), width, self._rank)
 
@@ -110,12 +116,15 @@ class Running:
         """So many of each row's new tokens are to stay."""
         self.lengths[: self.count] += torch.tensor(counts)
 
-    def _reserve(self, length: int) -> None:
-        layers, room, had, dim = self._own.shape
-        if length > had:
-            grown = self._own.new_zeros(layers, room, max(2 * had, length, 32), dim)
-            grown[:, :, :had] = self._own
-            self._own = grown
+    def _reserve(self, rows: int, length: int) -> None:
+        layers, had, longest, dim = self._own.shape
+        if rows <= had and length <= longest:
+            return
+        rows = had if rows <= had else max(2 * had, rows, 8)
+        length = longest if length <= longest else max(2 * longest, length, 32)
+        grown = self._own.new_zeros(layers, rows, length, dim)
+        grown[:, :had, :longest] = self._own
+        self._own, self.lengths = grown, F.pad(self.lengths, (0, rows - len(self.lengths)))
 
 
 class Step:

@@ -1,6 +1,7 @@
 """The model as it writes: one row per token, attention over latents alone, weights laid out for few rows.
 
-It gives what Transformer gives (to rounding), from copies of its weights: make a new one after these have changed.
+It gives what Transformer gives (to rounding). Some of its weights are copies, others the model's own: make a new one
+after the model has changed.
 """
 
 from __future__ import annotations
@@ -45,7 +46,7 @@ class Decoder:
     def __call__(self, tokens: Tensor, positions: Tensor, attend: Attend) -> tuple[Tensor, Tensor]:
         """tokens, positions [rows] → hidden [rows, width] after the last norm, and the experts that were chosen.
 
-        The second is int16 [rows, mixtures, k], as Transformer takes it as `chosen`.
+        The second is int16 [rows, mixtures, k]; Transformer takes it as `chosen`.
         """
         turns = self._model.rope(positions)
         x, chosen = self._model.embed_tokens(tokens), []

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field
 
 import torch
@@ -16,7 +17,7 @@ from prover.model.generate.prefixes import Prefix, PrefixTree
 from prover.model.generate.sampling import Rules, Sampling, draw, verify
 from prover.model.transformer import Transformer
 
-_READ = 2048  # tokens of prompts that are read at a time
+_READ = 2048  # tokens of prompts that go through the layers at a time
 _KEPT = 1 << 16  # tokens of prompts that are remembered
 
 
@@ -25,8 +26,8 @@ class Answer:
     """One answer as it grows.
 
     tokens: so far. log_probs: natural logarithm of each one's probability in the model, before temperature and top-p.
-    chosen: experts that each token of prompt and answer but the last used, int16 [tokens, mixtures, k], as Transformer
-        takes them; only at the end, and if they were asked for.
+    chosen: experts that each token of prompt and answer but the last used, int16 [tokens, mixtures, k] on the model's
+        device; only at the end, and if they were asked for. Transformer takes them, with a dimension for the batch.
     ended: by itself (a stop token, or its watcher); False while it grows, and if it was cut off at a limit.
     over: it does not grow any more.
     """
@@ -43,7 +44,8 @@ class Answer:
 class Request:
     """A prompt (at least one token) to which `n` answers are wanted.
 
-    watch: called with an answer after each of its tokens; True ends it. routing: `chosen` of the answers is wanted.
+    watch: called with an answer after each of its tokens; True ends it, as does an exception, which `step` raises when
+        all answers have their tokens. It may cancel requests. routing: `chosen` of the answers is wanted.
     cached: tokens of the prompt that were known from others.
     """
 
@@ -97,19 +99,24 @@ class Generator:
         self._sequences: list[_Sequence] = []
         self._changed = True
         self._tree = PrefixTree(_KEPT)
-        self.refresh()
+        self._prepare()
 
     def refresh(self) -> None:
-        """Take the model's weights anew, after a training step. Nothing may be under way. Raises RuntimeError."""
+        """Take the model's weights anew, after a training step. No answer may be under way. Raises RuntimeError."""
+        self._let_go()
         if self.busy:
             raise RuntimeError("answers are being written with the old weights")
-        with torch.inference_mode():
-            self._decoder = Decoder(self.model)
-            self._layers = self._decoder.layers + self._speculate
-            self._like = self.model.norm.weight.new_empty(self.model.config.latent_dim)
-            self._running = Running(self._layers, self._room, self.model.config.kv_lora_rank, self._like)
-            self._nothing = torch.zeros(self.model.config.vocab_size, device=self._like.device)
+        del self._decoder, self._running  # before their successors take up memory
         self._tree.clear()
+        self._prepare()
+
+    @torch.inference_mode()
+    def _prepare(self) -> None:
+        self._decoder = Decoder(self.model)
+        self._layers = self._decoder.layers + self._speculate
+        self._like = self.model.norm.weight.new_empty(self.model.config.latent_dim)
+        self._running = Running(self._layers, self.model.config.kv_lora_rank, self._like)
+        self._nothing = torch.zeros(self.model.config.vocab_size, device=self._like.device)
 
     @property
     def remembered(self) -> PrefixTree:
@@ -121,9 +128,11 @@ class Generator:
         return bool(self._queue or self._sequences)
 
     def submit(self, request: Request) -> None:
-        """Raises ValueError if the prompt is empty or fills the context."""
+        """Raises ValueError if the prompt is empty, fills the context, or has tokens that the model does not know."""
         if not 0 < len(request.prompt) < self.context:
             raise ValueError(f"a prompt of {len(request.prompt)} tokens does not fit a context of {self.context}")
+        if not all(0 <= token < self.model.config.vocab_size for token in request.prompt):
+            raise ValueError(f"a prompt has tokens that are not below the model's {self.model.config.vocab_size}")
         self._queue.append(request)
 
     def generate(self, prompts: Sequence[Sequence[int]], n: int, sampling: Sampling) -> list[tuple[Answer, ...]]:
@@ -138,7 +147,7 @@ class Generator:
     @torch.inference_mode()
     def step(self) -> list[Answer]:
         """One more token of each running answer, or two if a guess was right; those that grew are returned."""
-        self._drop_cancelled()
+        self._let_go()
         self._admit()
         if not self._sequences:
             return []
@@ -146,19 +155,22 @@ class Generator:
 
     # Joining and leaving
 
-    def _drop_cancelled(self) -> None:
+    def _let_go(self) -> None:
+        """Free what is over, be it written or cancelled."""
         for row in reversed(range(len(self._sequences))):
             if self._sequences[row].answer.over:
                 self._leave(row)
+        self._queue = deque(request for request in self._queue if request._waiting)
 
     def _admit(self) -> None:
         """Let answers join while there is room."""
         while self._queue and len(self._sequences) < self._room:
             request = self._queue[0]
-            if request._waiting and request._prefix is None:
+            if request._prefix is None:
                 self._read()
             while request._waiting and len(self._sequences) < self._room:
-                self._join(request, request._waiting.popleft())
+                self._join(request, request._waiting[0])
+                request._waiting.popleft()
             if request._waiting:
                 return
             self._queue.popleft()
@@ -175,27 +187,31 @@ class Generator:
         if last != row:
             self._sequences[row] = moved
         self._changed = True
-        if sequence.request.routing and sequence.request._prefix is not None:
-            used = torch.cat((sequence.request._prefix.chosen, *sequence.chosen))
-            sequence.answer.chosen = used[: len(sequence.request.prompt) + len(sequence.answer.tokens) - 1]
+        request, answer = sequence.request, sequence.answer
+        if request.routing and request._prefix is not None:
+            used = torch.cat((request._prefix.chosen, *sequence.chosen))
+            answer.chosen = used[: len(request.prompt) + len(answer.tokens) - 1]
+        if all(s.request is not request for s in self._sequences) and not request._waiting:
+            request._prefix = request._group = None  # whoever keeps the request is not to keep the latents
 
     # Reading prompts
 
     def _read(self) -> None:
         """Work out the prefixes of the requests that come next: of each prompt all tokens but the last."""
         spans: list[_Span] = []
-        beginnings: set[tuple[int, ...]] = set()
+        beginnings: set[tuple[Hashable, ...]] = set()
         free, tokens = self._room - len(self._sequences), 0
         for request in self._queue:
             if free <= 0 or tokens > _READ:
                 break
-            if request._prefix is not None or not request._waiting:
+            if request._prefix is not None:
                 continue
-            known = self._tree.match(request.prompt[:-1])
+            key = self._key(request.prompt)
+            known = self._tree.match(key)
             place = sum(map(len, known))
-            if request.prompt[: place + 1] in beginnings:
+            if key[: place + 1] in beginnings:
                 continue  # it can use what is read for another one now
-            beginnings.add(request.prompt[: place + 1])
+            beginnings.add(key[: place + 1])
             request.cached = place
             spans.append(_Span(request, self._blank(len(request.prompt) - 1), known))
             free, tokens = free - len(request._waiting), tokens + spans[-1].end - place
@@ -205,7 +221,11 @@ class Generator:
             span.request._prefix = span.prefix
             if len(span.request._waiting) > 1 and span.end:
                 span.request._group = Group(span.prefix)
-            self._tree.insert(span.request.prompt[:-1], span.prefix)
+            self._tree.insert(self._key(span.request.prompt), span.prefix)
+
+    def _key(self, prompt: tuple[int, ...]) -> tuple[Hashable, ...]:
+        """What the latents of each place depend on, with the places before it: its token; MTP's also on the next."""
+        return tuple(itertools.pairwise(prompt)) if self._speculate else prompt[:-1]
 
     def _read_some(self, spans: list[_Span]) -> None:
         """The next tokens of prompts, `_READ` at most."""
@@ -251,10 +271,11 @@ class Generator:
     def _speculative(self) -> list[Answer]:
         """One token of each, and a second one where the guess of the first was right."""
         rules, count = self._rules(), len(self._sequences)
-        drafts = self._tensor([sequence.draft or 0 for sequence in self._sequences])
+        guesses = [sequence.draft or 0 for sequence in self._sequences]
+        drafts = self._tensor(guesses)
         drawn_from = torch.stack([s.drawn_from if s.drawn_from is not None else self._nothing for s in self._sequences])
         attend = self._running.step(2)
-        tokens, positions = self._inputs(drafts.tolist())
+        tokens, positions = self._inputs(guesses)
         hidden, chosen = self._decoder(tokens, positions, attend)
         logits = self._decoder.logits(hidden).view(count, 2, -1)
         first, second = logits.unbind(1)
@@ -263,7 +284,9 @@ class Generator:
 
         following = torch.stack((next_token, after), 1)
         ahead = self._decoder.ahead(hidden, following.flatten(), positions, attend).view(count, 2, -1)
-        guess = rules.probabilities(self._decoder.logits(ahead[self._tensor(range(count)), accepted.long()]))
+        guess = rules.probabilities(
+            self._decoder.logits(ahead[torch.arange(count, device=ahead.device), accepted.long()])
+        )
         found = draw(guess, self._numbers()).tolist()
         for sequence, token, row in zip(self._sequences, found, guess, strict=True):
             sequence.draft, sequence.drawn_from = token, row
@@ -286,28 +309,33 @@ class Generator:
         """Give each answer the first `counts` of its new tokens [sequences, width]; let go of those that are over."""
         grown = [sequence.answer for sequence in self._sequences]
         self._running.advance(counts)
+        failures: list[Exception] = []
         rows = zip(self._sequences, tokens.tolist(), log_probs.tolist(), chosen, counts, strict=True)
         for sequence, new, logs, used, count in rows:
             if sequence.request.routing:
-                sequence.chosen.append(used[:count])
+                sequence.chosen.append(used[:count].clone())
             for token, log in zip(new[:count], logs, strict=False):
-                self._add(sequence, token, log)
                 if sequence.answer.over:
                     break
-        for row in reversed(range(len(grown))):
-            if self._sequences[row].answer.over:
-                self._leave(row)
+                try:
+                    self._add(sequence, token, log)
+                except Exception as failure:  # a watcher's; the other answers are to have their tokens first
+                    sequence.answer.over = True
+                    failures.append(failure)
+        self._let_go()
+        if failures:
+            raise failures[0]
         return grown
 
     def _add(self, sequence: _Sequence, token: int, log_prob: float) -> None:
         answer, request = sequence.answer, sequence.request
         answer.tokens.append(token)
         answer.log_probs.append(log_prob)
-        answer.ended = token in request.sampling.stop_tokens or (request.watch is not None and request.watch(answer))
+        watched = request.watch is not None and request.watch(answer)
+        answer.ended = watched or token in request.sampling.stop_tokens
         length = len(answer.tokens)
-        answer.over = (
-            answer.ended or length >= request.sampling.max_tokens or len(request.prompt) + length >= self.context
-        )
+        full = length >= request.sampling.max_tokens or len(request.prompt) + length >= self.context
+        answer.over = answer.over or answer.ended or full
 
     def _rules(self) -> Rules:
         if self._changed:

@@ -18,12 +18,12 @@ class Linear:
 
     def __init__(self, *weights: Tensor) -> None:
         weight = weights[0].detach() if len(weights) == 1 else torch.cat([w.detach() for w in weights])
-        self._weight, self._packed = weight, None
-        if weight.device.type == "cpu" and weight.numel() >= _WORTH and torch.backends.mkldnn.is_available():
-            self._packed = torch.ops.mkldnn._reorder_linear_weight(weight.contiguous())
+        large = weight.device.type == "cpu" and weight.numel() >= _WORTH and torch.backends.mkldnn.is_available()
+        self._packed = large and weight.dtype in (torch.float32, torch.bfloat16)
+        self._weight = torch.ops.mkldnn._reorder_linear_weight(weight.contiguous()) if self._packed else weight
 
     def __call__(self, x: Tensor) -> Tensor:
         """x [rows, in] → [rows, out]."""
-        if self._packed is None:
-            return F.linear(x, self._weight)
-        return torch.ops.mkldnn._linear_pointwise(x, self._packed, None, "none", [], "")
+        if self._packed:
+            return torch.ops.mkldnn._linear_pointwise(x, self._weight, None, "none", [], "")
+        return F.linear(x, self._weight)

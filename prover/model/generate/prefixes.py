@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, field
 from itertools import count
 
-import torch
 from torch import Tensor
 
 
@@ -27,26 +26,27 @@ class Prefix:
     def __getitem__(self, part: slice) -> Prefix:
         return Prefix(self.latents[:, part], self.chosen[part])
 
-    @staticmethod
-    def join(parts: Sequence[Prefix]) -> Prefix:
-        if len(parts) == 1:
-            return parts[0]
-        return Prefix(torch.cat([p.latents for p in parts], 1), torch.cat([p.chosen for p in parts]))
+    def copy(self) -> Prefix:
+        """Of a part, this is what the rest can be forgotten by."""
+        return Prefix(self.latents.clone(), self.chosen.clone())
 
 
 @dataclass
 class _Node:
     """Some tokens that follow those of the nodes above. `used`: when they were last asked for."""
 
-    tokens: tuple[int, ...] = ()
+    tokens: tuple[Hashable, ...] = ()
     prefix: Prefix | None = None
     above: _Node | None = None
-    below: dict[int, _Node] = field(default_factory=dict)
+    below: dict[Hashable, _Node] = field(default_factory=dict)
     used: int = 0
 
 
 class PrefixTree:
-    """At most `capacity` tokens are kept; those go first that were not asked for the longest."""
+    """At most `capacity` tokens are kept; those go first that were not asked for the longest.
+
+    A token is whatever the latents of its place depend on, with those before it.
+    """
 
     def __init__(self, capacity: int) -> None:
         self.capacity = capacity
@@ -64,7 +64,7 @@ class PrefixTree:
             nodes += node.below.values()
         return sum(node.prefix.latents.nbytes for node in nodes if node.prefix is not None)
 
-    def match(self, tokens: Sequence[int]) -> list[Prefix]:
+    def match(self, tokens: Sequence[Hashable]) -> list[Prefix]:
         """Parts that together are the longest known beginning of the tokens."""
         node, place, found, now = self._root, 0, [], next(self._time)
         while place < len(tokens) and (child := node.below.get(tokens[place])):
@@ -77,13 +77,14 @@ class PrefixTree:
             node = child
         return found
 
-    def insert(self, tokens: Sequence[int], prefix: Prefix) -> None:
+    def insert(self, tokens: Sequence[Hashable], prefix: Prefix) -> None:
         """Remember a prompt's prefix, of which what is known already is not kept twice."""
         node, place, now = self._root, 0, next(self._time)
         while place < len(tokens):
             child = node.below.get(tokens[place])
             if child is None:
-                child = _Node(tuple(tokens[place:]), prefix[place:], node)
+                rest = prefix[place:].copy() if place else prefix  # a view would keep what it is a part of
+                child = _Node(tuple(tokens[place:]), rest, node)
                 node.below[tokens[place]] = child
                 self.size += len(child.tokens)
             same = _common(child.tokens, tokens[place:])
@@ -96,9 +97,10 @@ class PrefixTree:
         """Cut a node in two; the upper one is returned."""
         assert node.prefix is not None
         assert node.above is not None
-        upper = _Node(node.tokens[:place], node.prefix[:place], node.above, {node.tokens[place]: node}, node.used)
+        first, rest = node.prefix[:place].copy(), node.prefix[place:].copy()
+        upper = _Node(node.tokens[:place], first, node.above, {node.tokens[place]: node}, node.used)
         node.above.below[node.tokens[0]] = upper
-        node.tokens, node.prefix, node.above = node.tokens[place:], node.prefix[place:], upper
+        node.tokens, node.prefix, node.above = node.tokens[place:], rest, upper
         return upper
 
     def _evict(self) -> None:
@@ -118,7 +120,7 @@ class PrefixTree:
         return found
 
 
-def _common(left: Sequence[int], right: Sequence[int]) -> int:
+def _common(left: Sequence[Hashable], right: Sequence[Hashable]) -> int:
     """How many tokens are the same at the beginning of both."""
     shorter = min(len(left), len(right))
     return next((i for i in range(shorter) if left[i] != right[i]), shorter)

@@ -43,7 +43,10 @@ class Rules:
             greedy, whole = sampling.temperature == 0, sampling.top_p == 1 and sampling.top_k == 0
             kinds.setdefault(_Greedy if greedy else _Whole if whole else _Truncated, []).append(row)
         self._kinds = [
-            (slice(None) if len(kinds) == 1 else torch.tensor(members), kind([rows[row] for row in members], device))
+            (
+                slice(None) if len(kinds) == 1 else torch.tensor(members, device=device),
+                kind([rows[row] for row in members], device),
+            )
             for kind, members in kinds.items()
         ]
 

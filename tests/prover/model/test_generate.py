@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from prover.model.config import PRESETS, ModelConfig, Yarn
 from prover.model.generate import Answer, Generator, Request, Sampling
+from prover.model.generate.prefixes import _Node
 from prover.model.transformer import Transformer
 
 SMALL = PRESETS["tiny"].with_(vocab_size=60, hidden_size=64, num_hidden_layers=3, initializer_range=0.15)
@@ -109,7 +110,7 @@ def test_replaying_the_experts_gives_the_same_probabilities(model: Transformer) 
     (answer,) = request.answers
     assert answer.chosen is not None
     text = torch.tensor([[*request.prompt, *answer.tokens]])
-    told = model(text[:, :-1], targets=text[:, 1:], chosen=answer.chosen.long()[None])
+    told = model(text[:, :-1], targets=text[:, 1:], chosen=answer.chosen[None])
     torch.testing.assert_close(told.log_probs[0, 3:], torch.tensor(answer.log_probs), atol=1e-4, rtol=0)
 
 
@@ -119,7 +120,12 @@ def test_a_seed_gives_the_same_answer_whatever_else_is_written(model: Transforme
     alone, many = (Request((1, 2, 3), n, sampling) for n in (1, 4))
     run(Generator(model, speculate=speculate), alone)
     others = [Request((8, i), 2, Sampling(max_tokens=3 + i, seed=i)) for i in range(5)]
-    run(Generator(model, room=6, speculate=speculate), *others, many)
+    before = Request(
+        (1, 2, 7, 7), 1, Sampling(max_tokens=3)
+    )  # it begins as the prompt does, and goes on in another way
+    generator = Generator(model, room=6, speculate=speculate)
+    run(generator, before)
+    run(generator, *others, many)
     assert many.answers[0].tokens == alone.answers[0].tokens
     assert len({tuple(answer.tokens) for answer in many.answers}) == 4
 
@@ -197,12 +203,80 @@ def test_a_cancelled_request_leaves_the_others_alone(model: Transformer) -> None
         agrees(model, second, answer)
 
 
+def test_a_watcher_may_cancel_its_request(model: Transformer) -> None:
+    def enough(answer: Answer) -> bool:
+        if len(answer.tokens) == 2:
+            request.cancel()
+        return False
+
+    request = Request((1,), 3, GREEDY, watch=enough)
+    run(Generator(model, room=2), request)
+    assert [len(answer.tokens) for answer in request.answers] == [2, 1, 0]
+
+
+def test_a_watcher_that_fails_costs_its_own_answer_only(model: Transformer) -> None:
+    def fails(answer: Answer) -> bool:
+        raise KeyError("watcher")
+
+    generator = Generator(model)
+    bad, good = Request((1,), 1, GREEDY, watch=fails), Request((1, 2), 2, GREEDY, routing=True)
+    generator.submit(bad)
+    generator.submit(good)
+    with pytest.raises(KeyError, match="watcher"):
+        generator.step()
+    while generator.busy:
+        generator.step()
+    for answer in good.answers:
+        assert len(answer.tokens) == GREEDY.max_tokens
+        agrees(model, good, answer)
+
+
+def test_without_memory_for_one_answer_the_generator_still_works(
+    model: Transformer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    generator = Generator(model)
+    request = Request((1, 2, 3), 2, GREEDY)
+    generator.submit(request)
+    with monkeypatch.context() as patch:
+
+        def fails(*_: object) -> None:
+            raise RuntimeError("no memory")
+
+        patch.setattr(generator._running, "_reserve", fails)
+        with pytest.raises(RuntimeError, match="no memory"):
+            generator.step()
+    run(generator, Request((4, 5), 1, GREEDY))
+    for answer in request.answers:
+        agrees(model, request, answer)
+
+
+def test_nothing_is_kept_for_requests_that_are_over(model: Transformer) -> None:
+    generator = Generator(model)
+    shared = tuple(range(50))
+    requests = [Request((*shared, i, i), 2, GREEDY) for i in range(10)]
+    run(generator, *requests)
+    assert all(request._prefix is None and request._group is None for request in requests)
+    assert generator._running._own.numel() == 0
+    kept = {id(s): s.nbytes() for s in storages(generator.remembered._root)}
+    assert sum(kept.values()) == generator.remembered.nbytes == 60 * generator._layers * model.config.latent_dim * 4
+
+
+def storages(node: _Node) -> list[torch.UntypedStorage]:
+    own = [node.prefix.latents.untyped_storage()] if node.prefix is not None else []
+    return own + [s for child in node.below.values() for s in storages(child)]
+
+
 def test_an_answer_ends_with_the_context() -> None:
     model = built(SMALL.with_(max_position_embeddings=10))
     request = Request((1,) * 4, 1, Sampling(max_tokens=100))
     run(Generator(model), request)
     assert len(request.answers[0].tokens) == 6
     assert not request.answers[0].ended
+
+
+def test_a_token_that_the_model_does_not_know_is_refused(model: Transformer) -> None:
+    with pytest.raises(ValueError, match="not below the model's 60"):
+        Generator(model).submit(Request((1, 60), 1, GREEDY))
 
 
 @pytest.mark.parametrize("length", [0, SMALL.max_position_embeddings])
