@@ -1,4 +1,4 @@
-"""A model of our own, from nothing to proofs: a tokenizer, a minute of training, a checkpoint, answers.
+"""A model of our own, from nothing to proofs: a tokenizer, some seconds of training, a checkpoint, answers.
 
     python examples/model.py FOLDER
     prover prove --statement "∀ a b c : Nat, a < b → c + a < c + b" --policy native --model FOLDER --search sampling
@@ -67,7 +67,7 @@ def main(folder: Path) -> None:
     words.save_pretrained(folder)
 
     prompt = words.encode(prompts(1)[0])
-    (answers,) = Generator(model).generate([prompt], 4, Sampling(stop_tokens=frozenset({words.eos_token_id})))
+    (answers,) = Generator(model).generate([prompt], 4, Sampling(stop_tokens={words.eos_token_id}))
     for written in answers:
         print(f"{sum(written.log_probs):7.3f}  {words.decode(written.tokens, skip_special_tokens=True)!r}")
 

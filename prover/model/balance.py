@@ -37,9 +37,9 @@ def update_bias(model: nn.Module, loads: Tensor, rate: float = 1e-3) -> None:
 def sequence_loss(routing: Routing, texts: Tensor) -> Tensor:
     """How unevenly each text would use the experts, to be multiplied with α = 1e-4: the mean over texts of Σ f_i P_i.
 
-    texts [tokens]: which text each token is of, from 0. f_i: how often a text's tokens have an expert among the k of the
-    highest scores (without the bias), over the balanced number. P_i: its mean share of a token's scores. The sum is 1
-    if all is even. A scalar; gradients reach the scores through P.
+    texts [tokens]: which text each token is of, from 0. f_i: how often an expert is among the k of the highest scores
+    (without the bias) of a text's tokens, over the balanced number. P_i: its mean share of a token's scores. The sum is
+    1 if all is even. A scalar; gradients reach the scores through P.
     """
     count, (experts, k) = int(texts.max()) + 1, (routing.scores.shape[1], routing.chosen.shape[1])
     sizes = torch.bincount(texts, minlength=count).clamp(min=1).unsqueeze(1)

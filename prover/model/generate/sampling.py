@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
 import torch
@@ -26,7 +27,7 @@ class Sampling:
     top_p: float = 1.0
     top_k: int = 0
     max_tokens: int = 2048
-    stop_tokens: frozenset[int] = frozenset()
+    stop_tokens: AbstractSet[int] = frozenset()
     seed: int = 0
 
     def __post_init__(self) -> None:
