@@ -168,7 +168,7 @@ def cache(size: str, pair: Pair) -> Iterator[Row]:
     generator.generate(pair.prompts(1, tokens + 1).tolist(), 1, Sampling(max_tokens=1))
     heads = config.num_attention_heads * (config.qk_head_dim + config.v_head_dim)
     whole = heads * config.num_hidden_layers * DTYPE.itemsize
-    yield f"cache, {size}: tokens in a megabyte", 1e6 / whole, 1e6 / (generator.remembered.nbytes / tokens), 1.0
+    yield f"cache, {size}: tokens in a megabyte", 1e6 / whole, 1e6 / (generator.read.nbytes / tokens), 1.0
 
 
 PARTS = {"decode": decode, "samples": samples, "train": train, "cache": cache}

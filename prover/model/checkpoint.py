@@ -28,7 +28,7 @@ from prover.model.transformer import Transformer
 from prover.serving.model import ModelError
 
 SINGLE, INDEX = "model.safetensors", "model.safetensors.index.json"
-_WEIGHTS = ("model.safetensors", "model-*.safetensors", INDEX, config_file.NAME)
+_WEIGHTS = (SINGLE, "model-*.safetensors", INDEX, config_file.NAME)
 
 
 def read_config(folder: str | os.PathLike[str]) -> ModelConfig:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, nn
@@ -41,22 +43,29 @@ class Experts(nn.Module):
         self.down_proj = nn.Parameter(torch.empty(count, width, inner))
 
     def forward(self, x: Tensor, chosen: Tensor, weights: Tensor) -> Tensor:
-        """x [tokens, width], chosen and weights [tokens, k] → the weighted sum of the chosen experts, [tokens, width].
-
-        No token is dropped, however many want the same expert.
-        """
-        k, experts = chosen.shape[1], chosen.flatten()
-        order = experts.argsort(stable=True)  # rows of one expert side by side
-        tokens = order // k
-        # bincount does the same, but waits for a GPU to be done and breaks a compiled graph in two.
-        counts = experts.new_zeros(len(self.down_proj)).scatter_add(0, experts, torch.ones_like(experts))
-        rows = self.compute(x.index_select(0, tokens), counts)  # twice as fast as x[tokens], and more so backward
-        rows = rows * weights.flatten()[order, None].type_as(rows)
-        return torch.zeros_like(x).index_add(0, tokens, rows)
+        """x [tokens, width], chosen and weights [tokens, k] → the chosen experts' weighted sum, [tokens, width]."""
+        return dispatched(x, chosen, weights, len(self.down_proj), self.compute)
 
     def compute(self, rows: Tensor, counts: Tensor) -> Tensor:
         """The first counts[0] of the rows [rows, width] through the first expert, the next through the second, …"""
         return grouped(rows, counts, self.gate_up_proj, self.down_proj)
+
+
+def dispatched(
+    x: Tensor, chosen: Tensor, weights: Tensor, count: int, compute: Callable[[Tensor, Tensor], Tensor]
+) -> Tensor:
+    """What `Experts` gives, with `count` experts that compute rows as `Experts.compute` does.
+
+    No token is dropped, however many want the same expert.
+    """
+    k, experts = chosen.shape[1], chosen.flatten()
+    order = experts.argsort(stable=True)  # rows of one expert side by side
+    tokens = order // k
+    # bincount does the same, but waits for a GPU to be done and breaks a compiled graph in two.
+    counts = experts.new_zeros(count).scatter_add(0, experts, torch.ones_like(experts))
+    rows = compute(x.index_select(0, tokens), counts)  # twice as fast as x[tokens], and more so backward
+    rows = rows * weights.flatten()[order, None].type_as(rows)
+    return torch.zeros_like(x).index_add(0, tokens, rows)
 
 
 def grouped(rows: Tensor, counts: Tensor, gate_up: Tensor, down: Tensor) -> Tensor:

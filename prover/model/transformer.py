@@ -122,10 +122,10 @@ class Transformer(nn.Module):
         rows, wanted = hidden.flatten(0, -2), targets.flatten()
         size = max(_LOGITS // self.config.vocab_size, 1)
         if len(rows) <= size:
-            return -self._loss(rows, wanted).view_as(targets)
+            return -self._loss(rows, wanted).view_as(targets)  # negated last: FSDP's outputs must be no views
         pieces = zip(rows.split(size), wanted.split(size), strict=True)
         found = [checkpoint(self._loss, row, want, use_reentrant=False) for row, want in pieces]
-        return -torch.cat(found).view_as(targets)  # a view of its own would be one too many for FSDP
+        return -torch.cat(found).view_as(targets)
 
     def _loss(self, rows: Tensor, wanted: Tensor) -> Tensor:
         return F.cross_entropy(self.lm_head(rows).float(), wanted, reduction="none")

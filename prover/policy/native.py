@@ -7,11 +7,12 @@ import time
 from collections import deque
 from collections.abc import AsyncGenerator, Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from prover.policy.base import PolicyUnavailable, Usage
 from prover.policy.engine import Answer, Decoding, longest
+from prover.policy.reply import Looks
 from prover.policy.tokens import prompt_tokens
 from prover.prompts import Request
 from prover.serving.model import ModelError
@@ -23,8 +24,6 @@ if TYPE_CHECKING:
     from prover.model.generate import Generator
     from prover.model.tokenizer import TextStream
 
-_FENCE = "```"
-_LOOKS = 64  # answers with more fences than this are written to the end
 _TURN = 0.02  # seconds after which it is looked whether there is something new (a long prompt is read at once)
 
 
@@ -190,10 +189,7 @@ class _Texts:
             if place >= 0:
                 text.so_far, text.stopped = text.so_far[:place], True
                 return True
-        if text.looks < _LOOKS and _FENCE in text.so_far[max(before - len(_FENCE) + 1, 0) :]:
-            text.looks += 1
-            return self._complete(text.so_far)
-        return False
+        return text.looks.complete(text.so_far, new, self._complete)
 
     def read(self, answer: Written) -> str:
         """All of an answer's text, but not the stop text that ended it."""
@@ -203,9 +199,9 @@ class _Texts:
 
 @dataclass
 class _Text:
-    """looks: how often it was asked whether it is complete, which reads all of it."""
+    """The text of an answer so far. stopped: a stop text has ended it."""
 
     stream: TextStream
     so_far: str = ""
     stopped: bool = False
-    looks: int = 0
+    looks: Looks = field(default_factory=Looks)

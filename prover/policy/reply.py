@@ -20,6 +20,23 @@ class Broken(Exception):
     """What came from the server is no reply, or only a part of one."""
 
 
+class Looks:
+    """Whether an answer that grows is complete: asked after each fence, because proofs end with one.
+
+    Each look reads all of it, so there is a limit to their number.
+    """
+
+    def __init__(self) -> None:
+        self._count = 0
+
+    def complete(self, text: str, new: str, complete: Callable[[str], bool]) -> bool:
+        """`new`: what the text has ended with since the last time."""
+        if self._count >= _LOOKS or _FENCE not in text[-len(new) - len(_FENCE) :]:
+            return False
+        self._count += 1
+        return complete(text)
+
+
 @dataclass
 class _Writing:
     """An answer of which a part has come in."""
@@ -28,7 +45,7 @@ class _Writing:
     tokens: list[int] = field(default_factory=list)
     log_probs: list[float] = field(default_factory=list)
     end: str | None = None  # why the server ended it
-    looks: int = 0  # how often it was looked at whether it is complete: each look reads all of it
+    looks: Looks = field(default_factory=Looks)
 
     def add(self, choice: Event) -> str:
         """Take over an event; returns the text that it brings."""
@@ -45,8 +62,8 @@ class _Writing:
 class Reply:
     """The answers of one request, numbered from 0.
 
-    An answer is given out when the server has ended it, or when `complete` holds of it: that is asked after each fence,
-    because proofs end with one. Tokens are added to `usage` as they come in.
+    An answer is given out when the server has ended it, or when `complete` holds of it (see Looks). Tokens are added to
+    `usage` as they come in.
     """
 
     def __init__(self, n: int, complete: Callable[[str], bool], usage: Usage) -> None:
@@ -87,11 +104,9 @@ class Reply:
                 raise Broken("the server gave up in the middle of an answer")
             if answer.end is not None:
                 yield number, self._given(number, answer, answer.end not in _CUT_OFF)
-            elif answer.looks < _LOOKS and _FENCE in answer.text[-len(new) - len(_FENCE) :]:
-                answer.looks += 1
-                if self._complete(answer.text):
-                    self._cut.add(number)
-                    yield number, self._given(number, answer, True)
+            elif answer.looks.complete(answer.text, new, self._complete):
+                self._cut.add(number)
+                yield number, self._given(number, answer, True)
         if event.get("usage"):
             self._settle(event["usage"])
 

@@ -73,8 +73,8 @@ class Running:
         self.lengths = torch.zeros(0, dtype=torch.int64)
         self._groups: list[Group | None] = []
 
-    def join(self, before: Group | Prefix) -> int:
-        """A new sequence after a prefix that it shares, or after one of its own; by the number of its row."""
+    def join(self, before: Group | Prefix) -> None:
+        """A new sequence, in the next row, after a prefix that it shares, or after one of its own."""
         row, group = self.count, before if isinstance(before, Group) else None
         length = 0 if isinstance(before, Group) else len(before)
         self._reserve(row + 1, length)
@@ -84,10 +84,9 @@ class Running:
             before.rows.add(row)
         self._groups.append(group)
         self.lengths[row], self.count = length, row + 1
-        return row
 
-    def leave(self, row: int) -> int:
-        """Free a row; the last row's sequence moves to it. Returns the number that that one had."""
+    def leave(self, row: int) -> None:
+        """Free a row; the last row's sequence moves to it."""
         last = self.count = self.count - 1
         left, moved = self._groups[row], self._groups[last]
         if left is not None:
@@ -102,7 +101,6 @@ class Running:
         self._groups.pop()
         if not last:
             self._own, self.lengths = self._blank, self.lengths[:0]
-        return last
 
     def step(self, width: int) -> Step:
         """Room for `width` more tokens of every sequence, and the `attend` for them. Lengths stay as they are."""

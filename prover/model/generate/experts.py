@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from prover.model.experts import MoE, gated
+from prover.model.experts import MoE, dispatched, gated
 from prover.model.generate.linear import Linear
 
 _WASTE = 100e6  # multiplications that may be done for nothing, to save what sorting rows by expert costs (measured)
@@ -60,18 +60,18 @@ class DecodingMoE:
         return self._all_down(hidden)
 
     def _each(self, x: Tensor, chosen: Tensor, weights: Tensor) -> Tensor:
-        k, experts = chosen.shape[1], chosen.flatten()
-        order = experts.argsort(stable=True)
-        counts = torch.bincount(experts, minlength=self._count).tolist()
-        hidden = gated(self._through(self._ups, x[order // k], counts)) * weights.flatten()[order, None]
-        rows = self._through(self._downs, hidden, counts)
+        routed = dispatched(x, chosen, weights, self._count, self._compute)
         if self._shared is None:
-            return torch.zeros_like(x).index_add_(0, order // k, rows)
+            return routed
         up, down = self._shared
-        return down(gated(up(x))).index_add_(0, order // k, rows)
+        return routed + down(gated(up(x)))
 
-    @staticmethod
-    def _through(matrices: list[Linear], rows: Tensor, counts: list[int]) -> Tensor:
-        """The first counts[0] rows through the first matrix, the next through the second, …"""
-        pieces = zip(rows.split(counts), matrices, strict=True)
-        return torch.cat([matrix(piece) for piece, matrix in pieces if len(piece)])
+    def _compute(self, rows: Tensor, counts: Tensor) -> Tensor:
+        sizes = counts.tolist()
+        return _through(self._downs, gated(_through(self._ups, rows, sizes)), sizes)
+
+
+def _through(matrices: list[Linear], rows: Tensor, sizes: list[int]) -> Tensor:
+    """The first sizes[0] rows through the first matrix, the next through the second, …"""
+    pieces = zip(rows.split(sizes), matrices, strict=True)
+    return torch.cat([matrix(piece) for piece, matrix in pieces if len(piece)])

@@ -87,7 +87,7 @@ class Generator:
     """A model that answers requests; `step` until `busy` is False.
 
     room: answers that are written at a time. speculate: guess a token ahead with the MTP module (V3 §2.2, §5.4.3); the
-    distribution of what is written stays the same.
+    distribution of what is written stays the same. `read`: the prompts that do not have to be read again.
     """
 
     def __init__(self, model: Transformer, *, room: int = 64, speculate: bool = False) -> None:
@@ -98,7 +98,7 @@ class Generator:
         self._queue: deque[Request] = deque()
         self._sequences: list[_Sequence] = []
         self._changed = True
-        self._tree = PrefixTree(_KEPT)
+        self.read = PrefixTree(_KEPT)
         self._prepare()
 
     def refresh(self) -> None:
@@ -107,7 +107,7 @@ class Generator:
         if self.busy:
             raise RuntimeError("answers are being written with the old weights")
         del self._decoder, self._running  # before their successors take up memory
-        self._tree.clear()
+        self.read.clear()
         self._prepare()
 
     @torch.inference_mode()
@@ -119,13 +119,8 @@ class Generator:
         self._nothing = torch.zeros(self.model.config.vocab_size, device=self._like.device)
 
     @property
-    def remembered(self) -> PrefixTree:
-        """The prompts that do not have to be read again."""
-        return self._tree
-
-    @property
     def busy(self) -> bool:
-        return bool(self._queue or self._sequences)
+        return bool(self._sequences) or any(request._waiting for request in self._queue)
 
     def submit(self, request: Request) -> None:
         """Raises ValueError if the prompt is empty, fills the context, or has tokens that the model does not know."""
@@ -160,13 +155,12 @@ class Generator:
         for row in reversed(range(len(self._sequences))):
             if self._sequences[row].answer.over:
                 self._leave(row)
-        self._queue = deque(request for request in self._queue if request._waiting)
 
     def _admit(self) -> None:
         """Let answers join while there is room."""
         while self._queue and len(self._sequences) < self._room:
             request = self._queue[0]
-            if request._prefix is None:
+            if request._waiting and request._prefix is None:
                 self._read()
             while request._waiting and len(self._sequences) < self._room:
                 self._join(request, request._waiting[0])
@@ -182,10 +176,10 @@ class Generator:
         self._changed = True
 
     def _leave(self, row: int) -> None:
-        last = self._running.leave(row)
-        sequence, moved = self._sequences[row], self._sequences.pop()
-        if last != row:
-            self._sequences[row] = moved
+        self._running.leave(row)
+        sequence, last = self._sequences[row], self._sequences.pop()
+        if sequence is not last:
+            self._sequences[row] = last
         self._changed = True
         request, answer = sequence.request, sequence.answer
         if request.routing and request._prefix is not None:
@@ -204,10 +198,10 @@ class Generator:
         for request in self._queue:
             if free <= 0 or tokens > _READ:
                 break
-            if request._prefix is not None:
+            if request._prefix is not None or not request._waiting:
                 continue
             key = self._key(request.prompt)
-            known = self._tree.match(key)
+            known = self.read.match(key)
             place = sum(map(len, known))
             if key[: place + 1] in beginnings:
                 continue  # it can use what is read for another one now
@@ -221,7 +215,7 @@ class Generator:
             span.request._prefix = span.prefix
             if len(span.request._waiting) > 1 and span.end:
                 span.request._group = Group(span.prefix)
-            self._tree.insert(self._key(span.request.prompt), span.prefix)
+            self.read.insert(self._key(span.request.prompt), span.prefix)
 
     def _key(self, prompt: tuple[int, ...]) -> tuple[Hashable, ...]:
         """What the latents of each place depend on, with the places before it: its token; MTP's also on the next."""

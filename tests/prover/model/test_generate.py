@@ -13,6 +13,7 @@ from prover.model.config import PRESETS, ModelConfig, Yarn
 from prover.model.generate import Answer, Generator, Request, Sampling
 from prover.model.generate.prefixes import _Node
 from prover.model.transformer import Transformer
+from tests.prover.model.twin import fresh
 
 SMALL = PRESETS["tiny"].with_(vocab_size=60, hidden_size=64, num_hidden_layers=3, initializer_range=0.15)
 GREEDY = Sampling(temperature=0, max_tokens=12)
@@ -27,12 +28,7 @@ SHAPES = {
 
 
 def built(config: ModelConfig = SMALL) -> Transformer:
-    torch.manual_seed(0)
-    model = Transformer(config)
-    for name, buffer in model.named_buffers():
-        if name.endswith("e_score_correction_bias"):
-            buffer.normal_(std=0.1)
-    return model.requires_grad_(False)
+    return fresh(config).requires_grad_(False)
 
 
 @pytest.fixture(scope="module")
@@ -257,8 +253,8 @@ def test_nothing_is_kept_for_requests_that_are_over(model: Transformer) -> None:
     run(generator, *requests)
     assert all(request._prefix is None and request._group is None for request in requests)
     assert generator._running._own.numel() == 0
-    kept = {id(s): s.nbytes() for s in storages(generator.remembered._root)}
-    assert sum(kept.values()) == generator.remembered.nbytes == 60 * generator._layers * model.config.latent_dim * 4
+    kept = {id(s): s.nbytes() for s in storages(generator.read._root)}
+    assert sum(kept.values()) == generator.read.nbytes == 60 * generator._layers * model.config.latent_dim * 4
 
 
 def storages(node: _Node) -> list[torch.UntypedStorage]:
@@ -320,7 +316,7 @@ def test_a_token_is_kept_as_its_latents_alone(model: Transformer) -> None:
     """V2 §2.1: latent_dim numbers per token and layer, where multi-head attention keeps every head's key and value."""
     generator = Generator(model)
     run(generator, Request(tuple(range(41)), 1, GREEDY))
-    (prefix,) = generator._tree.match(tuple(range(40)))
+    (prefix,) = generator.read.match(tuple(range(40)))
     config = model.config
     assert prefix.latents.nbytes == 40 * config.num_hidden_layers * config.latent_dim * 4
     heads = config.num_attention_heads * (config.qk_head_dim + config.v_head_dim)
