@@ -26,6 +26,7 @@ class Output(NamedTuple):
     hidden [batch, tokens, width]: after the last norm.
     logits [batch, tokens, vocabulary]: None if targets were given.
     log_probs [batch, tokens], fp32: natural logarithm of each target's probability; None without targets.
+    entropy [batch, tokens], fp32, in nats: of what the target is one of; without gradient. None if not asked for.
     further: the same of the MTP modules, in order; number d (from 0) has [batch, tokens - 1 - d], and says of place i
         what it gave to the target of place i + 1 + d. Empty without targets.
     routing: of each mixture of experts, in order; those of the MTP modules at the end.
@@ -34,6 +35,7 @@ class Output(NamedTuple):
     hidden: Tensor
     logits: Tensor | None
     log_probs: Tensor | None
+    entropy: Tensor | None
     further: tuple[Tensor, ...]
     routing: tuple[Routing, ...]
 
@@ -88,6 +90,9 @@ class Transformer(nn.Module):
         targets: Tensor | None = None,
         segments: Tensor | None = None,
         chosen: Tensor | None = None,
+        kept: Tensor | None = None,
+        temperature: float = 1.0,
+        entropy: bool = False,
     ) -> Output:
         """tokens int64 [batch, tokens].
 
@@ -97,6 +102,9 @@ class Transformer(nn.Module):
             start at 0. By default a row is one text.
         chosen [batch, tokens, mixtures, k]: experts to be used instead of the router's own choice, in the order of
             `Output.routing`. The MTP modules' may be left out.
+        kept int64 [batch, tokens, n]: the tokens that a target was one of, when truncation had left no others (V3.2
+            §3.1); the target is among them, and what is negative is none. By default all. temperature: divides the
+            logits. Both are for the targets' log-probabilities and entropy, not for those of MTP.
         """
         positions, mask = _layout(tokens, segments)
         turns = self.rope(positions)
@@ -108,27 +116,54 @@ class Transformer(nn.Module):
             routing += [routed] if routed is not None else []
         hidden = self.norm(x)
         if targets is None:
-            return Output(hidden, self.lm_head(hidden), None, (), tuple(routing))
+            return Output(hidden, self.lm_head(hidden), None, None, (), tuple(routing))
         further: list[Tensor] = []
         below = hidden
         for depth, module in enumerate(self.mtp):
             below, routed = module(below, self.embed_tokens(targets.roll(-depth, 1)), turns, mask, next(choices, None))
             routing.append(routed)
-            further.append(self._log_probs(below[:, : -1 - depth], targets[:, 1 + depth :]))
-        return Output(hidden, None, self._log_probs(hidden, targets), tuple(further), tuple(routing))
+            further.append(self._scores(below[:, : -1 - depth], targets[:, 1 + depth :])[0])
+        log_probs, spread = self._scores(hidden, targets, kept, temperature, entropy)
+        return Output(hidden, None, log_probs, spread, tuple(further), tuple(routing))
 
-    def _log_probs(self, hidden: Tensor, targets: Tensor) -> Tensor:
-        """hidden [..., width], targets [...] → [...], without all logits at once where there are many."""
-        rows, wanted = hidden.flatten(0, -2), targets.flatten()
+    def _scores(
+        self,
+        hidden: Tensor,
+        targets: Tensor,
+        kept: Tensor | None = None,
+        temperature: float = 1.0,
+        entropy: bool = False,
+    ) -> tuple[Tensor, Tensor | None]:
+        """hidden [..., width], targets [...] → two of [...], without all logits at once where there are many."""
         size = max(_LOGITS // self.config.vocab_size, 1)
-        if len(rows) <= size:
-            return -self._loss(rows, wanted).view_as(targets)  # negated last: FSDP's outputs must be no views
-        pieces = zip(rows.split(size), wanted.split(size), strict=True)
-        found = [checkpoint(self._loss, row, want, use_reentrant=False) for row, want in pieces]
-        return -torch.cat(found).view_as(targets)
+        rows, wanted = hidden.flatten(0, -2).split(size), targets.flatten().split(size)
+        among = [None] * len(rows) if kept is None else kept.flatten(0, -2).split(size)
+        found = []
+        for row, want, some in zip(rows, wanted, among, strict=True):
+            if len(rows) == 1:
+                found.append(self._score(row, want, some, temperature, entropy))
+            else:
+                again = checkpoint(self._score, row, want, some, temperature, entropy, use_reentrant=False)
+                found.append(again)
+        losses, spreads = zip(*found, strict=True)
+        # Negated last: FSDP's outputs must be no views.
+        spread = torch.cat(spreads).view_as(targets).clone() if entropy else None
+        return -torch.cat(losses).view_as(targets), spread
 
-    def _loss(self, rows: Tensor, wanted: Tensor) -> Tensor:
-        return F.cross_entropy(self.lm_head(rows).float(), wanted, reduction="none")
+    def _score(
+        self, rows: Tensor, wanted: Tensor, kept: Tensor | None, temperature: float, entropy: bool
+    ) -> tuple[Tensor, Tensor | None]:
+        logits = self.lm_head(rows).float()
+        if temperature != 1:
+            logits = logits / temperature
+        if kept is None:
+            loss = F.cross_entropy(logits, wanted, reduction="none")
+        else:
+            target = logits.gather(1, wanted.unsqueeze(1)).squeeze(1)
+            logits = logits.gather(1, kept.clamp(min=0)).masked_fill(kept < 0, -torch.inf)
+            loss = logits.logsumexp(1) - target
+        spread = torch.special.entr(logits.detach().softmax(1)).sum(1) if entropy else None
+        return loss, spread
 
 
 def _layout(tokens: Tensor, segments: Tensor | None) -> tuple[Tensor, Tensor | None]:

@@ -14,7 +14,7 @@ from torch import Tensor
 from prover.model.generate.cache import Group, Reading, Running
 from prover.model.generate.decoder import Decoder
 from prover.model.generate.prefixes import Prefix, PrefixTree
-from prover.model.generate.sampling import Rules, Sampling, draw, verify
+from prover.model.generate.sampling import Drawn, Rules, Sampling, draw, drawn, verify
 from prover.model.transformer import Transformer
 
 _READ = 2048  # tokens of prompts that go through the layers at a time
@@ -26,8 +26,10 @@ class Answer:
     """One answer as it grows.
 
     tokens: so far. log_probs: natural logarithm of each one's probability in the model, before temperature and top-p.
+    drawn: the same for the probability it was drawn with, after them.
     chosen: experts that each token of prompt and answer but the last used, int16 [tokens, mixtures, k] on the model's
-        device; only at the end, and if they were asked for. Transformer takes them, with a dimension for the batch.
+        device; only at the end, and if it is to be replayed. Transformer takes them, with a dimension for the batch.
+    kept: of each token those that top-p and top-k had left to draw from, int32; if it is to be replayed.
     ended: by itself (a stop token, or its watcher); False while it grows, and if it was cut off at a limit.
     over: it does not grow any more.
     """
@@ -35,7 +37,9 @@ class Answer:
     index: int
     tokens: list[int] = field(default_factory=list)
     log_probs: list[float] = field(default_factory=list)
+    drawn: list[float] = field(default_factory=list)
     chosen: Tensor | None = None
+    kept: list[Tensor] = field(default_factory=list)
     ended: bool = False
     over: bool = False
 
@@ -45,7 +49,8 @@ class Request:
     """A prompt (at least one token) to which `n` answers are wanted.
 
     watch: called with an answer after each of its tokens; True ends it, as does an exception, which `step` raises when
-        all answers have their tokens. It may cancel requests. routing: `chosen` of the answers is wanted.
+        all answers have their tokens. It may cancel requests. replay: `chosen` and `kept` of the
+        answers are wanted, to compute with them again what was computed here (V3.2 §3.1).
     cached: tokens of the prompt that were known from others.
     """
 
@@ -53,7 +58,7 @@ class Request:
     n: int
     sampling: Sampling
     watch: Callable[[Answer], bool] | None = None
-    routing: bool = False
+    replay: bool = False
     cached: int = field(default=0, init=False)
     answers: tuple[Answer, ...] = field(init=False)
     _waiting: deque[Answer] = field(init=False)  # those that have not begun
@@ -182,7 +187,7 @@ class Generator:
             self._sequences[row] = last
         self._changed = True
         request, answer = sequence.request, sequence.answer
-        if request.routing and request._prefix is not None:
+        if request.replay and request._prefix is not None:
             used = torch.cat((request._prefix.chosen, *sequence.chosen))
             answer.chosen = used[: len(request.prompt) + len(answer.tokens) - 1]
         if all(s.request is not request for s in self._sequences) and not request._waiting:
@@ -257,10 +262,9 @@ class Generator:
         rules = self._rules()
         hidden, chosen = self._decoder(*self._inputs([]), self._running.step(1))
         logits = self._decoder.logits(hidden)
-        tokens = rules.draw(logits, self._numbers())
-        return self._grow(
-            tokens.unsqueeze(1), _log_probs(logits, tokens).unsqueeze(1), chosen.unsqueeze(1), [1] * len(tokens)
-        )
+        found = rules.draw(logits, self._numbers(), self._truncated)
+        logs = _log_probs(logits, found.tokens).unsqueeze(1)
+        return self._grow([found], logs, chosen.unsqueeze(1), [1] * len(logs))
 
     def _speculative(self) -> list[Answer]:
         """One token of each, and a second one where the guess of the first was right."""
@@ -273,10 +277,11 @@ class Generator:
         hidden, chosen = self._decoder(tokens, positions, attend)
         logits = self._decoder.logits(hidden).view(count, 2, -1)
         first, second = logits.unbind(1)
-        accepted, next_token = verify(rules.probabilities(first), drawn_from, drafts, self._numbers(), self._numbers())
-        after = rules.draw(second, self._numbers())
+        wanted = rules.probabilities(first)
+        accepted, next_token = verify(wanted, drawn_from, drafts, self._numbers(), self._numbers())
+        after = rules.draw(second, self._numbers(), self._truncated)
 
-        following = torch.stack((next_token, after), 1)
+        following = torch.stack((next_token, after.tokens), 1)
         ahead = self._decoder.ahead(hidden, following.flatten(), positions, attend).view(count, 2, -1)
         guess = rules.probabilities(
             self._decoder.logits(ahead[torch.arange(count, device=ahead.device), accepted.long()])
@@ -284,8 +289,9 @@ class Generator:
         found = draw(guess, self._numbers()).tolist()
         for sequence, token, row in zip(self._sequences, found, guess, strict=True):
             sequence.draft, sequence.drawn_from = token, row
-        log_probs = torch.stack((_log_probs(first, next_token), _log_probs(second, after)), 1)
-        return self._grow(following, log_probs, chosen.unflatten(0, (count, 2)), (accepted.long() + 1).tolist())
+        log_probs = torch.stack((_log_probs(first, next_token), _log_probs(second, after.tokens)), 1)
+        found_both = [drawn(wanted, next_token, self._truncated), after]
+        return self._grow(found_both, log_probs, chosen.unflatten(0, (count, 2)), (accepted.long() + 1).tolist())
 
     def _inputs(self, drafts: list[int]) -> tuple[Tensor, Tensor]:
         """Last tokens, each with its draft if there are any, and their positions: [rows]."""
@@ -299,20 +305,27 @@ class Generator:
             positions += range(place, place + width)
         return self._tensor(tokens), self._tensor(positions)
 
-    def _grow(self, tokens: Tensor, log_probs: Tensor, chosen: Tensor, counts: list[int]) -> list[Answer]:
-        """Give each answer the first `counts` of its new tokens [sequences, width]; let go of those that are over."""
+    def _grow(self, found: list[Drawn], log_probs: Tensor, chosen: Tensor, counts: list[int]) -> list[Answer]:
+        """Give each answer the first `counts` of its new tokens; let go of those that are over.
+
+        log_probs [sequences, len(found)]; chosen [sequences, len(found), mixtures, k].
+        """
         grown = [sequence.answer for sequence in self._sequences]
         self._running.advance(counts)
         failures: list[Exception] = []
-        rows = zip(self._sequences, tokens.tolist(), log_probs.tolist(), chosen, counts, strict=True)
-        for sequence, new, logs, used, count in rows:
-            if sequence.request.routing:
+        news = [(f.tokens.tolist(), f.log_probs.tolist(), f.kept) for f in found]
+        logs = log_probs.tolist()
+        for row, (sequence, used, count) in enumerate(zip(self._sequences, chosen, counts, strict=True)):
+            if sequence.request.replay:
                 sequence.chosen.append(used[:count].clone())
-            for token, log in zip(new[:count], logs, strict=False):
+            for place, (tokens, drawn_logs, kept) in enumerate(news[:count]):
                 if sequence.answer.over:
                     break
+                sequence.answer.drawn.append(drawn_logs[row])
+                if kept is not None and sequence.request.replay and sequence.request.sampling.truncates:
+                    sequence.answer.kept.append(kept[row].int())
                 try:
-                    self._add(sequence, token, log)
+                    self._add(sequence, tokens[row], logs[row][place])
                 except Exception as failure:  # a watcher's; the other answers are to have their tokens first
                     sequence.answer.over = True
                     failures.append(failure)
@@ -320,6 +333,11 @@ class Generator:
         if failures:
             raise failures[0]
         return grown
+
+    @property
+    def _truncated(self) -> bool:
+        """Has it to be told which tokens could be drawn?"""
+        return any(s.request.replay and s.request.sampling.truncates for s in self._sequences)
 
     def _add(self, sequence: _Sequence, token: int, log_prob: float) -> None:
         answer, request = sequence.answer, sequence.request

@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -34,6 +35,23 @@ class Sampling:
         if self.temperature < 0 or not 0 < self.top_p <= 1 or self.top_k < 0 or self.max_tokens < 1:
             raise ValueError(f"temperature ≥ 0, 0 < top_p ≤ 1, top_k ≥ 0 and max_tokens ≥ 1 are wanted, not {self}")
 
+    @property
+    def truncates(self) -> bool:
+        """Are there tokens that it can never draw?"""
+        return self.top_p < 1 or self.top_k > 0 or self.temperature == 0
+
+
+class Drawn(NamedTuple):
+    """Tokens that were drawn.
+
+    tokens: int64 [rows]. log_probs: natural logarithm of the probability that each was drawn with, after temperature
+    and truncation, [rows]. kept: of each row the tokens that truncation left, int64; None if that was not asked for.
+    """
+
+    tokens: Tensor
+    log_probs: Tensor
+    kept: list[Tensor] | None
+
 
 class Rules:
     """The settings of several sequences, row by row. Rows of one kind are worked on together."""
@@ -41,7 +59,7 @@ class Rules:
     def __init__(self, rows: list[Sampling], device: torch.device) -> None:
         kinds: dict[type[_Kind], list[int]] = {}
         for row, sampling in enumerate(rows):
-            greedy, whole = sampling.temperature == 0, sampling.top_p == 1 and sampling.top_k == 0
+            greedy, whole = sampling.temperature == 0, not sampling.truncates
             kinds.setdefault(_Greedy if greedy else _Whole if whole else _Truncated, []).append(row)
         self._kinds = [
             (
@@ -59,14 +77,29 @@ class Rules:
             found[rows] = chances if tokens is None else torch.zeros_like(logits[rows]).scatter_(1, tokens, chances)
         return found
 
-    def draw(self, logits: Tensor, numbers: Tensor) -> Tensor:
-        """A token for each row, int64 [rows], from a number in [0, 1) each."""
-        found = torch.empty_like(numbers, dtype=torch.int64)
+    def draw(self, logits: Tensor, numbers: Tensor, kept: bool = False) -> Drawn:
+        """A token for each row from a number in [0, 1) each."""
+        found, logs = torch.empty_like(numbers, dtype=torch.int64), torch.empty_like(logits[:, 0])
+        left: list[Tensor] = [found] * len(found)
         for rows, kind in self._kinds:
             chances, tokens = kind.choices(logits[rows])
-            drawn = draw(chances, numbers[rows])
-            found[rows] = drawn if tokens is None else tokens.gather(1, drawn.unsqueeze(1)).squeeze(1)
-        return found
+            drawn = draw(chances, numbers[rows]).unsqueeze(1)
+            logs[rows] = chances.gather(1, drawn).squeeze(1).log()
+            found[rows] = (drawn if tokens is None else tokens.gather(1, drawn)).squeeze(1)
+            for row, some in zip(_numbers(rows, len(found)), _kept(chances, tokens), strict=True) if kept else ():
+                left[row] = some
+        return Drawn(found, logs, left if kept else None)
+
+
+def _numbers(rows: slice | Tensor, count: int) -> list[int]:
+    return list(range(count)) if isinstance(rows, slice) else rows.tolist()
+
+
+def _kept(chances: Tensor, tokens: Tensor | None = None) -> list[Tensor]:
+    """The tokens of each row that can be drawn."""
+    row, place = (chances > 0).nonzero(as_tuple=True)
+    found = place if tokens is None else tokens[row, place]
+    return list(found.split(row.bincount(minlength=len(chances)).tolist()))
 
 
 class _Kind(ABC):
@@ -118,6 +151,12 @@ def draw(probabilities: Tensor, numbers: Tensor) -> Tensor:
     sums = probabilities.cumsum(1, dtype=torch.float64)
     found = torch.searchsorted(sums, numbers.unsqueeze(1) * sums[:, -1:], right=True).squeeze(1)
     return found.clamp(max=probabilities.shape[1] - 1)  # for a number that is 1 after rounding
+
+
+def drawn(probabilities: Tensor, tokens: Tensor, kept: bool = False) -> Drawn:
+    """What there is to tell of tokens [rows] that were drawn from these probabilities [rows, vocabulary]."""
+    logs = probabilities.gather(1, tokens.unsqueeze(1)).squeeze(1).log()
+    return Drawn(tokens, logs, _kept(probabilities) if kept else None)
 
 
 def verify(

@@ -53,7 +53,21 @@ def agrees(model: Transformer, request: Request, answer: Answer) -> None:
     )
     if request.sampling.temperature == 0:
         assert torch.equal(expected.argmax(1), tokens)
-    if request.routing and model.config.num_moe_layers:
+    settings = request.sampling
+    for logs, token, drawn, place in zip(expected, answer.tokens, answer.drawn, range(len(answer.tokens)), strict=True):
+        kept = answer.kept[place].long() if answer.kept else torch.arange(len(logs))
+        if settings.temperature:
+            among = (logs / settings.temperature)[kept].log_softmax(0)
+            assert drawn == pytest.approx(float(among[kept == token]), abs=1e-4)
+            if settings.truncates:
+                assert bool(
+                    logs[kept].min()
+                    >= logs.masked_fill(torch.zeros_like(logs).index_fill(0, kept, 1).bool(), -99).max()
+                )
+        else:
+            assert (drawn, kept.tolist()) == (0.0, [token] if answer.kept else list(range(len(logs))))
+    assert len(answer.kept) == (len(answer.tokens) if request.replay and settings.truncates else 0)
+    if request.replay and model.config.num_moe_layers:
         used = torch.stack([r.chosen for r in told.routing[: model.config.num_moe_layers]], 1)[:-1]
         assert answer.chosen is not None
         assert torch.equal(used.sort(-1).values, answer.chosen.long().sort(-1).values)
@@ -68,7 +82,7 @@ def test_what_is_written_has_the_probabilities_of_a_full_pass(shape: str, specul
     prompts = [[7], [3, 4], long, [*long[:300], 9, 9], [5] * 30]
     rules = (GREEDY, Sampling(top_p=0.9, max_tokens=9), Sampling(top_k=5, temperature=1.5, max_tokens=7))
     for sampling in rules:
-        requests = [Request(tuple(p), 1 + i % 3, sampling, routing=True) for i, p in enumerate(prompts)]
+        requests = [Request(tuple(p), 1 + i % 3, sampling, replay=True) for i, p in enumerate(prompts)]
         run(generator, *requests)
         for request in requests:
             for answer in request.answers:
@@ -90,7 +104,7 @@ def test_answers_that_share_beginnings_and_join_and_leave_stay_themselves(
     model = built()
     generator = Generator(model, room=room, speculate=speculate)
     stops = Sampling(max_tokens=10, stop_tokens=frozenset(range(12)), seed=seed)  # so that lengths differ
-    requests = [Request(tuple(p), n, stops, routing=True) for p, n in zip(prompts, counts, strict=False)]
+    requests = [Request(tuple(p), n, stops, replay=True) for p, n in zip(prompts, counts, strict=False)]
     run(generator, *requests)
     for request in requests:
         for answer in request.answers:
@@ -100,8 +114,33 @@ def test_answers_that_share_beginnings_and_join_and_leave_stay_themselves(
             agrees(model, request, answer)
 
 
+@pytest.mark.parametrize("speculate", [False, True])
+def test_replaying_what_truncation_left_gives_the_probabilities_that_were_drawn_with(
+    model: Transformer, speculate: bool
+) -> None:
+    sampling = Sampling(max_tokens=20, top_p=0.7, temperature=1.3)
+    request = Request((1, 2, 3, 4), 1, sampling, replay=True)
+    run(Generator(model, speculate=speculate), request)
+    (answer,) = request.answers
+    assert answer.chosen is not None
+    text, widest = torch.tensor([[*request.prompt, *answer.tokens]]), max(map(len, answer.kept))
+    kept = torch.full((1, 23, widest), -1)
+    kept[0, :3, 0] = text[0, 1:4]
+    for place, tokens in enumerate(answer.kept):
+        kept[0, 3 + place, : len(tokens)] = tokens
+    told = model(text[:, :-1], text[:, 1:], chosen=answer.chosen[None], kept=kept, temperature=1.3, entropy=True)
+    torch.testing.assert_close(told.log_probs[0, 3:], torch.tensor(answer.drawn), atol=1e-4, rtol=0)
+    assert told.log_probs[0, :3].tolist() == [0, 0, 0]
+    logits = model(text[:, :-1]).logits[0, 3:] / 1.3
+    spread = [
+        float(torch.distributions.Categorical(logits=row[k.long()]).entropy())
+        for row, k in zip(logits, answer.kept, strict=True)
+    ]
+    torch.testing.assert_close(told.entropy[0, 3:], torch.tensor(spread), atol=1e-4, rtol=0)
+
+
 def test_replaying_the_experts_gives_the_same_probabilities(model: Transformer) -> None:
-    request = Request((1, 2, 3, 4), 1, Sampling(max_tokens=20), routing=True)
+    request = Request((1, 2, 3, 4), 1, Sampling(max_tokens=20), replay=True)
     run(Generator(model), request)
     (answer,) = request.answers
     assert answer.chosen is not None
@@ -186,7 +225,7 @@ def test_an_answer_ends_where_its_watcher_says(model: Transformer) -> None:
 
 def test_a_cancelled_request_leaves_the_others_alone(model: Transformer) -> None:
     generator = Generator(model, room=3)
-    first, second = Request((1, 2), 4, Sampling(max_tokens=30)), Request((1, 3), 2, GREEDY, routing=True)
+    first, second = Request((1, 2), 4, Sampling(max_tokens=30)), Request((1, 3), 2, GREEDY, replay=True)
     generator.submit(first)
     generator.submit(second)
     for _ in range(3):
@@ -215,7 +254,7 @@ def test_a_watcher_that_fails_costs_its_own_answer_only(model: Transformer) -> N
         raise KeyError("watcher")
 
     generator = Generator(model)
-    bad, good = Request((1,), 1, GREEDY, watch=fails), Request((1, 2), 2, GREEDY, routing=True)
+    bad, good = Request((1,), 1, GREEDY, watch=fails), Request((1, 2), 2, GREEDY, replay=True)
     generator.submit(bad)
     generator.submit(good)
     with pytest.raises(KeyError, match="watcher"):

@@ -64,14 +64,14 @@ def test_a_number_picks_the_token_that_its_running_sum_passes() -> None:
 def test_greedy_rows_among_others_take_the_most_likely() -> None:
     logits = torch.tensor([[0.0, 3.0, 1.0], [0.0, 3.0, 1.0]])
     rules = Rules([Sampling(temperature=0), Sampling(temperature=5)], CPU)
-    assert rules.draw(logits, torch.tensor([0.99, 0.99], dtype=torch.float64)).tolist() == [1, 2]
+    assert rules.draw(logits, torch.tensor([0.99, 0.99], dtype=torch.float64)).tokens.tolist() == [1, 2]
 
 
 def test_a_row_draws_the_same_token_beside_rows_of_any_kind() -> None:
     torch.manual_seed(0)
     logits, number = torch.randn(1, 1000).expand(len(SETTINGS), -1), torch.full((len(SETTINGS),), 0.4).double()
-    together = Rules(SETTINGS, CPU).draw(logits, number)
-    alone = [Rules([sampling], CPU).draw(logits[:1], number[:1]).item() for sampling in SETTINGS]
+    together = Rules(SETTINGS, CPU).draw(logits, number).tokens
+    alone = [Rules([sampling], CPU).draw(logits[:1], number[:1]).tokens.item() for sampling in SETTINGS]
     assert together.tolist() == alone
 
 
