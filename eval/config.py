@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from search import Budget
 from search.searches import SEARCHES
+
+M = TypeVar("M", bound=BaseModel)
 
 SINGLE = "single"
 """No search: every attempt is one whole proof of the policy's, judged. That is what pass@k of the papers counts."""
@@ -94,8 +96,13 @@ def read_config(path: Path) -> dict[str, Any]:
 
 def run_config(fields: dict[str, Any], source: str = "the options") -> RunConfig:
     """The run that some fields describe. Raises ConfigError, with a line for each field that is wrong."""
+    return validated(RunConfig, fields, source)
+
+
+def validated(kind: type[M], fields: dict[str, Any], source: str) -> M:
+    """A configuration of a kind from its fields. Raises ConfigError, with a line for each field that is wrong."""
     try:
-        return RunConfig.model_validate(fields)
+        return kind.model_validate(fields)
     except ValidationError as error:
         lines = [f"  {'.'.join(map(str, e['loc'])) or 'together'}: {e['msg']}" for e in error.errors()]
         raise ConfigError("\n".join([f"{source}:", *lines])) from None

@@ -20,8 +20,8 @@ class RunError(Exception):
     """A folder that cannot be used as a run's; str() says why."""
 
 
-class RunFolder:
-    """The files of a run, finished or not. Reading needs nothing but them."""
+class Folder:
+    """What the folders of all long runs have: `run.json`, `run.log`, and one process at a time that writes."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -40,6 +40,39 @@ class RunFolder:
             raise RunError(f"{self.path}: there is no run") from None
         except (ValueError, TypeError):
             raise RunError(f"{self.path / 'run.json'}: damaged: not JSON") from None
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """As the only process that writes. Raises RunError."""
+        with (self.path / "run.lock").open("a") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)  # the system frees it, however this process ends
+            except BlockingIOError:
+                raise RunError(f"{self.path}: another process is at work on this run") from None
+            yield
+
+    def put_head(self, head: dict[str, Any]) -> None:
+        put(self.path / "run.json", f"{json.dumps(head, indent=1)}\n".encode("ascii"))
+
+    def log(self, text: str) -> None:
+        """A line, with the time, for people."""
+        with (self.path / "run.log").open("a", encoding="utf-8") as log:
+            log.write(f"{now()} {text}\n")
+
+    def same(self, asked: dict[str, Any]) -> dict[str, Any]:
+        """The head of the run that is there already. Raises RunError unless its identity is the one asked for."""
+        before, have = self.head, self.head["identity"]
+        differing = [key for key in sorted({*have, *asked}) if have.get(key) != asked.get(key)]
+        if differing:
+            rows = [
+                f"  {key}: there {json.dumps(have.get(key))}, now {json.dumps(asked.get(key))}" for key in differing
+            ]
+            raise RunError("\n".join([f"{self.path} is another run; give this one a folder of its own:", *rows]))
+        return before
+
+
+class RunFolder(Folder):
+    """The files of a run over a benchmark, finished or not. Reading needs nothing but them."""
 
     def entries(self) -> Iterator[Entry]:
         """The problems, in the benchmark's order; some of them, while the run has not seen all. Raises RunError."""
@@ -73,28 +106,14 @@ class RunFolder:
         self.path.mkdir(parents=True, exist_ok=True)
         with self.alone():
             if (self.path / "run.json").exists():
-                before = self.head
-                _compare(self.path, before["identity"], head["identity"])
+                before = self.same(head["identity"])
                 if head["config"]["attempts"] > before["config"]["attempts"]:
-                    self._put(before | {"config": head["config"]})
+                    self.put_head(before | {"config": head["config"]})
                 self.log("goes on")
             else:
-                self._put(head)
+                self.put_head(head)
                 self.log("begins")
             yield
-
-    @contextmanager
-    def alone(self) -> Iterator[None]:
-        """As the only process that writes. Raises RunError."""
-        with (self.path / "run.lock").open("a") as lock:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)  # the system frees it, however this process ends
-            except BlockingIOError:
-                raise RunError(f"{self.path}: another process is at work on this run") from None
-            yield
-
-    def _put(self, head: dict[str, Any]) -> None:
-        put(self.path / "run.json", f"{json.dumps(head, indent=1)}\n".encode("ascii"))
 
     @asynccontextmanager
     async def writing(self, name: str) -> AsyncGenerator[Writer]:
@@ -104,11 +123,6 @@ class RunFolder:
             yield writer
         finally:
             await writer.close()
-
-    def log(self, text: str) -> None:
-        """A line, with the time, for people."""
-        with (self.path / "run.log").open("a", encoding="utf-8") as log:
-            log.write(f"{now()} {text}\n")
 
 
 class Writer:
@@ -144,11 +158,3 @@ class Writer:
 def now() -> str:
     """The time as in ISO 8601, in UTC, to the second."""
     return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
-def _compare(path: Path, have: dict[str, Any], asked: dict[str, Any]) -> None:
-    """Raise RunError for a run that is not the one that is asked for."""
-    differing = [key for key in sorted({*have, *asked}) if have.get(key) != asked.get(key)]
-    if differing:
-        lines = [f"  {key}: there {json.dumps(have.get(key))}, now {json.dumps(asked.get(key))}" for key in differing]
-        raise RunError("\n".join([f"{path} is another run; give this one a folder of its own:", *lines]))

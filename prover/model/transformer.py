@@ -16,6 +16,7 @@ from prover.model.mtp import MTP
 from prover.model.norm import RMSNorm
 from prover.model.rope import Rope
 from prover.model.router import Router, Routing
+from prover.model.scoring import scored
 
 _LOGITS = 1 << 25  # at most so many are held at a time when only the targets' log-probabilities are wanted
 
@@ -23,7 +24,7 @@ _LOGITS = 1 << 25  # at most so many are held at a time when only the targets' l
 class Output(NamedTuple):
     """What a pass over tokens [batch, tokens] gives.
 
-    hidden [batch, tokens, width]: after the last norm.
+    hidden [batch, tokens, width]: after the last norm; None of a model that does not tell it.
     logits [batch, tokens, vocabulary]: None if targets were given.
     log_probs [batch, tokens], fp32: natural logarithm of each target's probability; None without targets.
     entropy [batch, tokens], fp32, in nats: of what the target is one of; without gradient. None if not asked for.
@@ -32,7 +33,7 @@ class Output(NamedTuple):
     routing: of each mixture of experts, in order; those of the MTP modules at the end.
     """
 
-    hidden: Tensor
+    hidden: Tensor | None
     logits: Tensor | None
     log_probs: Tensor | None
     entropy: Tensor | None
@@ -93,6 +94,7 @@ class Transformer(nn.Module):
         kept: Tensor | None = None,
         temperature: float = 1.0,
         entropy: bool = False,
+        ahead: bool = True,
     ) -> Output:
         """tokens int64 [batch, tokens].
 
@@ -105,8 +107,9 @@ class Transformer(nn.Module):
         kept int64 [batch, tokens, n]: the tokens that a target was one of, when truncation had left no others (V3.2
             §3.1); the target is among them, and what is negative is none. By default all. temperature: divides the
             logits. Both are for the targets' log-probabilities and entropy, not for those of MTP.
+        ahead: the MTP modules' predictions are wanted.
         """
-        positions, mask = _layout(tokens, segments)
+        positions, mask = layout(tokens, segments)
         turns = self.rope(positions)
         choices = iter(() if chosen is None else chosen.unbind(2))
         routing: list[Routing] = []
@@ -119,7 +122,7 @@ class Transformer(nn.Module):
             return Output(hidden, self.lm_head(hidden), None, None, (), tuple(routing))
         further: list[Tensor] = []
         below = hidden
-        for depth, module in enumerate(self.mtp):
+        for depth, module in enumerate(self.mtp if ahead else ()):
             below, routed = module(below, self.embed_tokens(targets.roll(-depth, 1)), turns, mask, next(choices, None))
             routing.append(routed)
             further.append(self._scores(below[:, : -1 - depth], targets[:, 1 + depth :])[0])
@@ -153,20 +156,10 @@ class Transformer(nn.Module):
     def _score(
         self, rows: Tensor, wanted: Tensor, kept: Tensor | None, temperature: float, entropy: bool
     ) -> tuple[Tensor, Tensor | None]:
-        logits = self.lm_head(rows).float()
-        if temperature != 1:
-            logits = logits / temperature
-        if kept is None:
-            loss = F.cross_entropy(logits, wanted, reduction="none")
-        else:
-            target = logits.gather(1, wanted.unsqueeze(1)).squeeze(1)
-            logits = logits.gather(1, kept.clamp(min=0)).masked_fill(kept < 0, -torch.inf)
-            loss = logits.logsumexp(1) - target
-        spread = torch.special.entr(logits.detach().softmax(1)).sum(1) if entropy else None
-        return loss, spread
+        return scored(self.lm_head(rows), wanted, kept, temperature, entropy)
 
 
-def _layout(tokens: Tensor, segments: Tensor | None) -> tuple[Tensor, Tensor | None]:
+def layout(tokens: Tensor, segments: Tensor | None) -> tuple[Tensor, Tensor | None]:
     """Positions [batch or 1, tokens], and the mask for attention [batch, 1, tokens, tokens] (None: only causal)."""
     places = torch.arange(tokens.shape[1], device=tokens.device).unsqueeze(0)
     if segments is None:

@@ -1,0 +1,158 @@
+"""Texts packed into rows, as tensors. A text sees only itself (see Transformer.forward, `segments`)."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+_WINDOW = 4096  # texts that are packed together: enough to fill rows, few enough to be quick
+
+
+@dataclass(frozen=True)
+class Text:
+    """Token ids of which those from `start` (at least 1) on count.
+
+    drawn: natural logarithms of the probabilities that the counting ones were drawn with. kept: of each of them the
+    tokens that it was one of. chosen: experts of all tokens but the last, [tokens - 1, mixtures, k]. Empty or None
+    where nothing is to be replayed.
+    """
+
+    tokens: tuple[int, ...]
+    start: int
+    drawn: tuple[float, ...] = ()
+    kept: tuple[Tensor, ...] = ()
+    chosen: Tensor | None = None
+
+    def __len__(self) -> int:
+        """Places that it takes up: each token but the last predicts one."""
+        return len(self.tokens) - 1
+
+
+@dataclass
+class Batch:
+    """Rows of texts; all [rows, width] but where it is said.
+
+    tokens, targets, segments: as Transformer takes them. which: the number of the text that a place is of; -1: padding.
+    counts: does the place's target count? drawn: as in Text, 0 where nothing counts. kept [rows, width, n] and chosen
+    [rows, width, mixtures, k]: as Transformer takes them; None if not all texts have them.
+    """
+
+    tokens: Tensor
+    targets: Tensor
+    segments: Tensor
+    which: Tensor
+    counts: Tensor
+    drawn: Tensor
+    kept: Tensor | None = None
+    chosen: Tensor | None = None
+
+    @property
+    def real(self) -> Tensor:
+        """Where a text is."""
+        return self.which >= 0
+
+    def to(self, device: torch.device) -> Batch:
+        return replace(self, **{name: value.to(device) for name, value in vars(self).items() if value is not None})
+
+
+def rows_of(texts: Sequence[Text], rows: Sequence[Sequence[int]], width: int) -> Batch:
+    """Rows, each the numbers of its texts, as tensors of the given width; there must be at least one row."""
+    nothing = torch.zeros(len(rows), width, dtype=torch.int64)
+    batch = Batch(
+        nothing, nothing.clone(), nothing.clone(), which=nothing - 1, counts=nothing.bool(), drawn=nothing.float()
+    )
+    used = [text for numbers in rows for text in (texts[n] for n in numbers)]
+    if used and all(text.chosen is not None for text in used):
+        assert used[0].chosen is not None
+        batch.chosen = torch.arange(used[0].chosen.shape[2]).expand(len(rows), width, *used[0].chosen.shape[1:]).clone()
+    if used and all(text.kept for text in used):
+        widest = max(len(tokens) for text in used for tokens in text.kept)
+        batch.kept = torch.full((len(rows), width, widest), -1)
+    for row, numbers in enumerate(rows):
+        at = 0
+        for segment, number in enumerate(numbers):
+            at = _place(batch, row, at, segment, number, texts[number])
+        batch.segments[row, at:] = len(numbers)
+    if batch.kept is not None:
+        free = batch.kept[..., 0] < 0
+        batch.kept[..., 0] = torch.where(free, batch.targets, batch.kept[..., 0])
+    return batch
+
+
+def _place(batch: Batch, row: int, at: int, segment: int, number: int, text: Text) -> int:
+    """Write a text into a row from a place on; returns the place after it."""
+    end, first = at + len(text), at + text.start - 1
+    batch.tokens[row, at:end] = torch.tensor(text.tokens[:-1])
+    batch.targets[row, at:end] = torch.tensor(text.tokens[1:])
+    batch.segments[row, at:end] = segment
+    batch.which[row, at:end] = number
+    batch.counts[row, first:end] = True
+    if text.drawn:
+        batch.drawn[row, first:end] = torch.tensor(text.drawn)
+    if batch.chosen is not None and text.chosen is not None:
+        batch.chosen[row, at:end] = text.chosen.cpu().long()
+    for place, tokens in enumerate(text.kept if batch.kept is not None else ()):
+        assert batch.kept is not None
+        batch.kept[row, first + place, : len(tokens)] = tokens.cpu().long()
+    return end
+
+
+def packed(lengths: Sequence[int], width: int) -> list[list[int]]:
+    """Numbers of texts put into rows of `width` places, longest first, each into the fullest row that has room.
+
+    Best-fit decreasing: rows are filled to some 99 % where texts are much shorter than rows. Raises ValueError if a
+    text is longer than a row.
+    """
+    rows: list[list[int]] = []
+    free: dict[int, list[int]] = {}  # rows by the room they have
+    for number in sorted(range(len(lengths)), key=lambda n: -lengths[n]):
+        length = lengths[number]
+        if length > width:
+            raise ValueError(f"a text of {length} tokens does not fit a row of {width}")
+        room = min((r for r, some in free.items() if r >= length and some), default=None)
+        if room is None:
+            rows.append([])
+            row, room = len(rows) - 1, width
+        else:
+            row = free[room].pop()
+            if not free[room]:
+                del free[room]
+        rows[row].append(number)
+        free.setdefault(room - length, []).append(row)
+    return rows
+
+
+class Epochs:
+    """Batches of rows over and over, each epoch in an order of its own that follows from seed and epoch alone.
+
+    So the number of a batch says all that is needed to go on from it. width: of a row. size: rows of a batch; the last
+    one of an epoch may have fewer.
+    """
+
+    def __init__(self, texts: Sequence[Text], width: int, size: int, epochs: int, seed: int = 0) -> None:
+        self.texts = texts
+        self._width, self._size, self._epochs, self._seed = width, size, epochs, seed
+        self._orders = [self._order(epoch) for epoch in range(epochs)]
+
+    def __len__(self) -> int:
+        """Batches, of all epochs."""
+        return sum(map(len, self._orders))
+
+    def __iter__(self) -> Iterator[list[list[int]]]:
+        """The batches, each a list of rows of numbers of texts."""
+        return (batch for order in self._orders for batch in order)
+
+    def _order(self, epoch: int) -> list[list[list[int]]]:
+        chance = random.Random(f"{self._seed}:{epoch}")
+        order = list(range(len(self.texts)))
+        chance.shuffle(order)
+        rows: list[list[int]] = []
+        for start in range(0, len(order), _WINDOW):
+            some = order[start : start + _WINDOW]
+            rows += [[some[k] for k in row] for row in packed([len(self.texts[n]) for n in some], self._width)]
+        chance.shuffle(rows)
+        return [rows[start : start + self._size] for start in range(0, len(rows), self._size)]

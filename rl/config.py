@@ -1,0 +1,267 @@
+"""What a training run is told. Each stage has one configuration; the parts that they share stand first."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+import yaml
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    NonNegativeFloat,
+    NonNegativeInt,
+    PositiveFloat,
+    PositiveInt,
+    model_validator,
+)
+
+from eval.config import ConfigError, read_config, validated
+from rl.reward import RewardSettings
+
+
+class Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class ModelSource(Part):
+    """The model that training starts from.
+
+    folder: a checkpoint: of our own architecture, or of any causal model that transformers knows (then a name on
+        Hugging Face will do). Without one, fresh weights of the shape `preset` (prover.model.config.PRESETS) with
+        `changes`, and a tokenizer of `vocabulary` tokens trained on the run's data.
+    """
+
+    folder: str = ""
+    preset: str = ""
+    changes: dict[str, Any] = {}
+    vocabulary: PositiveInt = 1024
+
+    @model_validator(mode="after")
+    def _one(self) -> ModelSource:
+        if bool(self.folder) == bool(self.preset):
+            raise ValueError("give a folder, or the name of a preset, to start from")
+        return self
+
+
+class Optimiser(Part):
+    """AdamW (V3 §4.2) and its schedule.
+
+    lr is reached after `warmup` updates, linearly, and then stays (the papers' fine-tuning), or falls to a tenth along
+    a cosine until the last update. clip: the largest norm of the gradient.
+    """
+
+    lr: PositiveFloat = 1e-4
+    warmup: NonNegativeInt = 0
+    schedule: Literal["constant", "cosine"] = "constant"
+    betas: tuple[float, float] = (0.9, 0.95)
+    weight_decay: NonNegativeFloat = 0.1
+    clip: PositiveFloat = 1.0
+
+
+class Moe(Part):
+    """Keeping experts busy (V3 §2.1.2), for models of our own. bias_rate: γ of the bias; sequence: α of the loss."""
+
+    bias_rate: NonNegativeFloat = 1e-3
+    sequence: NonNegativeFloat = 1e-4
+
+
+class Placement(Part):
+    """Where a run works. By default all in this process.
+
+    trainers: processes that share the model (FSDP2), by Ray where there are more than one. experts: trainers that share
+        one set of experts. rollouts: processes that write answers, by Ray; 0: this one does. gpus: for each trainer and
+        for each rollout. lean: Lean processes; default: one per core. address: of a Ray cluster; default: this machine.
+    bfloat16: compute in it. recompute: keep only each layer's input for the backward pass. compile: layers, by torch.
+    """
+
+    trainers: PositiveInt = 1
+    experts: PositiveInt = 1
+    rollouts: NonNegativeInt = 0
+    gpus: NonNegativeFloat = 0
+    lean: PositiveInt | None = None
+    address: str = ""
+    bfloat16: bool = False
+    recompute: bool = False
+    compile: bool = False
+
+    @property
+    def on_ray(self) -> bool:
+        return self.trainers > 1 or self.rollouts > 0 or bool(self.address)
+
+
+class Stage(Part):
+    """What all stages have.
+
+    context: tokens of a row, into which texts are packed. micro_batch: rows that go through the model at a time.
+    save_every: updates between two checkpoints, of which `keep` are kept. seed: of everything that is drawn.
+    """
+
+    model: ModelSource
+    context: PositiveInt = 1024
+    micro_batch: PositiveInt = 8
+    optimiser: Optimiser = Optimiser()
+    moe: Moe = Moe()
+    mtp: NonNegativeFloat = 0.0
+    placement: Placement = Placement()
+    save_every: PositiveInt = 100
+    keep: PositiveInt = 2
+    seed: NonNegativeInt = 0
+
+
+Kind = Literal["whole", "cot", "continuation", "fill"]
+
+
+class SFTConfig(Stage):
+    """Supervised fine-tuning on pairs of theorem and proof (V1.5 §2.2, V2 §2.2).
+
+    data: files of pairs (see data.pairs). held_out: such files, whose loss is told at each checkpoint. kinds: of
+        examples that are made of each pair (see rl.examples). family: whose prompts `whole` is in.
+    batch: rows of an update. epochs: passes over the data. mtp: λ of multi-token prediction (V3 §2.2).
+    """
+
+    data: list[Path] = Field(min_length=1)
+    held_out: list[Path] = []
+    kinds: list[Kind] = Field(default=["whole"], min_length=1)
+    family: str = "deepseek-v1.5-noncot"
+    batch: PositiveInt = 16
+    epochs: PositiveInt = 1
+    mtp: NonNegativeFloat = 0.3
+
+
+class Writing(Part):
+    """How answers are drawn while training (V1.5 §2.3).
+
+    answers: to each prompt. families: whose prompts each theorem is asked with; one after the other. top_p below 1 and
+        other temperatures than 1 are taken into account in training. check_seconds: limit of a check.
+    base_url: a vLLM server that takes new weights (`prover serve --trainable`); default: the model writes in this
+        process, or in `placement.rollouts` others.
+    """
+
+    answers: PositiveInt = 32
+    families: list[str] = Field(default=["deepseek-v1.5-noncot"], min_length=1)
+    temperature: PositiveFloat = 1.0
+    top_p: float = Field(default=1.0, gt=0, le=1)
+    max_tokens: PositiveInt = 2048
+    check_seconds: PositiveFloat = 60.0
+    base_url: str = ""
+    room: PositiveInt = 128
+
+
+class ExpertIterationConfig(Stage):
+    """Expert iteration (V1 §3.4): answers are drawn, what Lean accepts joins the data, the model is trained on all.
+
+    problems: theorems to prove. data: pairs that are there already. proofs: kept of each theorem, the shortest.
+    iterations: rounds of drawing and training; each training begins with the model of the round before and makes
+        `epochs` passes.
+    """
+
+    problems: list[Path] = Field(min_length=1)
+    data: list[Path] = []
+    held_out: list[Path] = []
+    writing: Writing = Writing()
+    kinds: list[Kind] = Field(default=["whole"], min_length=1)
+    proofs: PositiveInt = 4
+    iterations: PositiveInt = 1
+    batch: PositiveInt = 16
+    epochs: PositiveInt = 1
+    mtp: NonNegativeFloat = 0.3
+
+
+class PolicyLoss(Part):
+    """The objective of GRPO (DeepSeekMath §4.1) with what makes it stable (V3.2 §3.1); see rl.losses.
+
+    clip_low, clip_high: the ratio to the old policy is clipped to [1 - low, 1 + high]. kl: coefficient of the distance
+        to the model that training began with; V1.5 has 0.02. correction: the weight by which tokens make up for the
+        difference between the sampler's and the trainer's probabilities is cut off there; None: the ratio is to the
+        sampler's itself. off_policy: δ; answers with negative advantage that have become less likely since they were
+        drawn, by more than δ nats a token, are left out; None: none are. weighting: what each token counts.
+    """
+
+    clip_low: PositiveFloat = 0.2
+    clip_high: PositiveFloat = 0.2
+    kl: NonNegativeFloat = 0.02
+    correction: PositiveFloat | None = 2.0
+    off_policy: PositiveFloat | None = None
+    weighting: Literal["sequence", "token", "dr-grpo"] = "sequence"
+
+
+class Selection(Part):
+    """Which theorems are asked (V1.5 §2.3: those that are proved sometimes).
+
+    Theorems are drawn with chances proportional to p(1 - p) + floor, p being the share of proofs among their answers so
+    far; their weight halves with each time that they are asked again. replace: a theorem all of whose answers earned
+    the same is replaced by another.
+    """
+
+    floor: NonNegativeFloat = 0.02
+    replace: bool = True
+
+
+class GRPOConfig(Stage):
+    """Reinforcement learning from Lean's feedback (RLPAF; V1.5 §2.3, V2 §2.3).
+
+    problems: theorems to prove. groups: theorems of an update, with `writing.answers` each. updates: in all.
+    minibatches: steps of the optimiser that an update is divided into. staleness: updates that a model may be behind
+        when it writes: 0 waits for the newest, 1 writes while the next update is worked out.
+    replay_experts, replay_truncation: compute with the experts, and among the tokens, that were used when sampling.
+    """
+
+    problems: list[Path] = Field(min_length=1)
+    writing: Writing = Writing()
+    reward: RewardSettings = RewardSettings()
+    loss: PolicyLoss = PolicyLoss()
+    selection: Selection = Selection()
+    groups: PositiveInt = 16
+    updates: PositiveInt = 100
+    minibatches: PositiveInt = 1
+    staleness: NonNegativeInt = 1
+    replay_experts: bool = True
+    replay_truncation: bool = True
+    optimiser: Optimiser = Optimiser(lr=5e-6, weight_decay=0.0)
+    save_every: PositiveInt = 20
+
+
+class DPOConfig(Stage):
+    """Direct preference optimisation (Rafailov et al. 2023; DeepSeek LLM §4.2) from answers that have been judged.
+
+    answers: files `answers.jsonl` of earlier runs: proofs are preferred to what Lean refused. pairs: of each theorem at
+    most. beta: how far the model may go from where it began.
+    """
+
+    answers: list[Path] = Field(min_length=1)
+    pairs: PositiveInt = 4
+    beta: PositiveFloat = 0.1
+    batch: PositiveInt = 32
+    epochs: PositiveInt = 1
+
+
+C = TypeVar("C", bound=Part)
+
+
+def read(kind: type[C], path: Path, changes: list[str] | None = None) -> C:
+    """The configuration in a YAML file, with `changes` such as `optimiser.lr=1e-5`. Raises ConfigError, OSError.
+
+    Relative paths are taken from the current folder.
+    """
+    fields = read_config(path)
+    for change in changes or []:
+        _change(fields, change)
+    return validated(kind, fields, str(path))
+
+
+def _change(fields: dict[str, Any], change: str) -> None:
+    name, equals, value = change.partition("=")
+    *outer, last = name.strip().split(".")
+    if not equals or not last:
+        raise ConfigError(f"{change!r}: a change is FIELD=VALUE, such as optimiser.lr=1e-5")
+    for key in outer:
+        inner = fields.setdefault(key, {})
+        if not isinstance(inner, dict):
+            raise ConfigError(f"{change!r}: {key} has no fields")
+        fields = inner
+    try:
+        fields[last] = yaml.safe_load(value)
+    except yaml.YAMLError:
+        raise ConfigError(f"{change!r}: the value is not YAML") from None

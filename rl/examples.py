@@ -1,0 +1,159 @@
+"""What a model is shown in supervised training: token ids, and which of them it is to learn to write."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from data.lexer import tokens as lexed
+from data.pairs import Pair
+from eval.config import ConfigError
+from prover.model.tokenizer import FIM_MIDDLE, FIM_PREFIX, FIM_SUFFIX
+from prover.policy import Prompt
+from prover.policy.tokens import prompt_tokens
+from prover.prompts import FAMILIES, Family
+from prover.prompts.completion import COT, Completion
+from prover.prompts.text import INDENT, opening
+from rl.config import Kind
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerFast
+
+#: The places of a proof from which it can be continued: the lines before, where the next tactic stands, the state.
+States = Mapping[Pair, Sequence[tuple[str, int, str]]]
+_FENCE = "```"
+
+
+@dataclass(frozen=True)
+class Example:
+    """A text as token ids, of which those from `start` on are to be learnt; those before are what the model is asked.
+
+    theorem: its name, for people. kind: how it was made.
+    """
+
+    tokens: tuple[int, ...]
+    start: int
+    kind: str = ""
+    theorem: str = ""
+
+
+class Writer:
+    """Makes examples with a model's tokenizer, as the model will be asked."""
+
+    def __init__(self, tokenizer: PreTrainedTokenizerFast, family: str) -> None:
+        if family not in FAMILIES:
+            raise ConfigError(f"no family is called {family!r}; there are: {', '.join(FAMILIES)}")
+        self._tokenizer, self._family = tokenizer, FAMILIES[family]
+
+    def whole(self, pair: Pair) -> Example:
+        """The whole proof, without its comments, from the statement."""
+        return self._answering(self._family, Prompt(pair.problem.theorem), uncommented(pair.proof), "whole", pair)
+
+    def cot(self, pair: Pair) -> Example | None:
+        """The proof with its comments, which V1.5's CoT prompt asks for (V1.5 §2.2); None if it has none."""
+        if uncommented(pair.proof) == pair.proof.rstrip():
+            return None
+        family = COT if isinstance(self._family, Completion) else self._family
+        return self._answering(family, Prompt(pair.problem.theorem), pair.proof, "cot", pair)
+
+    def continuation(self, pair: Pair, prefix: str, column: int, goal: str) -> Example:
+        """The rest of a proof after a prefix and the tactic state it leads to, as a comment (V1.5 §2.2).
+
+        prefix: the proof's first lines, at column 0; column: where the next tactic stands. Only what follows the state
+        is learnt.
+        """
+        prompt = Prompt(pair.problem.theorem, goal, prefix.rstrip("\n"), column)
+        rest = pair.proof[len(prefix) :].strip("\n")
+        return self._answering(self._family, prompt, rest, "continuation", pair)
+
+    def fill(self, pair: Pair, first: int, last: int) -> Example | None:
+        """The lines from `first` up to `last` of a proof, where all others are given (Coder-V2 §3.1: prefix, suffix,
+        middle); None if the proof has no such lines. Raises ConfigError if the tokenizer has no tokens for it.
+        """
+        lines = pair.proof.splitlines(keepends=True)
+        if not 0 <= first < last <= len(lines):
+            return None
+        before, middle, after = ("".join(lines[a:b]) for a, b in ((0, first), (first, last), (last, None)))
+        begin, hole, end = (self._special(token) for token in (FIM_PREFIX, FIM_SUFFIX, FIM_MIDDLE))
+        head = f"{opening(pair.problem.theorem)}\n{_moved(before)}"
+        asked = [begin, *self._encode(head), hole, *self._encode(_moved(after)), end]
+        if self._tokenizer.bos_token_id is not None:
+            asked.insert(0, self._tokenizer.bos_token_id)
+        answer = [*self._encode(_moved(middle)), self._tokenizer.eos_token_id]
+        return Example((*asked, *answer), len(asked), "fill", pair.problem.name)
+
+    def _answering(self, family: Family, prompt: Prompt, proof: str, kind: str, pair: Pair) -> Example:
+        asked = prompt_tokens(self._tokenizer, family.request(prompt))
+        answer = self._encode(answered(family, prompt, proof))
+        return Example((*asked, *answer, self._tokenizer.eos_token_id), len(asked), kind, pair.problem.name)
+
+    def _encode(self, text: str) -> list[int]:
+        return list(self._tokenizer.encode(text, add_special_tokens=False))
+
+    def _special(self, token: str) -> int:
+        found = self._tokenizer.convert_tokens_to_ids(token)
+        if not isinstance(found, int) or found == self._tokenizer.unk_token_id:
+            raise ConfigError(f"kind 'fill': the tokenizer has no token {token}")
+        return found
+
+
+def answered(family: Family, prompt: Prompt, proof: str) -> str:
+    """What a model of a family would answer: the proof's lines and the closing fence, or a whole code block."""
+    lines = _moved(proof)
+    if isinstance(family, Completion):
+        return f"{lines}\n{_FENCE}"
+    before = _moved(f"{prompt.prefix}\n") if prompt.prefix else ""
+    return f"### Complete Lean 4 Proof\n\n{_FENCE}lean4\n{opening(prompt.theorem)}\n{before}{lines}\n{_FENCE}"
+
+
+def examples(
+    writer: Writer,
+    pairs: Iterable[Pair],
+    kinds: Sequence[Kind],
+    states: States,
+    seed: int = 0,
+) -> Iterator[Example]:
+    """Examples of each kind from each pair that has what it needs; of continuations and holes one a pair, drawn."""
+    for number, pair in enumerate(pairs):
+        chance = random.Random(f"{seed}:{number}")
+        for kind in kinds:
+            found: Example | None = None
+            if kind == "whole":
+                found = writer.whole(pair)
+            elif kind == "cot":
+                found = writer.cot(pair)
+            elif kind == "continuation":
+                if places := states.get(pair, []):
+                    found = writer.continuation(pair, *chance.choice(places))
+            else:
+                lines = len(pair.proof.splitlines())
+                first = chance.randrange(max(lines, 1))
+                found = writer.fill(pair, first, chance.randint(first + 1, max(lines, first + 1)))
+            if found is not None:
+                yield found
+
+
+def uncommented(proof: str) -> str:
+    """A proof without its comments, and without the lines that held nothing else."""
+    found, at = [], 0
+    for token in lexed(proof):
+        between = proof[at : token.start]
+        found.append(_blank(between) + token.text)
+        at = token.end
+    text = "".join(found) + _blank(proof[at:])
+    return "\n".join(line.rstrip() for line in text.split("\n") if line.strip())
+
+
+def _blank(between: str) -> str:
+    """What stands between two tokens, with the comments taken out of it."""
+    if not between.strip():
+        return between
+    last = between.rpartition("\n")[2]
+    return "\n" + last[: len(last) - len(last.lstrip())] if "\n" in between else " "
+
+
+def _moved(lines: str) -> str:
+    """Lines of a proof to where it stands in a theorem, with their line breaks."""
+    return "".join(" " * INDENT + line if line.strip() else line for line in lines.splitlines(keepends=True))

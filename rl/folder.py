@@ -1,0 +1,127 @@
+"""A training run's folder.
+
+`run.json` (what it is), `metrics.jsonl` (a line for each update), `tensorboard/` (the same), `run.log`, `checkpoints/`
+(to go on from), `model/` (what came of it), and what the stage keeps besides.
+"""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from data.lines import Lines, LinesError, read_lines
+from eval.folder import Folder, RunError, now
+from rl.config import Stage
+
+if TYPE_CHECKING:
+    from rl.trainer import Trainer
+
+#: What a run's results follow from is everything but these, so they may change when it goes on.
+_FREE = frozenset(("placement", "save_every", "keep", "updates"))
+
+Tell = Callable[[str], None]
+
+
+class TrainFolder(Folder):
+    """The files of a training run, finished or not. tell: takes lines for people."""
+
+    def __init__(self, path: Path, tell: Tell = lambda line: None) -> None:
+        super().__init__(path)
+        self._tell = tell
+        self._lines: Lines | None = None
+        self._board: Any = None
+
+    @contextmanager
+    def working(self, stage: str, config: Stage, versions: Mapping[str, str]) -> Iterator[None]:
+        """Begin the run, or go on with it, as the only process. Raises RunError if it is another run, or under way."""
+        fields = config.model_dump(mode="json")
+        identity = {"stage": stage} | {key: value for key, value in fields.items() if key not in _FREE}
+        self.path.mkdir(parents=True, exist_ok=True)
+        with self.alone():
+            if (self.path / "run.json").exists():
+                self.same(identity)
+                self.say("goes on")
+            else:
+                self.put_head({"config": fields, "identity": identity, "versions": dict(versions), "started": now()})
+                self.say("begins")
+            try:
+                yield
+            finally:
+                self.close()
+
+    def say(self, line: str) -> None:
+        """To the log, and to whoever watches."""
+        self.log(line)
+        self._tell(line)
+
+    def latest(self) -> Path | None:
+        """The newest checkpoint to go on from."""
+        return max((self.path / "checkpoints").glob("step-*"), default=None)
+
+    def restore(self, trainer: Trainer) -> dict[str, Any] | None:
+        """Take up where the newest checkpoint left off, if there is one: returns what was kept with it.
+
+        Lines of the metrics that were written after it are taken out: they come again.
+        """
+        found = self.latest()
+        if found is None:
+            self._begin(0)
+            return None
+        state = trainer.restore(found)
+        self.say(f"goes on after update {trainer.done}")
+        self._begin(trainer.done)
+        return state
+
+    def save(self, trainer: Trainer, state: Mapping[str, Any] | None = None) -> None:
+        """A checkpoint to go on from; only the newest ones are kept."""
+        trainer.save(self.path / "checkpoints" / f"step-{trainer.done:08}", state or {})
+        for old in sorted((self.path / "checkpoints").glob("step-*"))[: -trainer.stage.keep]:
+            shutil.rmtree(old, ignore_errors=True)
+
+    def _begin(self, done: int) -> None:
+        """Metrics up to this update stay."""
+        path = self.path / "metrics.jsonl"
+        kept = [row for row in self.metrics() if row["step"] <= done]
+        if kept:
+            draft = path.with_suffix(".draft")
+            draft.unlink(missing_ok=True)
+            lines = Lines(draft)
+            lines.append(kept)
+            lines.close()
+            draft.replace(path)
+        else:
+            path.unlink(missing_ok=True)
+        self._lines = Lines(path)
+        self._board = _board(self.path / "tensorboard", done + 1)
+
+    def metrics(self) -> list[dict[str, Any]]:
+        """The lines so far. Raises RunError."""
+        try:
+            return list(read_lines(self.path / "metrics.jsonl"))
+        except (LinesError, OSError) as error:
+            raise RunError(str(error)) from None
+
+    def record(self, step: int, values: Mapping[str, float]) -> None:
+        """A line of metrics; it is on the disk when this returns."""
+        assert self._lines is not None
+        self._lines.append([{"step": step, "time": round(time.time(), 3), **values}])
+        for name, value in values.items() if self._board is not None else ():
+            self._board.add_scalar(name, value, step)
+
+    def close(self) -> None:
+        if self._lines is not None:
+            self._lines.close()
+        if self._board is not None:
+            self._board.close()
+        self._lines = self._board = None
+
+
+def _board(path: Path, step: int) -> Any:
+    """TensorBoard's writer; what an earlier process wrote from this step on is shown no more."""
+    from torch.utils.tensorboard import SummaryWriter
+
+    return SummaryWriter(str(path), purge_step=step)

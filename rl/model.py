@@ -1,0 +1,177 @@
+"""What can be trained: a model of our own, or any causal model of transformers', behind one call."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import torch
+import torch.distributed as dist
+from torch import Tensor, nn
+from torch.distributed.device_mesh import init_device_mesh
+from torch.distributed.fsdp import MixedPrecisionPolicy, fully_shard
+from torch.distributed.tensor import DTensor
+
+from eval.config import ConfigError
+from prover.model import checkpoint, config_file, tokenizer
+from prover.model.config import PRESETS
+from prover.model.config import ConfigError as ShapeError
+from prover.model.parallel import Layout, LayoutError, parallelise
+from prover.model.scoring import scored
+from prover.model.swap import replacing
+from prover.model.transformer import Output, Transformer, layout
+from prover.serving.model import ModelError
+from rl.config import ModelSource, Placement
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerFast
+
+
+class Borrowed(nn.Module):
+    """A causal model of transformers' that is called as a Transformer of ours is (see its `forward`).
+
+    It has no multi-token prediction, and what its experts do is its own affair: `further` and `routing` are empty.
+    """
+
+    def __init__(self, inner: Any) -> None:
+        super().__init__()
+        self.inner = inner
+
+    def forward(
+        self,
+        tokens: Tensor,
+        targets: Tensor,
+        segments: Tensor | None = None,
+        chosen: Tensor | None = None,
+        kept: Tensor | None = None,
+        temperature: float = 1.0,
+        entropy: bool = False,
+        ahead: bool = False,
+    ) -> Output:
+        """Raises ValueError for `chosen`: transformers' models cannot be told which experts to use."""
+        if chosen is not None:
+            raise ValueError("experts can be replayed in models of our own architecture only")
+        positions, mask = layout(tokens, segments)
+        told = self.inner(input_ids=tokens, position_ids=positions, attention_mask=mask, use_cache=False)
+        among = None if kept is None else kept.flatten(0, 1)
+        loss, spread = scored(told.logits.flatten(0, 1), targets.flatten(), among, temperature, entropy)
+        spread = None if spread is None else spread.view_as(targets).clone()
+        return Output(None, None, -loss.view_as(targets), spread, (), ())
+
+
+Model: TypeAlias = Transformer | Borrowed
+
+
+def tokenizer_of(source: ModelSource, texts: Iterable[str]) -> PreTrainedTokenizerFast:
+    """The tokenizer of the model to start from; of a fresh one it is trained on the texts. Raises ConfigError."""
+    try:
+        return tokenizer.load(source.folder) if source.folder else tokenizer.train(texts, source.vocabulary)
+    except (ModelError, ValueError) as error:
+        raise ConfigError(f"model: {error}") from None
+
+
+def load(source: ModelSource, words: PreTrainedTokenizerFast, placement: Placement, seed: int = 0) -> Model:
+    """The model to start from, in fp32, laid over the processes of torch.distributed if there are any.
+
+    Raises ConfigError.
+    """
+    try:
+        return _placed(_loaded(source, words, seed), source, placement)
+    except (ModelError, ShapeError, LayoutError, OSError, ValueError) as error:
+        raise ConfigError(f"model: {error}") from None
+
+
+def device() -> torch.device:
+    """Where this process computes."""
+    return torch.device("cuda") if torch.cuda.is_available() else torch.device("cpu")
+
+
+def _loaded(source: ModelSource, words: PreTrainedTokenizerFast, seed: int) -> Model:
+    if source.preset:
+        if source.preset not in PRESETS:
+            raise ConfigError(f"model: no preset is called {source.preset!r}; there are: {', '.join(PRESETS)}")
+        tokens = {"vocab_size": len(words), "eos_token_id": words.eos_token_id, "bos_token_id": words.bos_token_id}
+        torch.manual_seed(seed)
+        return Transformer(PRESETS[source.preset].with_(**{**tokens, **source.changes}))
+    if _is_ours(source.folder):
+        if dist.is_initialized():  # filled when each process knows its part
+            config = checkpoint.read_config(source.folder)
+            with torch.device("meta"):
+                return Transformer(config.with_(**source.changes))
+        return checkpoint.load(source.folder, dtype=torch.float32)
+    from transformers import AutoModelForCausalLM
+
+    local = Path(source.folder).is_dir()
+    return Borrowed(AutoModelForCausalLM.from_pretrained(source.folder, dtype=torch.float32, local_files_only=local))
+
+
+def _is_ours(folder: str) -> bool:
+    try:
+        fields = json.loads((Path(folder) / config_file.NAME).read_text("utf-8"))
+    except (OSError, ValueError):
+        return False
+    return isinstance(fields, dict) and fields.get("model_type") == "deepseek_v3"
+
+
+def _placed(model: Model, source: ModelSource, placement: Placement) -> Model:
+    if not dist.is_initialized():
+        return model.to(device())
+    wanted = Layout(
+        experts=placement.experts,
+        bfloat16=placement.bfloat16,
+        recompute=placement.recompute,
+        compile=placement.compile,
+    )
+    if isinstance(model, Transformer):
+        empty = next(model.parameters()).is_meta
+        if not empty:
+            model.to(device())
+        parallelise(model, wanted)
+        if empty:
+            model.to_empty(device=device())
+            checkpoint.load_into(model, source.folder)
+        return model
+    if placement.experts > 1:
+        raise ConfigError("placement: experts can be shared in models of our own architecture only")
+    if placement.recompute:
+        model.inner.gradient_checkpointing_enable({"use_reentrant": False})
+    precision = MixedPrecisionPolicy()
+    if placement.bfloat16:
+        precision = MixedPrecisionPolicy(param_dtype=torch.bfloat16, reduce_dtype=torch.float32)
+    model.to(device())
+    mesh = init_device_mesh(device().type, (dist.get_world_size(),))
+    for block in max((m for m in model.modules() if isinstance(m, nn.ModuleList)), key=len, default=()):
+        fully_shard(block, mesh=mesh, mp_policy=precision)
+    fully_shard(model, mesh=mesh, mp_policy=precision)
+    return model
+
+
+def save(model: Model, words: PreTrainedTokenizerFast, folder: Path) -> None:
+    """A checkpoint with its tokenizer, which transformers, vLLM and `prover prove --policy native` can load.
+
+    All processes call this. Raises ModelError.
+    """
+    first = not dist.is_initialized() or dist.get_rank() == 0
+    if isinstance(model, Transformer):
+        checkpoint.save(model, folder)
+    else:
+        state = dict(tensors(model))
+        if first:
+            with replacing(folder, "*") as new:
+                model.inner.save_pretrained(new, state_dict=state)
+    if first:
+        words.save_pretrained(folder)
+
+
+def tensors(model: Model) -> Iterator[tuple[str, Tensor]]:
+    """The weights under the names that checkpoints have for them, on the CPU, one at a time; for other engines.
+
+    All processes call this.
+    """
+    if isinstance(model, Transformer):
+        yield from checkpoint.tensors(model)
+        return
+    for name, tensor in model.inner.state_dict().items():
+        yield name, (tensor.full_tensor() if isinstance(tensor, DTensor) else tensor).detach().cpu()

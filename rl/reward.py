@@ -1,0 +1,82 @@
+"""What an answer earns. Lean's Verdict decides; everything else can only take something away."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from data.lexer import Token, tokens
+from lean_env import LeanPool, Reason, Verdict
+from prover.policy import Prompt
+from prover.prompts import Family, Unreadable
+from prover.prompts.blocks import blocks
+
+_OPEN = frozenset(("sorry", "admit"))
+
+
+class RewardSettings(BaseModel):
+    """A proved answer earns 1, any other 0 (V1.5 §2.3), less these.
+
+    consistency: what a proof loses that lacks one of the `have` steps of the answer's own sketch (V2 §2.2; early in
+        training). format: what an answer loses from which no proof can be read (R1 §2.2.2).
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    consistency: float = Field(default=0.0, ge=0, le=1)
+    format: float = Field(default=0.0, ge=0, le=1)
+
+
+@dataclass(frozen=True)
+class Graded:
+    """An answer's reward and where it comes from. readable: a proof could be read; consistent: it follows its plan."""
+
+    reward: float
+    verdict: Verdict
+    proof: str = ""
+    readable: bool = True
+    consistent: bool = True
+
+
+class Judge:
+    """Grades answers with the pool's Lean. seconds: limit of a check."""
+
+    def __init__(
+        self, pool: LeanPool, family: Family, settings: RewardSettings | None = None, seconds: float = 60.0
+    ) -> None:
+        self.pool = pool
+        self._family, self._settings, self._seconds = family, settings or RewardSettings(), seconds
+
+    async def grade(self, prompt: Prompt, answer: str, finished: bool = True) -> Graded:
+        """answer: what the model wrote to the prompt; finished: it was not cut off at the length limit."""
+        try:
+            proof = self._family.proof(prompt, answer, finished)
+        except Unreadable as reason:
+            verdict = Verdict(Reason.ANSWER, str(reason))
+            return Graded(-self._settings.format, verdict, readable=False)
+        whole = f"{prompt.prefix}\n{proof}" if prompt.prefix.strip() else proof
+        verdict = await self.pool.judge(prompt.theorem.claim(whole), timeout=self._seconds)
+        consistent = follows(answer, whole)
+        lost = 0.0 if consistent else self._settings.consistency
+        return Graded(1.0 - lost if verdict.proved else 0.0, verdict, whole, consistent=consistent)
+
+
+def follows(answer: str, proof: str) -> bool:
+    """Does a proof contain every `have` that is left open in a sketch of the answer's? True if there is no sketch."""
+    stated = set(_haves(proof))
+    sketches = [block.code for block in blocks(answer) if any(t.text in _OPEN for t in tokens(block.code))]
+    return all(step in stated for sketch in sketches for step in _haves(sketch))
+
+
+def _haves(code: str) -> Iterator[tuple[str, ...]]:
+    """What each `have` of a text states: the tokens after its name, up to `:=`."""
+    found: list[Token] = list(tokens(code))
+    for start, token in enumerate(found):
+        if token.text != "have":
+            continue
+        end = next((k for k in range(start, len(found)) if found[k].text == ":=" and found[k].depth == token.depth), -1)
+        colon = next((k for k in range(start, end) if found[k].text == ":" and found[k].depth == token.depth), -1)
+        if end > 0 and colon > 0:
+            yield tuple(t.text for t in found[colon + 1 : end])

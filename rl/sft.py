@@ -1,0 +1,142 @@
+"""Supervised fine-tuning on proofs (V1.5 §2.2, V2 §2.2)."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from torch import Tensor
+
+from data import pairs as corpora
+from data.pairs import Pair
+from data.problems import ProblemError
+from eval.config import ConfigError
+from prover.model.transformer import Output
+from prover.policy import Prompt
+from prover.prompts import FAMILIES
+from rl import losses
+from rl.batch import Batch, Epochs, Text, packed
+from rl.config import Kind, SFTConfig, Stage
+from rl.examples import Example, States, Writer, answered, examples
+from rl.folder import TrainFolder
+from rl.model import tokenizer_of
+from rl.trainer import Trainer
+
+_LINE = 10.0  # seconds between two lines for people
+
+
+def run(config: SFTConfig, folder: TrainFolder, states: States | None = None) -> None:
+    """All of it, in each of the processes that share the model. states: see rl.examples. Raises ConfigError."""
+    data, held_out = read_pairs(config.data), read_pairs(config.held_out)
+    shown = corpus_text(config.family, data) if not config.model.folder else ()
+    words = tokenizer_of(config.model, shown)
+    texts = made(Writer(words, config.family), data, config.kinds, states or {}, config, folder)
+    unseen = made(Writer(words, config.family), held_out, ["whole"], {}, config, folder)
+    order = Epochs(texts, config.context, config.batch, config.epochs, config.seed)
+    trainer = Trainer(config, words, len(order))
+    folder.restore(trainer)
+    fit(trainer, folder, order, Supervised(config.mtp), held_out=unseen)
+    trainer.write(folder.path / "model")
+
+
+def read_pairs(paths: Iterable[Path]) -> list[Pair]:
+    """Raises ConfigError."""
+    found: list[Pair] = []
+    for path in paths:
+        try:
+            found += corpora.read(path)
+        except (ProblemError, OSError) as error:
+            raise ConfigError(str(error)) from None
+    return found
+
+
+def corpus_text(family: str, data: Iterable[Pair]) -> list[str]:
+    """What a new tokenizer is trained on: what the model will be shown."""
+    if family not in FAMILIES:
+        raise ConfigError(f"no family is called {family!r}; there are: {', '.join(FAMILIES)}")
+    found = []
+    for pair in data:
+        prompt = Prompt(pair.problem.theorem)
+        asked = FAMILIES[family].request(prompt)
+        said = asked.text or "\n".join(message.content for message in asked.messages)
+        found.append(said + answered(FAMILIES[family], prompt, pair.proof))
+    return found
+
+
+def made(
+    writer: Writer, data: Sequence[Pair], kinds: Sequence[Kind], states: States, config: Stage, folder: TrainFolder
+) -> list[Text]:
+    """The examples that fit the context, as texts."""
+    every: list[Example] = list(examples(writer, data, kinds, states, config.seed))
+    fitting = [Text(e.tokens, e.start) for e in every if len(e.tokens) <= config.context]
+    if len(fitting) < len(every):
+        folder.say(f"{len(every) - len(fitting)} of {len(every)} examples are longer than {config.context} tokens")
+    return fitting
+
+
+@dataclass(frozen=True)
+class Supervised:
+    """Cross-entropy on what is to be learnt, and `mtp` times that of multi-token prediction."""
+
+    mtp: float
+
+    def __call__(self, output: Output, batch: Batch, total: int) -> tuple[Tensor, dict[str, Tensor]]:
+        """total: tokens that count in the whole batch."""
+        assert output.log_probs is not None
+        loss = losses.supervised(output.log_probs[batch.counts], total)
+        told = {"nll": loss.detach()}
+        if output.further:
+            further = losses.ahead(output.further, batch.counts, batch.which, total)
+            told["mtp"] = further.detach()
+            loss = loss + self.mtp * further
+        return loss, told
+
+
+def fit(
+    trainer: Trainer, folder: TrainFolder, order: Epochs, objective: Supervised, held_out: Sequence[Text] = ()
+) -> None:
+    """Updates until the last batch, from where the trainer is; each in the metrics, some in checkpoints."""
+    total, began, start, told = len(order), time.monotonic(), trainer.done, 0.0
+    for number, rows in enumerate(order):
+        if number < start:
+            continue
+        at = time.monotonic()
+        counted = sum(len(order.texts[n]) - order.texts[n].start + 1 for row in rows for n in row)
+        places = sum(len(order.texts[n]) for row in rows for n in row)
+        found = trainer.update(
+            trainer.parts(order.texts, rows),
+            sum(map(len, rows)),
+            partial(objective, total=counted),
+            ahead=objective.mtp > 0,
+        )
+        seconds = time.monotonic() - at
+        found |= {"tokens": places, "tokens_per_second": places / seconds, "seconds": seconds}
+        last = trainer.done == total
+        if held_out and (last or trainer.done % trainer.stage.save_every == 0):
+            found["held_out"] = held_out_loss(trainer, held_out, objective)
+        folder.record(trainer.done, found)
+        if last or time.monotonic() - told > _LINE:
+            told = time.monotonic()
+            left = (told - began) / (trainer.done - start) * (total - trainer.done)
+            folder.say(_line(trainer.done, total, found, left))
+        if last or trainer.done % trainer.stage.save_every == 0:
+            folder.save(trainer)
+
+
+def held_out_loss(trainer: Trainer, texts: Sequence[Text], objective: Supervised) -> float:
+    """Mean cross-entropy of what is to be written in texts that are not learnt from, in nats a token."""
+    rows = packed([len(text) for text in texts], trainer.stage.context)
+    counted = sum(len(text) - text.start + 1 for text in texts)
+    parts = trainer.parts(texts, rows)
+    return trainer.evaluate(parts, partial(objective, total=counted))["nll"]
+
+
+def _line(done: int, total: int, found: Mapping[str, float], left: float) -> str:
+    parts = [f"update {done} of {total}", f"loss {found['nll']:.4f}"]
+    if "held_out" in found:
+        parts.append(f"held out {found['held_out']:.4f}")
+    parts += [f"lr {found['lr']:.2g}", f"{found['tokens_per_second']:,.0f} tokens/s"]
+    return "  ".join([*parts, f"{left / 60:.1f} minutes left"])

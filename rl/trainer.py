@@ -1,0 +1,232 @@
+"""One model being trained, in one process or as one of several that share it; what all stages do at each update."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import shutil
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+import torch.distributed as dist
+from torch import Tensor, nn
+from torch.distributed.checkpoint.state_dict_loader import load as read_shards
+from torch.distributed.checkpoint.state_dict_saver import save as write_shards
+from torch.distributed.tensor import DTensor
+
+from prover.model.balance import imbalance, load, sequence_loss, update_bias
+from prover.model.parallel import clip_grad_norm_
+from prover.model.router import Router, Routing
+from prover.model.transformer import Output
+from rl import model as models
+from rl.batch import Batch, Text, rows_of
+from rl.config import Optimiser, Stage
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerFast
+
+#: What a part of a batch contributes to the loss, and sums over its tokens to be told.
+Objective = Callable[[Output, Batch], tuple[Tensor, Mapping[str, Tensor]]]
+
+_STATE = "state.json"
+
+
+class Trainer:
+    """A model, its optimiser, and the number of updates they have had.
+
+    With torch.distributed all processes make the same calls with the same arguments, and each works on its share.
+    `updates`: how many there will be, if the schedule needs to know.
+    """
+
+    def __init__(self, stage: Stage, words: PreTrainedTokenizerFast, updates: int) -> None:
+        self.stage, self.words, self.updates, self.done = stage, words, updates, 0
+        self.model = models.load(stage.model, words, stage.placement, stage.seed)
+        self.device = next(self.model.parameters()).device
+        self.optimiser = _adamw(self.model, stage.optimiser)
+        self._rank, self._world = (dist.get_rank(), dist.get_world_size()) if dist.is_initialized() else (0, 1)
+        self._routers = [module for module in self.model.modules() if isinstance(module, Router)]
+
+    def parts(self, texts: Sequence[Text], rows: Sequence[Sequence[int]]) -> list[Batch]:
+        """This process's share of some rows of texts, cut into pieces that fit into memory.
+
+        All processes get the same number of pieces, empty ones if need be.
+        """
+        size, world = self.stage.micro_batch, self._world
+        own = list(rows[self._rank :: world])
+        pieces = max(math.ceil(math.ceil(len(rows) / world) / size), 1)
+        own += [[]] * (pieces - math.ceil(len(own) / size))  # a piece must not be empty of rows
+        cut = [own[start : start + size] for start in range(0, len(own), size)]
+        return [self._batch(texts, piece) for piece in cut]
+
+    def _batch(self, texts: Sequence[Text], rows: Sequence[Sequence[int]]) -> Batch:
+        longest = max((sum(len(texts[n]) for n in row) for row in rows), default=0)
+        return rows_of(texts, rows, max(longest, 2)).to(self.device)
+
+    def run(self, batch: Batch, *, temperature: float = 1.0, entropy: bool = False, ahead: bool = False) -> Output:
+        """The model's answer to a part of a batch."""
+        found: Output = self.model(
+            batch.tokens,
+            batch.targets,
+            batch.segments,
+            chosen=batch.chosen,
+            kept=batch.kept,
+            temperature=temperature,
+            entropy=entropy,
+            ahead=ahead,
+        )
+        return found
+
+    def update(self, parts: Sequence[Batch], texts: int, objective: Objective, **how: Any) -> dict[str, float]:
+        """One step of the optimiser. texts: how many the whole batch has, of all processes. how: as `run` takes it.
+
+        Returns what the objective tells, summed over all parts, and `loss`, `norm` (of the gradient, before it is
+        clipped), `lr`, `imbalance` (the largest load of an expert over the mean; only if there are some).
+        """
+        self.model.train()
+        self.optimiser.zero_grad(set_to_none=True)
+        told: dict[str, Tensor] = {}
+        loads: Tensor | None = None
+        for batch in parts:
+            output = self.run(batch, **how)
+            loss, sums = objective(output, batch)
+            for name, value in {**sums, "loss": loss.detach()}.items():
+                told[name] = told.get(name, torch.zeros((), device=self.device)) + value
+            if output.routing:
+                routing = [_of(routed, batch.real.flatten()) for routed in output.routing]
+                loss = loss + self.stage.moe.sequence * _uneven(routing, batch, texts)
+                new = load(routing)
+                loads = new if loads is None else loads + new
+            (loss * self._world).backward()  # the gradient will be the mean of the processes'
+        norm = clip_grad_norm_(self.model, self.stage.optimiser.clip)
+        for group in self.optimiser.param_groups:
+            group["lr"] = self.lr
+        lr = self.lr
+        self.optimiser.step()
+        self.done += 1
+        found = self._summed(told) | {"norm": float(norm), "lr": lr}
+        if loads is not None:
+            missing = len(self._routers) - len(loads)  # of modules that were not run
+            update_bias(
+                self.model, torch.cat((loads, loads.new_zeros(missing, loads.shape[1]))), self.stage.moe.bias_rate
+            )
+            found["imbalance"] = float(imbalance(loads).max())
+        return found
+
+    @property
+    def lr(self) -> float:
+        """The learning rate of the next update."""
+        settings, step = self.stage.optimiser, self.done
+        if step < settings.warmup:
+            return settings.lr * (step + 1) / (settings.warmup + 1)
+        if settings.schedule == "constant":
+            return settings.lr
+        part = min((step - settings.warmup) / max(self.updates - settings.warmup, 1), 1.0)
+        return settings.lr * (0.1 + 0.45 * (1 + math.cos(math.pi * part)))
+
+    @torch.no_grad()
+    def evaluate(self, parts: Sequence[Batch], objective: Objective, **how: Any) -> dict[str, float]:
+        """What the objective says and tells, without learning."""
+        self.model.eval()
+        told: dict[str, Tensor] = {}
+        for batch in parts:
+            loss, sums = objective(self.run(batch, **how), batch)
+            for name, value in {**sums, "loss": loss}.items():
+                told[name] = told.get(name, torch.zeros((), device=self.device)) + value
+        return self._summed(told)
+
+    def _summed(self, told: Mapping[str, Tensor]) -> dict[str, float]:
+        """Sums over all processes."""
+        names = sorted(told)
+        values = torch.stack([told[name].double() for name in names])
+        if self._world > 1:
+            dist.all_reduce(values)
+        return dict(zip(names, values.tolist(), strict=True))
+
+    def save(self, folder: Path, state: Mapping[str, Any]) -> None:
+        """Everything that training needs to go on exactly: the model, the optimiser, and `state`, which is JSON.
+
+        Each process writes its part (all to the same file system). The folder is there when it is complete.
+        """
+        partial = folder.with_name(f".{folder.name}.partial")
+        if self._rank == 0:
+            shutil.rmtree(partial, ignore_errors=True)
+            partial.mkdir(parents=True)
+        self._wait()
+        with _quiet():
+            write_shards(self._tensors(), checkpoint_id=partial, no_dist=self._world == 1)
+        self._wait()
+        if self._rank == 0:
+            with (partial / _STATE).open("w", encoding="utf-8") as file:
+                json.dump({**state, "done": self.done}, file)
+                file.flush()
+                os.fsync(file.fileno())
+            shutil.rmtree(folder, ignore_errors=True)
+            partial.rename(folder)
+        self._wait()
+
+    def restore(self, folder: Path) -> dict[str, Any]:
+        """Take up where `save` left off; the processes may be others than then. Returns `state`."""
+        tensors = self._tensors()
+        with _quiet():
+            read_shards(tensors, checkpoint_id=folder, no_dist=self._world == 1)
+        # The tensors are the model's and the optimiser's own, and have been filled.
+        state: dict[str, Any] = json.loads((folder / _STATE).read_text("utf-8"))
+        self.done = state.pop("done")
+        return state
+
+    def _tensors(self) -> dict[str, Any]:
+        names = {parameter: name for name, parameter in self.model.named_parameters()}
+        for parameter in names:
+            if not self.optimiser.state[parameter]:
+                self.optimiser.state[parameter] = {
+                    "step": torch.zeros((), device=parameter.device),
+                    "exp_avg": torch.zeros_like(parameter),
+                    "exp_avg_sq": torch.zeros_like(parameter),
+                }
+        moments = {name: dict(self.optimiser.state[parameter]) for parameter, name in names.items()}
+        return {"model": self.model.state_dict(), "optimiser": moments}
+
+    def _wait(self) -> None:
+        if self._world > 1:
+            dist.barrier()
+
+    def write(self, folder: Path) -> None:
+        """The model and its tokenizer as a checkpoint for use (see rl.model.save)."""
+        models.save(self.model, self.words, folder)
+
+
+def _adamw(model: nn.Module, settings: Optimiser) -> torch.optim.AdamW:
+    """Matrices decay, vectors (norms) do not. What lies on different processes cannot be worked on together."""
+    groups: dict[Any, list[nn.Parameter]] = {}
+    for parameter in model.parameters():
+        mesh = parameter.device_mesh if isinstance(parameter, DTensor) else None
+        groups.setdefault((parameter.ndim > 1, mesh), []).append(parameter)
+    return torch.optim.AdamW(
+        [{"params": some} | ({} if decays else {"weight_decay": 0.0}) for (decays, _), some in groups.items()],
+        lr=settings.lr,
+        betas=settings.betas,
+        weight_decay=settings.weight_decay,
+        fused=all(mesh is None for _, mesh in groups),
+    )
+
+
+def _of(routing: Routing, real: Tensor) -> Routing:
+    """Without padding."""
+    return routing if bool(real.all()) else Routing(*(tensor[real] for tensor in routing))
+
+
+def _uneven(routing: Sequence[Routing], batch: Batch, texts: int) -> Tensor:
+    """This part's share of the mean over texts of how unevenly they use the experts, summed over the layers."""
+    numbers, which = batch.which[batch.real].unique(return_inverse=True)
+    if not len(numbers):
+        return sum((routed.scores.sum() * 0 for routed in routing), torch.zeros((), device=which.device))
+    return torch.stack([sequence_loss(routed, which) for routed in routing]).sum() * (len(numbers) / texts)
+
+
+def _quiet() -> warnings.catch_warnings:
+    """torch says of each checkpoint that it was written by one process."""
+    return warnings.catch_warnings(action="ignore")
