@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Set
+from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 import torch.distributed as dist
@@ -69,6 +70,11 @@ def load_into(model: Transformer, folder: str | os.PathLike[str]) -> None:
     _fill(model, _Files(Path(folder), stored.block), stored.interleaved)
 
 
+def take(model: Transformer, weights: Mapping[str, Tensor]) -> None:
+    """Give a model what `tensors` of another one gives. Raises ModelError; some weights may have been taken then."""
+    _fill(model, _Given(weights), in_order=True)
+
+
 def save(model: Transformer, folder: str | os.PathLike[str], *, shard_bytes: int = 5_000_000_000) -> None:
     """Write a checkpoint, whose files are no larger than `shard_bytes` where no single tensor is.
 
@@ -78,19 +84,63 @@ def save(model: Transformer, folder: str | os.PathLike[str], *, shard_bytes: int
     """
     several = dist.is_available() and dist.is_initialized()
     writes = not several or dist.get_rank() == 0
-    tensors = model.state_dict()
     if not writes:
-        for tensor in tensors.values():
+        for tensor in model.state_dict().values():
             _whole(tensor)
     else:
         try:
             with replacing(Path(folder), *_WEIGHTS) as new:
-                config_file.write(model.config, tensors["embed_tokens.weight"].dtype, new)
-                _write(tensors, model.config, new, shard_bytes)
+                config_file.write(model.config, model.embed_tokens.weight.dtype, new)
+                _write(model, new, shard_bytes)
         except (OSError, SafetensorError) as error:
             raise ModelError(f"{folder}: the checkpoint cannot be written: {error}") from None
     if several:
         dist.barrier()
+
+
+@torch.no_grad()
+def tensors(model: Transformer) -> Iterator[tuple[str, Tensor]]:
+    """The tensors that `save` writes, with their names in the files, in order: each one whole, on the CPU.
+
+    Of a model that is spread over processes, all of them must go through it to the end, and each one is given them.
+    They may be the model's own memory: to be used before it is changed.
+    A head that is tied to the embedding is among them all the same: vLLM's DeepSeek would have one of random weights.
+    """
+    config = model.config
+    for name, tensor in model.state_dict().items():
+        whole = _whole(tensor)
+        if name == HEAD and config.tie_word_embeddings:  # a file takes no two tensors with the same memory
+            whole = whole.clone()
+        for piece in pieces(name, tensor.shape, config):
+            yield piece.name, whole[piece.part].cpu().contiguous()
+
+
+class _Source(Protocol):
+    """Where weights come from; folder: what it is called in messages."""
+
+    @property
+    def folder(self) -> Path | str: ...
+
+    @property
+    def names(self) -> Set[str]: ...
+
+    def read(self, name: str) -> Tensor: ...
+
+
+class _Given:
+    """Weights that are in memory."""
+
+    folder = "the new weights"
+
+    def __init__(self, weights: Mapping[str, Tensor]) -> None:
+        self._weights = weights
+
+    @property
+    def names(self) -> Set[str]:
+        return self._weights.keys()
+
+    def read(self, name: str) -> Tensor:
+        return self._weights[name]
 
 
 class _Files:
@@ -153,7 +203,7 @@ def _index(file: Path) -> dict[str, str]:
 
 
 @torch.no_grad()
-def _fill(model: Transformer, files: _Files, in_order: bool) -> None:
+def _fill(model: Transformer, files: _Source, in_order: bool) -> None:
     config = model.config
     model.tie()  # to_empty has made them two
     tensors = model.state_dict()  # the model's own, not copies
@@ -176,7 +226,7 @@ def _fill(model: Transformer, files: _Files, in_order: bool) -> None:
         tensor.to_local().copy_(own.to_local())
 
 
-def _read(whole: Tensor, places: list[Piece], files: _Files, config: ModelConfig, in_order: bool) -> None:
+def _read(whole: Tensor, places: list[Piece], files: _Source, config: ModelConfig, in_order: bool) -> None:
     for name, part in places:
         target, found = whole[part], files.read(name)
         if found.shape != target.shape:
@@ -184,18 +234,18 @@ def _read(whole: Tensor, places: list[Piece], files: _Files, config: ModelConfig
         target.copy_(found if in_order else interleaved(name, found, config))
 
 
-def _write(tensors: Mapping[str, Tensor], config: ModelConfig, folder: Path, shard_bytes: int) -> None:
+def _write(model: Transformer, folder: Path, shard_bytes: int) -> None:
     sizes = {
         piece.name: torch.empty(tensor.shape, dtype=tensor.dtype, device="meta")[piece.part].nbytes
-        for name, tensor in tensors.items()
-        for piece in pieces(name, tensor.shape, config)
+        for name, tensor in model.state_dict().items()
+        for piece in pieces(name, tensor.shape, model.config)
     }
     shards = _shards(sizes, shard_bytes)
     count = len(shards)
     files = [SINGLE] if count == 1 else [f"model-{n:05}-of-{count:05}.safetensors" for n in range(1, count + 1)]
-    stream = _stream(tensors, config)
+    stream = tensors(model)
     for file, names in zip(files, shards, strict=True):
-        held = {name: next(stream) for name in names}
+        held = dict(islice(stream, len(names)))
         save_file(held, folder / file, metadata={"format": "pt"})
         del held
     if count > 1:
@@ -215,20 +265,6 @@ def _shards(sizes: Mapping[str, int], most: int) -> list[list[str]]:
         found[-1].append(name)
         held += size
     return found
-
-
-@torch.no_grad()
-def _stream(tensors: Mapping[str, Tensor], config: ModelConfig) -> Iterator[Tensor]:
-    """The tensors of the files, in order, on the CPU.
-
-    A head that is tied to the embedding is written all the same: vLLM's DeepSeek would have a head of random weights.
-    """
-    for name, tensor in tensors.items():
-        whole = _whole(tensor)
-        if name == HEAD and config.tie_word_embeddings:  # a file takes no two tensors with the same memory
-            whole = whole.clone()
-        for piece in pieces(name, tensor.shape, config):
-            yield whole[piece.part].cpu().contiguous()
 
 
 def _whole(tensor: Tensor) -> Tensor:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Iterable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from prover.policy.base import Usage
 from prover.prompts import Request
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 _ROOM = 4096
 
@@ -18,12 +21,28 @@ class Decoding:
 
     max_tokens: length of an answer at most; None: what the context has room for.
     seed: answer number k of a request is drawn with the seed `seed + k`.
+    replay: what training needs to compute the same again is wanted, where the engine can tell it.
     """
 
     temperature: float = 1.0
     top_p: float = 0.95
     max_tokens: int | None = None
     seed: int = 0
+    replay: bool = False
+
+
+@dataclass(frozen=True)
+class Replay:
+    """What happened when an answer was drawn (V3.2 §3.1).
+
+    drawn: natural logarithm of the probability that each token was drawn with, after temperature and truncation.
+    kept: of each token those that truncation left to draw from, int32; empty if it left all.
+    chosen: experts that each token of prompt and answer but the last used, int16 [tokens, mixtures, k]; None: unknown.
+    """
+
+    drawn: tuple[float, ...]
+    kept: tuple[Tensor, ...] = ()
+    chosen: Tensor | None = None
 
 
 @dataclass(frozen=True)
@@ -33,6 +52,7 @@ class Answer:
     finished: it came to its end (or was stopped because it was complete), and was not cut off at the length limit.
     tokens, log_probs, prompt_tokens: as in Sample; empty where the engine does not tell them.
     failure: why there is no answer, for people.
+    replay: only if it was asked for, and the engine can tell.
     """
 
     text: str = ""
@@ -41,6 +61,7 @@ class Answer:
     log_probs: tuple[float, ...] = ()
     prompt_tokens: tuple[int, ...] = ()
     failure: str = ""
+    replay: Replay | None = None
 
 
 def longest(wanted: int | None, context: int | None) -> int | None:
@@ -67,6 +88,13 @@ class Engine(Protocol):
 
         Closing the iterator ends what is under way. Raises PolicyUnavailable; what ails one request alone is in the
         Answer's `failure`.
+        """
+        ...
+
+    async def update(self, weights: Iterable[tuple[str, Tensor]]) -> None:
+        """Take new weights, named as in checkpoints, while training. No answer is written with some of both.
+
+        Raises PolicyUnavailable.
         """
         ...
 

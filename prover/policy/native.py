@@ -5,23 +5,25 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from prover.policy.base import PolicyUnavailable, Usage
-from prover.policy.engine import Answer, Decoding, longest
+from prover.policy.engine import Answer, Decoding, Replay, longest
 from prover.policy.reply import Looks
 from prover.policy.tokens import prompt_tokens
 from prover.prompts import Request
 from prover.serving.model import ModelError
 
 if TYPE_CHECKING:
+    from torch import Tensor
     from transformers import PreTrainedTokenizerFast
 
     from prover.model.generate import Answer as Written
     from prover.model.generate import Generator
+    from prover.model.generate import Request as Asked
     from prover.model.tokenizer import TextStream
 
 _TURN = 0.02  # seconds after which it is looked whether there is something new (a long prompt is read at once)
@@ -30,13 +32,17 @@ _TURN = 0.02  # seconds after which it is looked whether there is something new 
 class Native:
     """All requests' answers are written together, a token of each at a time, in one thread beside the event loop.
 
-    Only that thread touches the generator: what is to be changed is put into `_changes` for it.
+    Only that thread touches the generator: what is to be changed is put into `_changes` for it. New requests wait in
+    `_asked` while there are new weights, which are taken when all that is being written has come to its end.
     """
 
     def __init__(self, generator: Generator, tokenizer: PreTrainedTokenizerFast, model: str) -> None:
         self.model, self.trouble = model, ""
         self._generator, self._tokenizer = generator, tokenizer
         self._changes: deque[Callable[[], None]] = deque()
+        self._asked: deque[Asked] = deque()
+        self._weights: Callable[[], None] | None = None
+        self._taken: asyncio.Future[None] | None = None  # have they been taken?
         self._waiting: dict[Written, asyncio.Queue[Written | None]] = {}  # None: the model has failed
         self._work: asyncio.Task[None] | None = None
         self._thread, self._closed = ThreadPoolExecutor(1), False
@@ -104,12 +110,13 @@ class Native:
             seed=decoding.seed,
         )
         texts = _Texts(self._tokenizer, request.stop, complete, usage)
-        asked = Asked(tuple(prompt), n, sampling, watch=texts.watch)
+        asked = Asked(tuple(prompt), n, sampling, watch=texts.watch, replay=decoding.replay)
         finished: asyncio.Queue[Written | None] = asyncio.Queue()
         if self._closed:
             raise PolicyUnavailable(f"the model cannot be asked: {self.trouble}")
         self._waiting |= dict.fromkeys(asked.answers, finished)
-        self._change(lambda: self._generator.submit(asked))
+        self._asked.append(asked)
+        self._go()
         usage.read += len(prompt)
         try:
             for _ in range(n):
@@ -117,7 +124,12 @@ class Native:
                 if written is None:
                     raise PolicyUnavailable(f"the model failed: {self.trouble}")
                 yield Answer(
-                    texts.read(written), written.ended, tuple(written.tokens), tuple(written.log_probs), asked.prompt
+                    texts.read(written),
+                    written.ended,
+                    tuple(written.tokens),
+                    tuple(written.log_probs),
+                    asked.prompt,
+                    replay=_replay(written) if decoding.replay else None,
                 )
         finally:
             usage.cached += asked.cached
@@ -125,15 +137,42 @@ class Native:
                 self._waiting.pop(answer, None)
             self._change(asked.cancel)
 
+    async def update(self, weights: Iterable[tuple[str, Tensor]]) -> None:
+        """See Engine: answers under way are written to their end first. `weights` is gone through in another thread."""
+        from prover.model import checkpoint
+
+        if self._closed:
+            raise PolicyUnavailable(f"the model cannot be asked: {self.trouble}")
+        if self._weights is not None:
+            raise PolicyUnavailable("the model is taking other weights already")
+        loop = asyncio.get_running_loop()
+        taken = self._taken = loop.create_future()
+
+        def take() -> None:
+            failure: PolicyUnavailable | None = None
+            try:
+                checkpoint.take(self._generator.model, dict(weights))
+                self._generator.refresh()
+            except Exception as error:  # of whoever makes the weights, and torch's
+                failure = PolicyUnavailable(f"{self.model}: {error}")
+            loop.call_soon_threadsafe(_settle, taken, failure)
+
+        self._weights = take
+        self._go()
+        await taken
+
     def _change(self, change: Callable[[], None]) -> None:
         self._changes.append(change)
+        self._go()
+
+    def _go(self) -> None:
         if not self._closed and (self._work is None or self._work.done()):
             self._work = asyncio.create_task(self._write())
 
     async def _write(self) -> None:
         """Let the model work as long as there is something to write."""
         loop = asyncio.get_running_loop()
-        while not self._closed and (self._changes or self._generator.busy):
+        while not self._closed and (self._changes or self._asked or self._weights or self._generator.busy):
             try:
                 over = await loop.run_in_executor(self._thread, self._turn)
             except Exception as error:  # torch's, first of all for want of memory
@@ -146,19 +185,36 @@ class Native:
                     self._waiting.pop(answer).put_nowait(answer)
 
     def _fail(self) -> None:
-        """Whoever waits gets no answer."""
-        for finished in self._waiting.values():
-            finished.put_nowait(None)
-        self._waiting.clear()
+        """Whoever waits gets no answer; unless it is closed, requests that the model has not seen go on waiting."""
+        unseen = set() if self._closed else {answer for asked in self._asked for answer in asked.answers}
+        for answer in self._waiting.keys() - unseen:
+            self._waiting.pop(answer).put_nowait(None)
+        if self._closed and self._taken is not None:
+            _settle(self._taken, PolicyUnavailable(f"the model cannot be asked: {self.trouble}"))
 
     def _turn(self) -> list[Written]:
         """Changes, then steps for a moment; the answers that came to their end."""
         while self._changes:
             self._changes.popleft()()
+        if self._weights is not None and not self._generator.busy:
+            weights, self._weights = self._weights, None
+            weights()
+        while self._asked and self._weights is None:
+            self._generator.submit(self._asked.popleft())
         started, over = time.monotonic(), []
         while self._generator.busy and not self._closed and time.monotonic() < started + _TURN:
             over += [answer for answer in self._generator.step() if answer.over]
         return over
+
+
+def _replay(written: Written) -> Replay:
+    chosen = None if written.chosen is None or not written.chosen.numel() else written.chosen.cpu()
+    return Replay(tuple(written.drawn), tuple(tokens.cpu() for tokens in written.kept), chosen)
+
+
+def _settle(taken: asyncio.Future[None], failure: Exception | None) -> None:
+    if not taken.done():
+        taken.set_exception(failure) if failure else taken.set_result(None)
 
 
 class _Texts:

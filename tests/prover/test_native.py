@@ -70,6 +70,49 @@ async def test_answers_come_with_tokens_and_log_probabilities(native: Native, fo
     assert usage.written == sum(len(answer.tokens) for answer in found)
 
 
+async def test_new_weights_are_taken_when_what_is_being_written_has_come_to_its_end(
+    native: Native, folder: Path
+) -> None:
+    old = checkpoint.load(folder)
+    torch.manual_seed(1)
+    new = Transformer(old.config)
+    long = Decoding(top_p=1, max_tokens=200, replay=True)
+    under_way = asyncio.create_task(answers(native, Request("theorem t"), 3, long))
+    await asyncio.sleep(0.05)
+    taking = asyncio.create_task(native.update(checkpoint.tensors(new)))
+    await asyncio.sleep(0)
+    after = asyncio.create_task(answers(native, Request("theorem t"), 3, long))
+    await taking
+    for model, found in ((old, await under_way), (new, await after)):
+        for answer in found:
+            assert answer.replay is not None
+            assert answer.replay.drawn == pytest.approx(answer.log_probs, abs=1e-5)
+            text = torch.tensor([[*answer.prompt_tokens, *answer.tokens]])
+            told = model(text[:, :-1], targets=text[:, 1:], chosen=answer.replay.chosen[None])
+            told = told.log_probs[0, len(answer.prompt_tokens) - 1 :].detach()
+            torch.testing.assert_close(torch.tensor(answer.log_probs), told, atol=1e-4, rtol=0)
+
+
+async def test_weights_that_do_not_fit_are_refused_and_it_goes_on(native: Native, folder: Path) -> None:
+    other = Transformer(SHAPE.with_(vocab_size=40, num_hidden_layers=1))
+    with pytest.raises(PolicyUnavailable, match="the new weights"):
+        await native.update(checkpoint.tensors(other))
+    await native.update(checkpoint.tensors(checkpoint.load(folder)))
+    assert len(await answers(native, Request("theorem t"), 2, Decoding(max_tokens=5))) == 2
+
+
+async def test_who_waits_for_weights_to_be_taken_is_told_when_it_is_closed(folder: Path) -> None:
+    engine = await Native.load(str(folder))
+    under_way = asyncio.create_task(answers(engine, Request("theorem t"), 1, Decoding(max_tokens=400)))
+    await asyncio.sleep(0.05)
+    taking = asyncio.create_task(engine.update(checkpoint.tensors(checkpoint.load(folder))))
+    await asyncio.sleep(0)
+    await engine.close()
+    for waiting in (under_way, taking):
+        with pytest.raises(PolicyUnavailable, match="it was closed"):
+            await waiting
+
+
 async def test_a_seed_gives_the_same_answers_and_requests_run_side_by_side(native: Native) -> None:
     decoding = Decoding(max_tokens=15, seed=3)
     both = await asyncio.gather(*(answers(native, Request(text), 2, decoding) for text in ("theorem t", "⟨h₁")))
