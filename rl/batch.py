@@ -38,7 +38,8 @@ class Batch:
 
     tokens, targets, segments: as Transformer takes them. which: the number of the text that a place is of; -1: padding.
     counts: does the place's target count? drawn: as in Text, 0 where nothing counts. kept [rows, width, n] and chosen
-    [rows, width, mixtures, k]: as Transformer takes them; None if not all texts have them.
+    [rows, width, mixtures, k]: as Transformer takes them; None if not all texts have them. old, reference: targets'
+    log-probabilities in the model before an update, and in the one that training began with, where they are needed.
     """
 
     tokens: Tensor
@@ -49,6 +50,8 @@ class Batch:
     drawn: Tensor
     kept: Tensor | None = None
     chosen: Tensor | None = None
+    old: Tensor | None = None
+    reference: Tensor | None = None
 
     @property
     def real(self) -> Tensor:

@@ -135,8 +135,8 @@ class Writing(Part):
 
     answers: to each prompt. families: whose prompts each theorem is asked with; one after the other. top_p below 1 and
         other temperatures than 1 are taken into account in training. check_seconds: limit of a check.
-    base_url: a vLLM server that takes new weights (`prover serve --trainable`); default: the model writes in this
-        process, or in `placement.rollouts` others.
+    engine: what writes: our own generator, or vLLM, in this process or in `placement.rollouts` others. base_url: a vLLM
+        server instead, that takes new weights (`prover serve --trainable`). room: answers that are written at a time.
     """
 
     answers: PositiveInt = 32
@@ -145,6 +145,7 @@ class Writing(Part):
     top_p: float = Field(default=1.0, gt=0, le=1)
     max_tokens: PositiveInt = 2048
     check_seconds: PositiveFloat = 60.0
+    engine: Literal["native", "vllm"] = "native"
     base_url: str = ""
     room: PositiveInt = 128
 
@@ -221,6 +222,17 @@ class GRPOConfig(Stage):
     replay_truncation: bool = True
     optimiser: Optimiser = Optimiser(lr=5e-6, weight_decay=0.0)
     save_every: PositiveInt = 20
+
+    @model_validator(mode="after")
+    def _knows_probabilities(self) -> GRPOConfig:
+        writing = self.writing
+        if writing.temperature != 1 and (writing.base_url or writing.engine == "vllm"):
+            raise ValueError("vLLM tells log-probabilities at temperature 1; writing.temperature must be 1")
+        if writing.temperature != 1 and writing.top_p < 1 and not self.replay_truncation:
+            raise ValueError("with top_p below 1 and another temperature than 1, replay_truncation is needed")
+        if self.groups % self.minibatches:
+            raise ValueError(f"{self.groups} groups do not fall into {self.minibatches} minibatches of one size")
+        return self
 
 
 class DPOConfig(Stage):

@@ -9,19 +9,28 @@ from __future__ import annotations
 import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 from data.lines import Lines, LinesError, read_lines
 from eval.folder import Folder, RunError, now
 from rl.config import Stage
 
-if TYPE_CHECKING:
-    from rl.trainer import Trainer
-
 #: What a run's results follow from is everything but these, so they may change when it goes on.
 _FREE = frozenset(("placement", "save_every", "keep", "updates"))
+
+
+class Keeps(Protocol):
+    """What is trained, as far as it is kept: see rl.trainer.Trainer."""
+
+    @property
+    def done(self) -> int: ...
+
+    def save(self, folder: Path, state: dict[str, Any]) -> None: ...
+
+    def restore(self, folder: Path) -> dict[str, Any]: ...
+
 
 Tell = Callable[[str], None]
 
@@ -34,12 +43,14 @@ class TrainFolder(Folder):
         self._tell = tell
         self._lines: Lines | None = None
         self._board: Any = None
+        self._keep = 1
 
     @contextmanager
     def working(self, stage: str, config: Stage, versions: Mapping[str, str]) -> Iterator[None]:
         """Begin the run, or go on with it, as the only process. Raises RunError if it is another run, or under way."""
         fields = config.model_dump(mode="json")
         identity = {"stage": stage} | {key: value for key, value in fields.items() if key not in _FREE}
+        self._keep = config.keep
         self.path.mkdir(parents=True, exist_ok=True)
         with self.alone():
             if (self.path / "run.json").exists():
@@ -62,7 +73,7 @@ class TrainFolder(Folder):
         """The newest checkpoint to go on from."""
         return max((self.path / "checkpoints").glob("step-*"), default=None)
 
-    def restore(self, trainer: Trainer) -> dict[str, Any] | None:
+    def restore(self, trainer: Keeps) -> dict[str, Any] | None:
         """Take up where the newest checkpoint left off, if there is one: returns what was kept with it.
 
         Lines of the metrics that were written after it are taken out: they come again.
@@ -76,27 +87,28 @@ class TrainFolder(Folder):
         self._begin(trainer.done)
         return state
 
-    def save(self, trainer: Trainer, state: Mapping[str, Any] | None = None) -> None:
+    def save(self, trainer: Keeps, state: dict[str, Any] | None = None) -> None:
         """A checkpoint to go on from; only the newest ones are kept."""
         trainer.save(self.path / "checkpoints" / f"step-{trainer.done:08}", state or {})
-        for old in sorted((self.path / "checkpoints").glob("step-*"))[: -trainer.stage.keep]:
+        for old in sorted((self.path / "checkpoints").glob("step-*"))[: -self._keep]:
             shutil.rmtree(old, ignore_errors=True)
 
     def _begin(self, done: int) -> None:
         """Metrics up to this update stay."""
-        path = self.path / "metrics.jsonl"
-        kept = [row for row in self.metrics() if row["step"] <= done]
-        if kept:
-            draft = path.with_suffix(".draft")
-            draft.unlink(missing_ok=True)
-            lines = Lines(draft)
-            lines.append(kept)
-            lines.close()
-            draft.replace(path)
-        else:
-            path.unlink(missing_ok=True)
-        self._lines = Lines(path)
+        self.trim("metrics.jsonl", lambda row: row["step"] <= done)
+        self._lines = Lines(self.path / "metrics.jsonl")
         self._board = _board(self.path / "tensorboard", done + 1)
+
+    def trim(self, name: str, stays: Callable[[Any], bool]) -> None:
+        """Take out the lines of a file that are not to stay. Raises RunError."""
+        path, draft = self.path / name, self.path / f".{name}.draft"
+        draft.unlink(missing_ok=True)
+        try:
+            with closing(Lines(draft)) as lines:
+                lines.append(row for row in read_lines(path) if stays(row))
+        except LinesError as error:
+            raise RunError(str(error)) from None
+        draft.replace(path)
 
     def metrics(self) -> list[dict[str, Any]]:
         """The lines so far. Raises RunError."""

@@ -66,17 +66,10 @@ class Trainer:
         longest = max((sum(len(texts[n]) for n in row) for row in rows), default=0)
         return rows_of(texts, rows, max(longest, 2)).to(self.device)
 
-    def run(self, batch: Batch, *, temperature: float = 1.0, entropy: bool = False, ahead: bool = False) -> Output:
-        """The model's answer to a part of a batch."""
-        found: Output = self.model(
-            batch.tokens,
-            batch.targets,
-            batch.segments,
-            chosen=batch.chosen,
-            kept=batch.kept,
-            temperature=temperature,
-            entropy=entropy,
-            ahead=ahead,
+    def run(self, batch: Batch, *, network: Any = None, **how: Any) -> Output:
+        """What the model, or another one like it, says of a part of a batch. how: as Transformer.forward takes it."""
+        found: Output = (network or self.model)(
+            batch.tokens, batch.targets, batch.segments, chosen=batch.chosen, kept=batch.kept, **how
         )
         return found
 
@@ -146,7 +139,7 @@ class Trainer:
             dist.all_reduce(values)
         return dict(zip(names, values.tolist(), strict=True))
 
-    def save(self, folder: Path, state: Mapping[str, Any]) -> None:
+    def save(self, folder: Path, state: dict[str, Any]) -> None:
         """Everything that training needs to go on exactly: the model, the optimiser, and `state`, which is JSON.
 
         Each process writes its part (all to the same file system). The folder is there when it is complete.

@@ -1,0 +1,156 @@
+"""The answers to one prompt, and what they earned."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import aclosing, contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from data.pairs import Pair, as_row
+from data.problems import Problem
+from prover.policy import Prompt
+from prover.policy.engine import Answer, Decoding
+from rl.batch import Text
+from rl.reward import Graded, Judge
+from rl.samplers import Sampler
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A theorem as it is asked. number: of the group. family: whose prompt it is. version: updates before it."""
+
+    number: int
+    problem: Problem
+    family: str
+    version: int = 0
+
+    @property
+    def prompt(self) -> Prompt:
+        return Prompt(self.problem.theorem)
+
+
+@dataclass(frozen=True)
+class Group:
+    """The answers to a prompt in the order of their numbers, each with what it earned."""
+
+    asked: Asked
+    answers: tuple[Answer, ...]
+    graded: tuple[Graded, ...]
+
+    @property
+    def rewards(self) -> list[float]:
+        return [grade.reward for grade in self.graded]
+
+    @property
+    def proved(self) -> int:
+        return sum(grade.verdict.proved for grade in self.graded)
+
+    @property
+    def has_signal(self) -> bool:
+        """Did some answers earn more than others?"""
+        return len(set(self.rewards)) > 1
+
+    @property
+    def proofs(self) -> list[str]:
+        """Those that Lean accepted, without repetition, the shortest first."""
+        found = {grade.proof for grade in self.graded if grade.verdict.proved}
+        return sorted(found, key=lambda proof: (len(proof), proof))
+
+    def texts(self, experts: bool, truncation: bool) -> list[Text]:
+        """The answers as they are trained on, with what is to be replayed, as far as the engine told it."""
+        return [_text(answer, experts, truncation) for answer in self.answers]
+
+    def as_row(self) -> dict[str, Any]:
+        """As JSON: the theorem as data.problems reads it, and the answers."""
+        row = {key: value for key, value in as_row(Pair(self.asked.problem, "")).items() if key != "formal_proof"}
+        answers = [
+            {
+                "answer": answer.text,
+                "proof": grade.proof,
+                "reward": grade.reward,
+                "reason": str(grade.verdict.reason),
+                "tokens": len(answer.tokens),
+            }
+            for answer, grade in zip(self.answers, self.graded, strict=True)
+        ]
+        asked = self.asked
+        return {**row, "number": asked.number, "family": asked.family, "version": asked.version, "answers": answers}
+
+
+def _text(answer: Answer, experts: bool, truncation: bool) -> Text:
+    tokens, start, replay = (*answer.prompt_tokens, *answer.tokens), len(answer.prompt_tokens), answer.replay
+    if replay is None:
+        return Text(tokens, start, answer.log_probs)
+    drawn = replay.drawn if truncation or not replay.kept else answer.log_probs
+    return Text(tokens, start, drawn, replay.kept if truncation else (), replay.chosen if experts else None)
+
+
+@dataclass
+class Busy:
+    """Seconds during which answers were written, checked, and checked while none was written."""
+
+    written: float = 0.0
+    checked: float = 0.0
+    only_checked: float = 0.0
+    _running: dict[str, int] = field(default_factory=lambda: {"writing": 0, "checking": 0})
+    _since: float = field(default_factory=time.monotonic)
+
+    @contextmanager
+    def at(self, work: str) -> Iterator[None]:
+        """work: writing or checking, until the end of the block."""
+        self.settle()
+        self._running[work] += 1
+        try:
+            yield
+        finally:
+            self.settle()
+            self._running[work] -= 1
+
+    def settle(self) -> None:
+        """Count up to now."""
+        now = time.monotonic()
+        passed, self._since = now - self._since, now
+        writing, checking = self._running["writing"] > 0, self._running["checking"] > 0
+        self.written += passed * writing
+        self.checked += passed * checking
+        self.only_checked += passed * (checking and not writing)
+
+
+async def ask(
+    sampler: Sampler, judges: Mapping[str, Judge], asked: Asked, n: int, decoding: Decoding, busy: Busy
+) -> Group:
+    """Have `n` answers written and each one judged as soon as it is there; the same answer is judged once.
+
+    Raises PolicyUnavailable.
+    """
+    judge, answers = judges[asked.family], list[Answer]()
+    checks: dict[tuple[str, bool], asyncio.Task[Graded]] = {}
+
+    async def grade(answer: Answer) -> Graded:
+        with busy.at("checking"):
+            return await judge.grade(asked.prompt, answer.text, answer.finished)
+
+    try:
+        with busy.at("writing"):
+            given = sampler.answers(asked.prompt, asked.family, n, decoding)
+            async with aclosing(given):
+                async for answer in given:
+                    if answer.failure:  # the prompt does not fit the context
+                        continue
+                    answers.append(answer)
+                    if _key(answer) not in checks:
+                        checks[_key(answer)] = asyncio.create_task(grade(answer))
+        grades = dict(zip(checks, await asyncio.gather(*checks.values()), strict=True))
+    finally:
+        for check in checks.values():
+            check.cancel()
+        await asyncio.gather(*checks.values(), return_exceptions=True)
+    answers.sort(key=lambda answer: (answer.tokens, answer.text))  # they come in as they end, which is chance
+    return Group(asked, tuple(answers), tuple(grades[_key(answer)] for answer in answers))
+
+
+def _key(answer: Answer) -> tuple[str, bool]:
+    return answer.text, answer.finished

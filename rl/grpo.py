@@ -1,0 +1,237 @@
+"""Reinforcement learning from Lean's feedback: the loop (RLPAF; V1.5 §2.3, V2 §2.3).
+
+Answers are written, judged and learnt from at the same time. Groups are numbered as they are asked, and learnt from in
+that order, whichever is there first: so the k-th that is of use belongs to update k // groups, and no model is further
+behind than `staleness` updates when what it wrote is learnt from.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from statistics import fmean
+from typing import Any, Protocol
+
+from data.lines import Lines
+from data.problems import Problem
+from prover.policy.engine import Decoding
+from rl.config import GRPOConfig
+from rl.folder import TrainFolder
+from rl.groups import Asked, Busy, Group, ask
+from rl.learner import Rewarded
+from rl.reward import Judge
+from rl.samplers import Sampler, Weights
+from rl.selection import Chooser
+
+_TRIES = 4  # groups that are asked at most for each that an update wants; then it makes do with those of use
+_SEEDS, _LARGEST = 1_000_003, 2**31  # a group's answers are numbered from here on to the next group's
+
+
+class Learns(Protocol):
+    """A Learner, here or spread over other processes (rl.remote); calls take long and are made from a thread."""
+
+    @property
+    def done(self) -> int: ...
+
+    def learn(self, groups: Sequence[Rewarded]) -> dict[str, float]: ...
+
+    def weights(self) -> Weights: ...
+
+    def save(self, folder: Path, state: dict[str, Any]) -> None: ...
+
+    def restore(self, folder: Path) -> dict[str, Any]: ...
+
+    def write(self, folder: Path) -> None: ...
+
+
+async def train(
+    config: GRPOConfig,
+    folder: TrainFolder,
+    problems: Sequence[Problem],
+    learner: Learns,
+    sampler: Sampler,
+    judges: Mapping[str, Judge],
+) -> None:
+    """All updates, from the newest checkpoint on. judges: for each family of `config.writing`.
+
+    Raises PolicyUnavailable if no answers come.
+    """
+    loop = _Loop(config, folder, problems, learner, sampler, judges)
+    try:
+        await loop.run()
+    finally:
+        await loop.stop()
+    await asyncio.to_thread(learner.write, folder.path / "model")
+
+
+class _Loop:
+    """The state of a run. asked: the number of the next group; taken: of the first that has not been learnt from."""
+
+    def __init__(
+        self,
+        config: GRPOConfig,
+        folder: TrainFolder,
+        problems: Sequence[Problem],
+        learner: Learns,
+        sampler: Sampler,
+        judges: Mapping[str, Judge],
+    ) -> None:
+        self.config, self.folder, self.learner, self.sampler, self.judges = config, folder, learner, sampler, judges
+        self.choices = [(problem, family) for problem in problems for family in config.writing.families]
+        self.chooser = Chooser(len(self.choices), config.selection, config.seed)
+        self.asked = self.taken = self.batches = self.finished = 0
+        self.drawn: dict[int, int] = {}  # of the groups that have not been learnt from: which choice it is
+        self.running: dict[int, asyncio.Task[Group]] = {}
+        self.groups: dict[int, Group] = {}  # those that are there, and have not been learnt from
+        self.updating: asyncio.Task[None] | None = None
+        self.busy = Busy()
+
+    async def run(self) -> None:
+        if state := await asyncio.to_thread(self.folder.restore, self.learner):
+            self.asked = self.taken = state["taken"]
+            self.batches = self.finished = state["finished"]
+            self.chooser.restore(state["chooser"])
+        self.folder.trim("answers.jsonl", lambda row: row["number"] < self.taken)
+        await self._renew()
+        answers, began, start = Lines(self.folder.path / "answers.jsonl"), time.monotonic(), self.finished
+        try:
+            while self.finished < self.config.updates:
+                waited = time.monotonic()
+                dropped, batch = await self._batch()
+                waited = time.monotonic() - waited
+                answers.append(group.as_row() for group in (*dropped, *batch))
+                figures = await self._update(batch, dropped)
+                self.folder.record(self.learner.done, figures | {"seconds/waiting": waited})
+                left = (time.monotonic() - began) / (self.finished - start) * (self.config.updates - self.finished)
+                self.folder.say(_line(self.finished, self.config.updates, figures, waited, left))
+                if self.finished % self.config.save_every == 0 or self.finished == self.config.updates:
+                    await asyncio.to_thread(self.folder.save, self.learner, self._state())
+        finally:
+            answers.close()
+
+    def _state(self) -> dict[str, Any]:
+        return {"taken": self.taken, "finished": self.finished, "chooser": self.chooser.state}
+
+    async def stop(self) -> None:
+        tasks = [*self.running.values(), *([self.updating] if self.updating else [])]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    # Asking
+
+    def _ask(self) -> None:
+        """Ask as many groups as may be under way."""
+        wanted = (self.finished + 1 + self.config.staleness) * self.config.groups
+        useful = sum(group.has_signal for group in self.groups.values()) if self.config.selection.replace else None
+        ready = len(self.groups) if useful is None else useful
+        most = self.taken + _TRIES * self.config.groups * (1 + self.config.staleness)
+        while self.batches * self.config.groups + ready + len(self.running) < wanted and self.asked < most:
+            self.drawn[self.asked] = choice = self.chooser.draw(self.asked, set(self.drawn.values()))
+            problem, family = self.choices[choice]
+            asked = Asked(self.asked, problem, family, self.finished)
+            self.running[self.asked] = asyncio.create_task(self._group(asked))
+            self.asked += 1
+
+    async def _group(self, asked: Asked) -> Group:
+        writing = self.config.writing
+        decoding = Decoding(
+            temperature=writing.temperature,
+            top_p=writing.top_p,
+            max_tokens=writing.max_tokens,
+            seed=(self.config.seed * 7919 + asked.number * _SEEDS) % _LARGEST,
+            replay=True,
+        )
+        return await ask(self.sampler, self.judges, asked, writing.answers, decoding, self.busy)
+
+    async def _batch(self) -> tuple[list[Group], list[Group]]:
+        """The groups before and among those of the next update that are of no use, and those that it learns from."""
+        while True:
+            self._ask()
+            if found := self._ready():
+                return found
+            done, _ = await asyncio.wait(self.running.values(), return_when=asyncio.FIRST_COMPLETED)
+            for number in [n for n, task in self.running.items() if task in done]:
+                self.groups[number] = self.running.pop(number).result()
+
+    def _ready(self) -> tuple[list[Group], list[Group]] | None:
+        """In the order of their numbers; None if some that come first are not there yet."""
+        dropped, batch, number = list[Group](), list[Group](), self.taken
+        while len(batch) < self.config.groups and number in self.groups:
+            group = self.groups[number]
+            useful = group.has_signal or not self.config.selection.replace
+            (batch if useful and group.answers else dropped).append(group)
+            number += 1
+        tried = len(dropped) + len(batch)
+        if len(batch) < self.config.groups and tried < _TRIES * self.config.groups:
+            return None
+        for taken in range(self.taken, number):
+            self.chooser.note(self.drawn.pop(taken), self.groups[taken].proved, len(self.groups[taken].answers))
+            del self.groups[taken]
+        self.taken, self.batches = number, self.batches + 1
+        return dropped, batch
+
+    # Learning
+
+    async def _update(self, batch: Sequence[Group], dropped: Sequence[Group]) -> dict[str, float]:
+        began, figures = time.monotonic(), dict[str, float]()
+        if batch:
+            config = self.config
+            material = [(g.texts(config.replay_experts, config.replay_truncation), g.rewards) for g in batch]
+            figures = await asyncio.to_thread(self.learner.learn, material)
+        seconds = time.monotonic() - began
+        figures |= self._figures(batch, dropped) | {"seconds/training": seconds}
+        self.finished += 1
+        if batch:
+            await self._renew()
+        return figures
+
+    async def _renew(self) -> None:
+        """Let the sampler have the newest weights; what it is writing it may finish with the old ones."""
+        if self.updating is not None:
+            await self.updating
+        weights = await asyncio.to_thread(list, self.learner.weights())
+        self.updating = asyncio.create_task(self.sampler.update(weights))
+        await asyncio.sleep(0)  # it has been told before anything more is asked
+        if not self.config.staleness:
+            await self.updating
+
+    def _figures(self, batch: Sequence[Group], dropped: Sequence[Group]) -> dict[str, float]:
+        every = [*batch, *dropped]
+        answers = [answer for group in every for answer in group.answers]
+        grades = [grade for group in every for grade in group.graded]
+        lengths = [len(answer.tokens) for answer in answers]
+        self.busy.settle()
+        busy, self.busy.written, self.busy.checked, self.busy.only_checked = vars(self.busy).copy(), 0.0, 0.0, 0.0
+        return {
+            "proved": fmean(grade.verdict.proved for grade in grades) if grades else 0.0,
+            "proved_theorems": fmean(group.proved > 0 for group in every) if every else 0.0,
+            "reward": fmean(grade.reward for grade in grades) if grades else 0.0,
+            "readable": fmean(grade.readable for grade in grades) if grades else 0.0,
+            "groups": len(batch),
+            "groups/all_proved": sum(group.proved == len(group.answers) for group in dropped),
+            "groups/none_proved": sum(group.proved == 0 for group in dropped),
+            "length": fmean(lengths) if lengths else 0.0,
+            "length/longest": max(lengths, default=0),
+            "cut_off": fmean(not answer.finished for answer in answers) if answers else 0.0,
+            "staleness": max((self.finished - group.asked.version for group in batch), default=0),
+            "tokens": sum(lengths),
+            "seconds/writing": busy["written"],
+            "seconds/checking": busy["checked"],
+            "seconds/only_checking": busy["only_checked"],
+        }
+
+
+def _line(done: int, total: int, figures: Mapping[str, float], waited: float, left: float) -> str:
+    parts = [
+        f"update {done} of {total}",
+        f"proved {figures['proved']:.1%} of answers, {figures['proved_theorems']:.1%} of theorems",
+        f"{figures['groups']} groups of use",
+        f"{figures['length']:.0f} tokens",
+    ]
+    parts += [f"entropy {figures['entropy']:.3f}"] if "entropy" in figures else []
+    parts += [f"kl {figures['kl']:.4f}"] if figures.get("kl") else []
+    parts.append(f"{waited:.1f} s waiting, {figures['seconds/training']:.1f} s training")
+    return "  ".join([*parts, f"{left / 60:.0f} minutes left"])

@@ -1,0 +1,129 @@
+"""The training side of GRPO: from answers and what they earned to a step, or some steps, of the optimiser."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+
+from prover.model.transformer import Output
+from rl import losses, model
+from rl.batch import Batch, Text, packed
+from rl.config import GRPOConfig, PolicyLoss
+from rl.trainer import Trainer
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerFast
+
+
+#: The answers of a group, and what each earned.
+Rewarded = tuple[Sequence[Text], Sequence[float]]
+
+_SUMS = ("clipped", "entropy", "kl", "masked", "mismatch")  # what the loss tells of each token
+
+
+class Learner:
+    """A model that learns from answers, and, if the loss wants its distance from there, the one it began with.
+
+    With torch.distributed all processes make the same calls.
+    """
+
+    def __init__(self, config: GRPOConfig, words: PreTrainedTokenizerFast) -> None:
+        self.config = config
+        self.trainer = Trainer(config, words, config.updates * config.minibatches)
+        self._began: model.Model | None = None
+        if config.loss.kl:
+            self._began = model.load(config.model, words, config.placement, config.seed)
+            self._began.requires_grad_(False).eval()
+
+    @property
+    def done(self) -> int:
+        """Steps of the optimiser so far."""
+        return self.trainer.done
+
+    def learn(self, groups: Sequence[Rewarded]) -> dict[str, float]:
+        """One update from some groups of answers.
+
+        Returns means over the tokens of all answers, and of the steps' figures. Answers that do not fit a row are left
+        out, but count as answers of their group.
+        """
+        size = math.ceil(len(groups) / self.config.minibatches)
+        minibatches = [self._minibatch(groups[k : k + size]) for k in range(0, len(groups), size)]
+        for minibatch in minibatches if len(minibatches) > 1 else ():  # while the policy is what it was
+            for part in minibatch.parts:
+                part.old = self._log_probs(self.trainer.model, part)
+        found = [self._step(minibatch) for minibatch in minibatches]
+        tokens = sum(minibatch.tokens for minibatch in minibatches)
+        told = {name: sum(row.pop(name) for row in found) / tokens for name in _SUMS}
+        return told | {name: sum(row[name] for row in found) / len(found) for name in found[0]}
+
+    def _minibatch(self, groups: Sequence[Rewarded]) -> _Minibatch:
+        width, settings, device = self.config.context, self.config.loss, self.trainer.device
+        texts = [text for group, _ in groups for text in group]
+        scale = settings.weighting != "dr-grpo"
+        advantages = torch.cat([losses.advantages(torch.tensor([rewards]), scale)[0] for _, rewards in groups])
+        fitting = [n for n, text in enumerate(texts) if len(text) <= width and len(text.tokens) > text.start]
+        rows = [[fitting[k] for k in row] for row in packed([len(texts[n]) for n in fitting], width)]
+        lengths = torch.tensor([len(text.tokens) - text.start for text in texts])
+        weights = losses.token_weights(lengths, settings.weighting, self.config.writing.max_tokens)
+        parts = self.trainer.parts(texts, rows)
+        return _Minibatch(parts, advantages.to(device), weights.to(device), settings, int(lengths.sum()))
+
+    def _step(self, minibatch: _Minibatch) -> dict[str, float]:
+        for part in minibatch.parts if self._began is not None else ():
+            part.reference = self._log_probs(self._began, replace(part, chosen=None))  # it has experts of its own
+        answers, temperature = len(minibatch.advantages), self.config.writing.temperature
+        return self.trainer.update(
+            minibatch.parts, answers, minibatch.objective, ahead=False, entropy=True, temperature=temperature
+        )
+
+    @torch.no_grad()
+    def _log_probs(self, network: Any, batch: Batch) -> Tensor:
+        found = self.trainer.run(batch, network=network, ahead=False, temperature=self.config.writing.temperature)
+        assert found.log_probs is not None
+        return found.log_probs
+
+    def weights(self) -> Iterator[tuple[str, Tensor]]:
+        """For the sampler, in memory of their own. All processes go through it to the end."""
+        return ((name, tensor.clone()) for name, tensor in model.tensors(self.trainer.model))
+
+    def save(self, folder: Path, state: dict[str, Any]) -> None:
+        self.trainer.save(folder, state)
+
+    def restore(self, folder: Path) -> dict[str, Any]:
+        return self.trainer.restore(folder)
+
+    def write(self, folder: Path) -> None:
+        self.trainer.write(folder)
+
+
+@dataclass
+class _Minibatch:
+    """What one step of the optimiser works on. advantages, weights [answers]; tokens: of all answers together."""
+
+    parts: list[Batch]
+    advantages: Tensor
+    weights: Tensor
+    settings: PolicyLoss
+    tokens: int
+
+    def objective(self, output: Output, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
+        assert output.log_probs is not None
+        assert output.entropy is not None
+        log_probs = output.log_probs[batch.counts]
+        loss, told = losses.policy(
+            log_probs,
+            batch.drawn[batch.counts],
+            log_probs.detach() if batch.old is None else batch.old[batch.counts],
+            None if batch.reference is None else batch.reference[batch.counts],
+            batch.which[batch.counts],
+            self.advantages,
+            self.weights,
+            self.settings,
+        )
+        return loss, {**told, "entropy": output.entropy[batch.counts].sum()}
