@@ -15,7 +15,7 @@ from data.theorem import Theorem
 # Names of fields, the first that a row has: V1.5's JSONL (miniF2F, ProofNet), ProverBench, PutnamBench and their kin.
 _NAME = ("name", "problem_name", "problem_id", "id")
 _STATEMENT = ("formal_statement", "lean4_statement", "lean4_code")
-_INFORMAL = ("informal_prefix", "informal_stmt", "informal_statement", "nl_statement")
+INFORMAL = ("informal_prefix", "informal_stmt", "informal_statement", "nl_statement")
 _TAGS = ("area", "tags", "difficulty", "source")
 
 _SPLITS = frozenset(("train", "valid", "validation", "dev", "test"))
@@ -123,17 +123,26 @@ def _placed(message: str, place: str) -> str:
 
 
 def _row(row: Mapping[str, Any], place: str) -> Problem:
-    statement = _field(row, _STATEMENT)
+    statement = field(row, _STATEMENT)
     if not statement:
         raise ProblemError(f"{place}: none of the fields {', '.join(_STATEMENT)}")
-    informal = _field(row, _INFORMAL)
+    return problem(row, read_theorem(lean_text(row, statement), source=place))
+
+
+def lean_text(row: Mapping[str, Any], statement: str) -> str:
+    """A row's header and informal text, and a statement of it, as a Lean file."""
+    informal = field(row, INFORMAL)
     if informal and not informal.lstrip().startswith("/-"):
         informal = f"/-- {informal.strip().replace('-/', '- /')} -/\n"
-    parts = [_field(row, ("header",)), informal, dedent(statement)]
-    text = "".join(part if part.endswith("\n") or not part else f"{part}\n" for part in parts)
-    theorem = read_theorem(text, source=place)
-    name = _field(row, _NAME) or theorem.name
-    return Problem(name, theorem, _field(row, ("split",)), tuple(_tags(row)) or _named(name))
+    parts = [field(row, ("header",)), informal, dedent(statement) if statement[:1].isspace() else statement]
+    return "".join(part if part.endswith("\n") or not part else f"{part}\n" for part in parts)
+
+
+def problem(row: Mapping[str, Any], theorem: Theorem) -> Problem:
+    """A theorem with the name, split and tags of its row."""
+    name = field(row, _NAME) or theorem.name
+    tags = tuple(_tags(row))
+    return Problem(name, theorem, field(row, ("split",)), tags if "tags" in row else tags or _named(name))
 
 
 def _tags(row: Mapping[str, Any]) -> Iterator[str]:
@@ -148,6 +157,6 @@ def _named(name: str) -> tuple[str, ...]:
     return next((tags for prefix, tags in _NAMED.items() if name.startswith(prefix)), ())
 
 
-def _field(row: Mapping[str, Any], names: tuple[str, ...]) -> str:
+def field(row: Mapping[str, Any], names: tuple[str, ...]) -> str:
     """The first of these fields that holds something."""
     return next((str(row[name]) for name in names if row.get(name)), "")

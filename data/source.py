@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from data.commands import begins, keyword
@@ -44,19 +44,7 @@ def read_theorem(text: str, name: str = "", source: str = "") -> Theorem:
             f"{source}: no theorem is called {name}; there is: {have}" if name else f"{source}: no theorem"
         )
     place = found[-1]
-    command = commands[place]
-    first = next(c for c in commands if code[c.keyword].text not in _HEADER)
-    header, start = code[first.start].start, code[command.start].start
-    docs = [t for t in code[command.start : command.keyword] if is_doc(t)]
-    begin = code[command.start + 1].start if docs and is_doc(code[command.start]) else start
-    return Theorem(
-        name=names[place],
-        statement=text[begin : code[_value(code, command)].start].rstrip(),
-        header=text[:header],
-        preamble=(text[header:start],),
-        informal=informal_text(docs[0].text) if docs else "",
-        source=source,
-    )
+    return _theorem(text, code, commands, place, names[place], source)
 
 
 def open_theorems(text: str) -> list[str]:
@@ -65,6 +53,61 @@ def open_theorems(text: str) -> list[str]:
     commands = _commands(code)
     ends = [(name, commands[place]) for place, name in _names(code, commands, THEOREMS)]
     return [name for name, c in ends if any(token.text == "sorry" for token in code[c.keyword : c.end])]
+
+
+def proved_theorems(text: str, source: str = "") -> Iterator[tuple[Theorem, tuple[int, int]] | SourceError]:
+    """The theorems of a file in order, each with the span of its value: from the `:=` to its last character of code.
+
+    A theorem that is proved by equations (`| 0 => …`) or by `where` has no `:=`, and is an error of its own.
+    """
+    code = list(tokens(text))
+    commands = _commands(code)
+    for place, name in _names(code, commands, THEOREMS):
+        line = text.count("\n", 0, code[commands[place].keyword].start) + 1
+        try:
+            theorem = _theorem(text, code, commands, place, name, f"{source}:{line}")
+            value = _value(code, commands[place])
+            if _without_value(code[commands[place].keyword : value]):
+                raise SourceError(f"{name}: its proof is given by equations or fields")
+            yield theorem, (code[value].start, code[commands[place].end - 1].end)
+        except SourceError as error:
+            yield SourceError(f"{source}:{line}: {error}")
+
+
+def definitions(text: str) -> Iterator[tuple[str, str, list[Token]]]:
+    """The commands of a text, which are no theorems: the keyword, the name that follows it, and the tokens after it."""
+    code = list(tokens(text))
+    for command in _commands(code):
+        word = code[command.keyword].text
+        if word not in THEOREMS:
+            name, after = dotted(code[: command.end], command.keyword + 1)
+            yield word, name, code[after : command.end]
+
+
+def _theorem(
+    text: str, code: Sequence[Token], commands: Sequence[_Command], place: int, name: str, source: str
+) -> Theorem:
+    """The theorem that one of the commands states."""
+    command = commands[place]
+    first = next(c for c in commands if code[c.keyword].text not in _HEADER)
+    header, start = code[first.start].start, code[command.start].start
+    docs = [t for t in code[command.start : command.keyword] if is_doc(t)]
+    begin = code[command.start + 1].start if docs and is_doc(code[command.start]) else start
+    return Theorem(
+        name=name,
+        statement=text[begin : code[_value(code, command)].start].rstrip(),
+        header=text[:header],
+        preamble=(text[header:start],),
+        informal=informal_text(docs[0].text) if docs else "",
+        source=source,
+    )
+
+
+def _without_value(signature: Sequence[Token]) -> bool:
+    """Has what seems to be a signature a proof in it? That one has no `:=` before it, but may have some inside."""
+    top = [t for t in signature if t.depth == signature[0].depth]
+    match = any(t.text == "match" for t in top)
+    return any(t.text == "where" or (t.text == "|" and t.breaks and not match) for t in top)
 
 
 def _commands(code: Sequence[Token]) -> list[_Command]:

@@ -256,12 +256,19 @@ def _connect(address: str | None) -> None:
             ray.init("local", include_dashboard=False, object_store_memory=_STORE, **_QUIET)
         else:
             _knock(address)
-            ray.init(address, runtime_env={"py_modules": [str(Path(__file__).parent)]}, **_QUIET)
+            ray.init(address, runtime_env={"py_modules": _ours()}, **_QUIET)
         # Ray prints what befalls nodes and processes to our standard output, where results go, and offers no switch.
         ray._private.worker._worker_logs_enabled = False
     except Exception as error:
         what = "Ray does not start" if address is None else f"cannot connect to a Ray cluster at {address}"
         raise LeanUnavailable(f"{what}: {_root(error)}") from error
+
+
+def _ours() -> list[str]:
+    """The folders of our packages, whose code the nodes are given."""
+    home = Path(__file__).parents[1]
+    names = ("lean_env", "data", "prover", "search", "eval", "rl")
+    return [str(home / name) for name in names if (home / name).is_dir()]
 
 
 def _knock(address: str) -> None:

@@ -132,12 +132,12 @@ def packed(lengths: Sequence[int], width: int) -> list[list[int]]:
 class Epochs:
     """Batches of rows over and over, each epoch in an order of its own that follows from seed and epoch alone.
 
-    So the number of a batch says all that is needed to go on from it. width: of a row. size: rows of a batch; the last
-    one of an epoch may have fewer.
+    So the number of a batch says all that is needed to go on from it. lengths: of the texts. width: of a row. size:
+    rows of a batch; the last one of an epoch may have fewer.
     """
 
-    def __init__(self, texts: Sequence[Text], width: int, size: int, epochs: int, seed: int = 0) -> None:
-        self.texts = texts
+    def __init__(self, lengths: Sequence[int], width: int, size: int, epochs: int, seed: int = 0) -> None:
+        self._lengths = lengths
         self._width, self._size, self._epochs, self._seed = width, size, epochs, seed
         self._orders = [self._order(epoch) for epoch in range(epochs)]
 
@@ -151,11 +151,11 @@ class Epochs:
 
     def _order(self, epoch: int) -> list[list[list[int]]]:
         chance = random.Random(f"{self._seed}:{epoch}")
-        order = list(range(len(self.texts)))
+        order = list(range(len(self._lengths)))
         chance.shuffle(order)
         rows: list[list[int]] = []
         for start in range(0, len(order), _WINDOW):
             some = order[start : start + _WINDOW]
-            rows += [[some[k] for k in row] for row in packed([len(self.texts[n]) for n in some], self._width)]
+            rows += [[some[k] for k in row] for row in packed([self._lengths[n] for n in some], self._width)]
         chance.shuffle(rows)
         return [rows[start : start + self._size] for start in range(0, len(rows), self._size)]

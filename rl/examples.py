@@ -53,7 +53,7 @@ class Writer:
 
     def cot(self, pair: Pair) -> Example | None:
         """The proof with its comments, which V1.5's CoT prompt asks for (V1.5 §2.2); None if it has none."""
-        if uncommented(pair.proof) == pair.proof.rstrip():
+        if not _is_commented(pair.proof):
             return None
         family = COT if isinstance(self._family, Completion) else self._family
         return self._answering(family, Prompt(pair.problem.theorem), pair.proof, "cot", pair)
@@ -140,18 +140,20 @@ def uncommented(proof: str) -> str:
     found, at = [], 0
     for token in lexed(proof):
         between = proof[at : token.start]
-        found.append(_blank(between) + token.text)
+        if token.breaks:
+            last = between.rpartition("\n")[2]
+            between = ("\n" if found else "") + (" " * token.column if last.strip() else last)
+        elif between.strip():
+            between = " "
+        found.append(between + token.text)
         at = token.end
-    text = "".join(found) + _blank(proof[at:])
-    return "\n".join(line.rstrip() for line in text.split("\n") if line.strip())
+    return "".join(found)
 
 
-def _blank(between: str) -> str:
-    """What stands between two tokens, with the comments taken out of it."""
-    if not between.strip():
-        return between
-    last = between.rpartition("\n")[2]
-    return "\n" + last[: len(last) - len(last.lstrip())] if "\n" in between else " "
+def _is_commented(proof: str) -> bool:
+    ends = [0, *(token.end for token in lexed(proof))]
+    starts = [*(token.start for token in lexed(proof)), len(proof)]
+    return any(proof[end:start].strip() for end, start in zip(ends, starts, strict=True))
 
 
 def _moved(lines: str) -> str:

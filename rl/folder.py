@@ -36,11 +36,14 @@ Tell = Callable[[str], None]
 
 
 class TrainFolder(Folder):
-    """The files of a training run, finished or not. tell: takes lines for people."""
+    """The files of a training run, finished or not.
 
-    def __init__(self, path: Path, tell: Tell = lambda line: None) -> None:
+    tell: takes lines for people. writes: False in processes that share the work with one that does.
+    """
+
+    def __init__(self, path: Path, tell: Tell = lambda line: None, writes: bool = True) -> None:
         super().__init__(path)
-        self._tell = tell
+        self.tell, self._writes = tell, writes
         self._lines: Lines | None = None
         self._board: Any = None
         self._keep = 1
@@ -64,10 +67,19 @@ class TrainFolder(Folder):
             finally:
                 self.close()
 
+    def inner(self, name: str) -> TrainFolder:
+        """A folder of a run in this one, which is told of to the same people."""
+        return TrainFolder(self.path / name, self.tell)
+
+    def adopt(self, model: Path) -> None:
+        """Make a checkpoint, of a run in this folder, what came of this run."""
+        shutil.copytree(model, self.path / "model", dirs_exist_ok=True)
+
     def say(self, line: str) -> None:
         """To the log, and to whoever watches."""
-        self.log(line)
-        self._tell(line)
+        if self._writes:
+            self.log(line)
+            self.tell(line)
 
     def latest(self) -> Path | None:
         """The newest checkpoint to go on from."""
@@ -90,11 +102,13 @@ class TrainFolder(Folder):
     def save(self, trainer: Keeps, state: dict[str, Any] | None = None) -> None:
         """A checkpoint to go on from; only the newest ones are kept."""
         trainer.save(self.path / "checkpoints" / f"step-{trainer.done:08}", state or {})
-        for old in sorted((self.path / "checkpoints").glob("step-*"))[: -self._keep]:
+        for old in [] if not self._writes else sorted((self.path / "checkpoints").glob("step-*"))[: -self._keep]:
             shutil.rmtree(old, ignore_errors=True)
 
     def _begin(self, done: int) -> None:
         """Metrics up to this update stay."""
+        if not self._writes:
+            return
         self.trim("metrics.jsonl", lambda row: row["step"] <= done)
         self._lines = Lines(self.path / "metrics.jsonl")
         self._board = _board(self.path / "tensorboard", done + 1)
@@ -119,6 +133,8 @@ class TrainFolder(Folder):
 
     def record(self, step: int, values: Mapping[str, float]) -> None:
         """A line of metrics; it is on the disk when this returns."""
+        if not self._writes:
+            return
         assert self._lines is not None
         self._lines.append([{"step": step, "time": round(time.time(), 3), **values}])
         for name, value in values.items() if self._board is not None else ():

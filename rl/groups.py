@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
 from contextlib import aclosing, contextmanager
 from dataclasses import dataclass, field
+from itertools import product
 from typing import Any
 
 from data.pairs import Pair, as_row
 from data.problems import Problem
+from data.tasks import in_order
 from prover.policy import Prompt
 from prover.policy.engine import Answer, Decoding
 from rl.batch import Text
+from rl.config import Writing
 from rl.reward import Graded, Judge
 from rl.samplers import Sampler
+
+_RUNS, _SEEDS, _LARGEST = 7919, 1_000_003, 2**31  # steps between the seeds of runs and of groups; those are below
 
 
 @dataclass(frozen=True)
@@ -69,6 +74,7 @@ class Group:
         answers = [
             {
                 "answer": answer.text,
+                "finished": answer.finished,
                 "proof": grade.proof,
                 "reward": grade.reward,
                 "reason": str(grade.verdict.reason),
@@ -150,6 +156,41 @@ async def ask(
         await asyncio.gather(*checks.values(), return_exceptions=True)
     answers.sort(key=lambda answer: (answer.tokens, answer.text))  # they come in as they end, which is chance
     return Group(asked, tuple(answers), tuple(grades[_key(answer)] for answer in answers))
+
+
+async def sampled(
+    sampler: Sampler,
+    judges: Mapping[str, Judge],
+    problems: Sequence[Problem],
+    writing: Writing,
+    seed: int,
+    start: int = 0,
+) -> AsyncGenerator[Group]:
+    """The groups of all problems, each asked once in each family, in order, from number `start` on.
+
+    Raises PolicyUnavailable.
+    """
+    every = enumerate(product(problems, writing.families))
+    asked = (Asked(n, problem, family) for n, (problem, family) in every if n >= start)
+    busy, window = Busy(), max(2 * writing.room // writing.answers, 2)
+
+    async def one(which: Asked) -> Group:
+        return await ask(sampler, judges, which, writing.answers, decoding(writing, seed, which.number), busy)
+
+    async with aclosing(in_order(one, asked, window)) as groups:
+        async for group in groups:
+            yield group
+
+
+def decoding(writing: Writing, seed: int, number: int, replay: bool = False) -> Decoding:
+    """How the answers of a group are drawn: from numbers that no other group of the run has."""
+    return Decoding(
+        temperature=writing.temperature,
+        top_p=writing.top_p,
+        max_tokens=writing.max_tokens,
+        seed=(seed * _RUNS + number * _SEEDS) % _LARGEST,
+        replay=replay,
+    )
 
 
 def _key(answer: Answer) -> tuple[str, bool]:

@@ -16,17 +16,15 @@ from typing import Any, Protocol
 
 from data.lines import Lines
 from data.problems import Problem
-from prover.policy.engine import Decoding
 from rl.config import GRPOConfig
 from rl.folder import TrainFolder
-from rl.groups import Asked, Busy, Group, ask
+from rl.groups import Asked, Busy, Group, ask, decoding
 from rl.learner import Rewarded
 from rl.reward import Judge
 from rl.samplers import Sampler, Weights
 from rl.selection import Chooser
 
 _TRIES = 4  # groups that are asked at most for each that an update wants; then it makes do with those of use
-_SEEDS, _LARGEST = 1_000_003, 2**31  # a group's answers are numbered from here on to the next group's
 
 
 class Learns(Protocol):
@@ -136,15 +134,9 @@ class _Loop:
             self.asked += 1
 
     async def _group(self, asked: Asked) -> Group:
-        writing = self.config.writing
-        decoding = Decoding(
-            temperature=writing.temperature,
-            top_p=writing.top_p,
-            max_tokens=writing.max_tokens,
-            seed=(self.config.seed * 7919 + asked.number * _SEEDS) % _LARGEST,
-            replay=True,
-        )
-        return await ask(self.sampler, self.judges, asked, writing.answers, decoding, self.busy)
+        config = self.config
+        how = decoding(config.writing, config.seed, asked.number, replay=True)
+        return await ask(self.sampler, self.judges, asked, config.writing.answers, how, self.busy)
 
     async def _batch(self) -> tuple[list[Group], list[Group]]:
         """The groups before and among those of the next update that are of no use, and those that it learns from."""

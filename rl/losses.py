@@ -44,7 +44,8 @@ def advantages(rewards: Tensor, scale: bool = True) -> Tensor:
     if not scale:
         return centred
     deviation = rewards.std(1, correction=0, keepdim=True)
-    return torch.where(deviation > 0, centred / deviation.clamp(min=1e-6), torch.zeros_like(centred))
+    alike = rewards.amax(1, keepdim=True) == rewards.amin(1, keepdim=True)  # the mean is rounded
+    return torch.where(alike, torch.zeros_like(centred), centred / deviation.clamp(min=1e-6))
 
 
 def token_weights(lengths: Tensor, weighting: Literal["sequence", "token", "dr-grpo"], longest: int) -> Tensor:

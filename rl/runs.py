@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Iterable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,13 +21,15 @@ from prover.policy.engine import Engine
 from prover.policy.native import Native
 from prover.prompts import FAMILIES
 from prover.serving.model import ModelError
-from rl import grpo
-from rl.config import GRPOConfig, ModelSource, Writing
+from rl import dpo, grpo, sft
+from rl.config import DPOConfig, GRPOConfig, ModelSource, Placement, SFTConfig, Stage, Writing
+from rl.continuations import states
+from rl.examples import States
 from rl.folder import TrainFolder
 from rl.learner import Learner
 from rl.model import device, tokenizer_of
 from rl.reward import Judge, RewardSettings
-from rl.samplers import EngineSampler
+from rl.samplers import EngineSampler, Sampler
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
@@ -55,20 +57,28 @@ def judges(pool: LeanPool, writing: Writing, reward: RewardSettings | None = Non
 
 @asynccontextmanager
 async def sampling(
-    source: ModelSource, words: PreTrainedTokenizerFast, writing: Writing
-) -> AsyncGenerator[EngineSampler]:
-    """What writes the answers, in this process or at a URL; it may still have other weights than the learner.
+    source: ModelSource, words: PreTrainedTokenizerFast, writing: Writing, placement: Placement
+) -> AsyncGenerator[Sampler]:
+    """What writes the answers, in this process, at a URL or on Ray; it may still have other weights than the learner.
 
     Raises ConfigError, PolicyUnavailable.
     """
-    sampler = EngineSampler(await _engine(source, words, writing))
+    sampler: Sampler
+    if placement.rollouts and not writing.base_url:
+        from rl.remote import Scribes
+
+        sampler = Scribes(source, writing, placement.rollouts, placement.gpus)
+        await sampler.start()
+    else:
+        sampler = EngineSampler(await engine(source, words, writing))
     try:
         yield sampler
     finally:
         await sampler.close()
 
 
-async def _engine(source: ModelSource, words: PreTrainedTokenizerFast, writing: Writing) -> Engine:
+async def engine(source: ModelSource, words: PreTrainedTokenizerFast, writing: Writing) -> Engine:
+    """Raises ConfigError, PolicyUnavailable."""
     if writing.base_url:
         from prover.policy.server import Server
 
@@ -92,11 +102,47 @@ def native(folder: str, words: PreTrainedTokenizerFast, room: int) -> Native:
     return Native(Generator(network.requires_grad_(False), room=room), words, folder)
 
 
+async def run_sft(config: SFTConfig, folder: TrainFolder, pool: LeanPool | None) -> None:
+    """pool: for examples that need tactic states. Raises ConfigError."""
+    known: States = {}
+    if "continuation" in config.kinds:
+        assert pool is not None
+        folder.say("reading the tactic states of the proofs")
+        known = await states(pool, sft.read_pairs(config.data), folder.path / "states.jsonl")
+    if config.placement.trainers == 1:
+        await asyncio.to_thread(sft.run, config, folder, known)
+    else:
+        await _shared(config, folder, known)
+
+
+async def run_dpo(config: DPOConfig, folder: TrainFolder) -> None:
+    """Raises ConfigError."""
+    if config.placement.trainers == 1:
+        await asyncio.to_thread(dpo.run, config, folder)
+    else:
+        await _shared(config, folder, {})
+
+
+async def _shared(config: Stage, folder: TrainFolder, known: States) -> None:
+    """A stage in several processes."""
+    from rl.remote import Trainers
+
+    with closing(await asyncio.to_thread(Trainers, config)) as trainers:
+        await trainers.run(config, folder, known)
+
+
 async def run_grpo(config: GRPOConfig, folder: TrainFolder, pool: LeanPool) -> None:
     """Raises ConfigError, PolicyUnavailable."""
     every = read_problems(config.problems)
     words = tokenizer_of(config.model, ())
     graded = judges(pool, config.writing, config.reward)
-    learner = await asyncio.to_thread(Learner, config, words)
-    async with sampling(config.model, words, config.writing) as sampler:
-        await grpo.train(config, folder, every, learner, sampler, graded)
+    async with sampling(config.model, words, config.writing, config.placement) as sampler:
+        if config.placement.trainers == 1:
+            learner = await asyncio.to_thread(Learner, config, words)
+            await grpo.train(config, folder, every, learner, sampler, graded)
+            return
+        from rl.remote import Trainers
+
+        with closing(await asyncio.to_thread(Trainers, config)) as trainers:
+            await asyncio.to_thread(trainers.learner, config)
+            await grpo.train(config, folder, every, trainers, sampler, graded)

@@ -35,10 +35,10 @@ def run(config: SFTConfig, folder: TrainFolder, states: States | None = None) ->
     words = tokenizer_of(config.model, shown)
     texts = made(Writer(words, config.family), data, config.kinds, states or {}, config, folder)
     unseen = made(Writer(words, config.family), held_out, ["whole"], {}, config, folder)
-    order = Epochs(texts, config.context, config.batch, config.epochs, config.seed)
+    order = Epochs([len(text) for text in texts], config.context, config.batch, config.epochs, config.seed)
     trainer = Trainer(config, words, len(order))
     folder.restore(trainer)
-    fit(trainer, folder, order, Supervised(config.mtp), held_out=unseen)
+    fit(trainer, folder, texts, order, Supervised(config.mtp), unseen)
     trainer.write(folder.path / "model")
 
 
@@ -96,7 +96,12 @@ class Supervised:
 
 
 def fit(
-    trainer: Trainer, folder: TrainFolder, order: Epochs, objective: Supervised, held_out: Sequence[Text] = ()
+    trainer: Trainer,
+    folder: TrainFolder,
+    texts: Sequence[Text],
+    order: Epochs,
+    objective: Supervised,
+    held_out: Sequence[Text] = (),
 ) -> None:
     """Updates until the last batch, from where the trainer is; each in the metrics, some in checkpoints."""
     total, began, start, told = len(order), time.monotonic(), trainer.done, 0.0
@@ -104,10 +109,10 @@ def fit(
         if number < start:
             continue
         at = time.monotonic()
-        counted = sum(len(order.texts[n]) - order.texts[n].start + 1 for row in rows for n in row)
-        places = sum(len(order.texts[n]) for row in rows for n in row)
+        counted = sum(len(texts[n]) - texts[n].start + 1 for row in rows for n in row)
+        places = sum(len(texts[n]) for row in rows for n in row)
         found = trainer.update(
-            trainer.parts(order.texts, rows),
+            trainer.parts(texts, rows),
             sum(map(len, rows)),
             partial(objective, total=counted),
             ahead=objective.mtp > 0,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from prover.cli import data, eval, lean
+from prover.cli import data, eval, lean, train
 from prover.cli.check import check
 from prover.cli.common import guarded
 from prover.cli.doctor import doctor
@@ -25,6 +25,7 @@ app.command("doctor")(doctor)
 app.add_typer(lean.app, name="lean")
 app.add_typer(data.app, name="data")
 app.add_typer(eval.app, name="eval")
+app.add_typer(train.app, name="train")
 
 
 def main() -> None:

@@ -1,0 +1,138 @@
+"""Direct preference optimisation from answers that Lean has judged (Rafailov et al. 2023; DeepSeek LLM §4.2)."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from data import problems
+from data.lines import LinesError, read_lines
+from data.problems import ProblemError
+from eval.config import ConfigError
+from prover.model.transformer import Output
+from prover.policy import Prompt
+from prover.policy.tokens import prompt_tokens
+from prover.prompts import FAMILIES, Family
+from prover.prompts.completion import Completion
+from rl import losses, model
+from rl.batch import Batch, Epochs, Text
+from rl.config import DPOConfig
+from rl.folder import TrainFolder
+from rl.model import tokenizer_of
+from rl.trainer import Trainer
+
+_LINE = 10.0  # seconds between two lines for people
+
+
+@dataclass(frozen=True)
+class Preference:
+    """Two answers to one prompt, as they are trained on: the proof, and what Lean refused."""
+
+    chosen: Text
+    rejected: Text
+
+    def __len__(self) -> int:
+        return len(self.chosen) + len(self.rejected)
+
+
+def run(config: DPOConfig, folder: TrainFolder) -> None:
+    """All of it, in each of the processes that share the model. Raises ConfigError."""
+    words = tokenizer_of(config.model, ())
+    every = preferences(config, words)
+    fitting = [preference for preference in every if len(preference) <= config.context]
+    if len(fitting) < len(every):
+        folder.say(f"{len(every) - len(fitting)} of {len(every)} pairs are longer than {config.context} tokens")
+    if not fitting:
+        raise ConfigError("answers: no theorem has a proof and an answer that Lean refused")
+    order = Epochs(
+        [len(preference) for preference in fitting], config.context, config.batch, config.epochs, config.seed
+    )
+    texts = [text for preference in fitting for text in (preference.chosen, preference.rejected)]
+    trainer = Trainer(config, words, len(order))
+    began = model.load(config.model, words, config.placement, config.seed)
+    began.requires_grad_(False).eval()
+    folder.restore(trainer)
+    start, started, told = trainer.done, time.monotonic(), 0.0
+    for number, units in enumerate(order):
+        if number < start:
+            continue
+        found = _update(trainer, began, texts, units, config.beta)
+        folder.record(trainer.done, found)
+        last = trainer.done == len(order)
+        if last or time.monotonic() - told > _LINE:
+            told = time.monotonic()
+            left = (told - started) / (trainer.done - start) * (len(order) - trainer.done) / 60
+            folder.say(
+                f"update {trainer.done} of {len(order)}  loss {found['loss']:.4f}  the proof is preferred in "
+                f"{found['right']:.1%}  {left:.1f} minutes left"
+            )
+        if last or trainer.done % config.save_every == 0:
+            folder.save(trainer)
+    trainer.write(folder.path / "model")
+
+
+def _update(
+    trainer: Trainer, began: model.Model, texts: Sequence[Text], units: Sequence[Sequence[int]], beta: float
+) -> dict[str, float]:
+    """units: rows of the numbers of preferences; the two texts of each stand side by side."""
+    rows = [[number for unit in row for number in (2 * unit, 2 * unit + 1)] for row in units]
+    count = sum(map(len, units))
+    parts = trainer.parts(texts, rows)
+    for part in parts:
+        with torch.no_grad():
+            part.reference = trainer.run(part, network=began, ahead=False).log_probs
+    found = trainer.update(parts, 2 * count, partial(_objective, beta=beta, count=count), ahead=False)
+    return found | {"right": found["right"] / count}
+
+
+def _objective(output: Output, batch: Batch, beta: float, count: int) -> tuple[Tensor, dict[str, Tensor]]:
+    """This part's share of the mean over `count` pairs. right: pairs in which the proof is the likelier one."""
+    assert output.log_probs is not None
+    assert batch.reference is not None
+    numbers, which = batch.which[batch.counts].unique(return_inverse=True)
+    now, before = (
+        torch.zeros(len(numbers), device=which.device).index_add(0, which, told[batch.counts])
+        for told in (output.log_probs, batch.reference)
+    )
+    lost = losses.preference(now[::2], now[1::2], before[::2], before[1::2], beta)
+    return lost.sum() / count, {"right": (now[::2] > now[1::2]).sum().float()}
+
+
+def preferences(config: DPOConfig, words: Any) -> list[Preference]:
+    """Some pairs of each theorem's proofs with what was refused, drawn. Raises ConfigError."""
+    found = []
+    for path in config.answers:
+        try:
+            for number, (asked, row) in enumerate(zip(problems.read(path), read_lines(path), strict=True)):
+                family = FAMILIES[row["family"]]
+                prompt = prompt_tokens(words, family.request(Prompt(asked.theorem)))
+                good, bad = (
+                    sorted({_text(family, answer) for answer in row["answers"] if (answer["reward"] > 0) is wanted})
+                    for wanted in (True, False)
+                )
+                chance = random.Random(f"{config.seed}:{path.name}:{number}")
+                for _ in range(min(config.pairs, len(good) * len(bad))):
+                    two = (_whole(words, prompt, chance.choice(some)) for some in (good, bad))
+                    found.append(Preference(*two))
+        except (LinesError, ProblemError, OSError) as error:
+            raise ConfigError(f"answers: {error}") from None
+        except (KeyError, TypeError, ValueError) as error:
+            raise ConfigError(f"answers: {path}: not what a run writes ({error!r})") from None
+    return found
+
+
+def _text(family: Family, answer: Mapping[str, Any]) -> str:
+    """What the model wrote; of a text that goes on from code with the fence that ended it, which is not recorded."""
+    fenced = isinstance(family, Completion) and answer["finished"]
+    return f"{answer['answer']}```" if fenced else str(answer["answer"])
+
+
+def _whole(words: Any, prompt: Sequence[int], answer: str) -> Text:
+    return Text((*prompt, *words.encode(answer, add_special_tokens=False)), len(prompt))

@@ -1,0 +1,99 @@
+"""Expert iteration (V1 §3.4, V2 §2.2): what the model proves, with Lean as the judge, is what it learns from next.
+
+A folder `iteration-N` for each round has `answers.jsonl` (what was drawn), `pairs.jsonl` (what is learnt) and the files
+of a supervised run.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import aclosing, closing
+from pathlib import Path
+from typing import Any
+
+from data.decontaminate import deduplicated
+from data.lines import Lines, read_lines
+from data.pairs import Pair, as_row
+from data.problems import Problem
+from lean_env import LeanPool
+from rl import runs, sft
+from rl.config import ExpertIterationConfig, ModelSource, SFTConfig
+from rl.folder import TrainFolder
+from rl.groups import sampled
+from rl.model import tokenizer_of
+
+_LINE = 10.0  # seconds between two lines for people
+
+
+async def run(config: ExpertIterationConfig, folder: TrainFolder, pool: LeanPool) -> None:
+    """All rounds; the last one's model is the run's. Raises ConfigError, PolicyUnavailable."""
+    problems, given = runs.read_problems(config.problems), sft.read_pairs(config.data)
+    source, found = config.model, list[Pair]()
+    for number in range(1, config.iterations + 1):
+        place = folder.inner(f"iteration-{number}")
+        found += await _proofs(config, place, problems, source, number, pool)
+        learnt = deduplicated([*given, *found], config.proofs)
+        _write(place.path / "pairs.jsonl", learnt)
+        folder.say(f"iteration {number}: {len(found)} proofs found so far, {len(learnt)} pairs to learn from")
+        supervised = _supervised(config, source, place.path / "pairs.jsonl")
+        with place.working("sft", supervised, {}):
+            await runs.run_sft(supervised, place, pool)
+        source = ModelSource(folder=str(place.path / "model"))
+    folder.adopt(Path(source.folder))
+
+
+async def _proofs(
+    config: ExpertIterationConfig,
+    place: TrainFolder,
+    problems: Sequence[Problem],
+    source: ModelSource,
+    number: int,
+    pool: LeanPool,
+) -> list[Pair]:
+    """What is proved of the problems; those that have been asked before a kill are not asked again."""
+    place.path.mkdir(parents=True, exist_ok=True)
+    file, by_name = place.path / "answers.jsonl", {problem.name: problem for problem in problems}
+    rows: list[dict[str, Any]] = list(read_lines(file))
+    done = len(rows) // len(config.writing.families)
+    words = tokenizer_of(source, ())
+    graded = runs.judges(pool, config.writing)
+    told = time.monotonic()
+    if done < len(problems):
+        async with runs.sampling(source, words, config.writing, config.placement) as sampler:
+            seed = config.seed * 1000 + number
+            groups = sampled(sampler, graded, problems, config.writing, seed, start=len(rows))
+            with closing(Lines(file)) as lines:
+                async with aclosing(groups):
+                    async for group in groups:
+                        rows.append(group.as_row())
+                        await asyncio.to_thread(lines.append, rows[-1:])
+                        if time.monotonic() - told > _LINE:
+                            told = time.monotonic()
+                            place.say(_line(rows, len(problems) * len(config.writing.families)))
+    place.say(_line(rows, len(rows)))
+    proofs = [(row["name"], answer["proof"]) for row in rows for answer in row["answers"] if _holds(answer)]
+    return [Pair(by_name[name], proof) for name, proof in proofs if name in by_name]
+
+
+def _holds(answer: Mapping[str, Any]) -> bool:
+    return bool(answer["reason"] == "proved")
+
+
+def _line(rows: Sequence[Mapping[str, Any]], total: int) -> str:
+    proved = sum(any(map(_holds, row["answers"])) for row in rows)
+    return f"asked {len(rows)} of {total}, {proved} proved ({proved / max(len(rows), 1):.1%})"
+
+
+def _write(file: Path, pairs: Sequence[Pair]) -> None:
+    draft = file.with_suffix(".draft")
+    draft.unlink(missing_ok=True)
+    with closing(Lines(draft)) as lines:
+        lines.append(as_row(pair) for pair in pairs)
+    draft.replace(file)
+
+
+def _supervised(config: ExpertIterationConfig, source: ModelSource, pairs: Path) -> SFTConfig:
+    shared = {name: getattr(config, name) for name in SFTConfig.model_fields if name in type(config).model_fields}
+    return SFTConfig(**{**shared, "model": source, "data": [pairs], "family": config.writing.families[0]})

@@ -1,0 +1,65 @@
+"""The stages by name: what `prover train` calls."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import torch
+import torch.distributed as dist
+from torch._C._distributed_c10d import HashStore
+
+from lean_env import LeanPool
+from rl import config as configs
+from rl import expert_iteration, runs
+from rl.config import DPOConfig, ExpertIterationConfig, GRPOConfig, SFTConfig, Stage
+from rl.folder import TrainFolder
+
+STAGES: dict[str, type[Stage]] = {
+    "sft": SFTConfig,
+    "expert-iteration": ExpertIterationConfig,
+    "grpo": GRPOConfig,
+    "dpo": DPOConfig,
+}
+
+
+def read(stage: str, path: Path, changes: list[str] | None = None) -> Stage:
+    """A stage's configuration. Raises ConfigError, OSError."""
+    return configs.read(STAGES[stage], path, changes)
+
+
+def needs_lean(config: Stage) -> bool:
+    """Is there anything for Lean to judge or to read?"""
+    return not isinstance(config, DPOConfig) and (not isinstance(config, SFTConfig) or "continuation" in config.kinds)
+
+
+async def run(config: Stage, folder: TrainFolder, pool: LeanPool | None) -> None:
+    """A stage, here or on Ray; `folder` is being worked in. Raises ConfigError, PolicyUnavailable."""
+    with _alone(config):
+        match config:
+            case SFTConfig():
+                await runs.run_sft(config, folder, pool)
+            case DPOConfig():
+                await runs.run_dpo(config, folder)
+            case ExpertIterationConfig() if pool is not None:
+                await expert_iteration.run(config, folder, pool)
+            case GRPOConfig() if pool is not None:
+                await runs.run_grpo(config, folder, pool)
+            case _:
+                raise TypeError(config)
+
+
+@contextmanager
+def _alone(config: Stage) -> Iterator[None]:
+    """torch's ways to compute in bfloat16, and to compute again what was not kept, need a process group: one of one."""
+    placement = config.placement
+    if placement.trainers > 1 or not (placement.bfloat16 or placement.recompute or placement.compile):
+        yield
+        return
+    backend = "nccl" if torch.cuda.is_available() else "gloo"
+    dist.init_process_group(backend, store=HashStore(), rank=0, world_size=1)
+    try:
+        yield
+    finally:
+        dist.destroy_process_group()
