@@ -137,7 +137,7 @@ def examples(
 
 def uncommented(proof: str) -> str:
     """A proof without its comments, and without the lines that held nothing else."""
-    found, at = [], 0
+    found, at = list[str](), 0
     for token in lexed(proof):
         between = proof[at : token.start]
         if token.breaks:

@@ -39,7 +39,7 @@ class Chooser:
     @property
     def state(self) -> dict[str, Any]:
         """All that was noted, as JSON."""
-        return {"proved": self._proved, "tried": self._tried}
+        return {"proved": list(self._proved), "tried": list(self._tried)}
 
     def restore(self, state: dict[str, Any]) -> None:
         self._proved, self._tried = list(state["proved"]), list(state["tried"])

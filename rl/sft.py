@@ -74,6 +74,8 @@ def made(
     fitting = [Text(e.tokens, e.start) for e in every if len(e.tokens) <= config.context]
     if len(fitting) < len(every):
         folder.say(f"{len(every) - len(fitting)} of {len(every)} examples are longer than {config.context} tokens")
+    if every and not fitting:
+        raise ConfigError(f"context: no example fits {config.context} tokens")
     return fitting
 
 

@@ -12,9 +12,10 @@ from torch._C._distributed_c10d import HashStore
 
 from lean_env import LeanPool
 from rl import config as configs
-from rl import expert_iteration, runs
+from rl import expert_iteration, placement, runs
 from rl.config import DPOConfig, ExpertIterationConfig, GRPOConfig, SFTConfig, Stage
 from rl.folder import TrainFolder
+from rl.shape import shape_of
 
 STAGES: dict[str, type[Stage]] = {
     "sft": SFTConfig,
@@ -27,6 +28,11 @@ STAGES: dict[str, type[Stage]] = {
 def read(stage: str, path: Path, changes: list[str] | None = None) -> Stage:
     """A stage's configuration. Raises ConfigError, OSError."""
     return configs.read(STAGES[stage], path, changes)
+
+
+def plan(config: Stage) -> list[str]:
+    """What would run where, and what memory it takes, for people. Raises ConfigError."""
+    return placement.lines(placement.plan(config, shape_of(config.model)))
 
 
 def needs_lean(config: Stage) -> bool:
@@ -53,8 +59,8 @@ async def run(config: Stage, folder: TrainFolder, pool: LeanPool | None) -> None
 @contextmanager
 def _alone(config: Stage) -> Iterator[None]:
     """torch's ways to compute in bfloat16, and to compute again what was not kept, need a process group: one of one."""
-    placement = config.placement
-    if placement.trainers > 1 or not (placement.bfloat16 or placement.recompute or placement.compile):
+    where = config.placement
+    if where.trainers > 1 or not (where.bfloat16 or where.recompute or where.compile):
         yield
         return
     backend = "nccl" if torch.cuda.is_available() else "gloo"

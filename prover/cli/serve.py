@@ -39,6 +39,14 @@ def serve(
         int | None, typer.Option("--context", help="Tokens of prompt and answer; default: as many as fit.", min=64)
     ] = None,
     patience: Annotated[float, typer.Option(help="Seconds that loading the model may take.", min=1)] = 3600.0,
+    trainable: Annotated[
+        bool,
+        typer.Option(
+            "--trainable",
+            help="Let training on this machine replace the weights while it runs. Whoever reaches the address can then"
+            " do that, stop it, and call vLLM's workers: keep it to yourself.",
+        ),
+    ] = False,
     policy: PolicyName = "tactics",
     base_url: BaseURL = "",
     family: Family = "",
@@ -54,12 +62,14 @@ def serve(
         raise Stop(f"flags for vLLM need a MODEL before them: {model}", Exit.INPUT)
     if model and (policy != "tactics" or base_url):
         raise Stop("with a MODEL, it is what writes the proofs: --policy and --base-url do not fit", Exit.INPUT)
+    if trainable and (api or not model):
+        raise Stop("--trainable is for a MODEL that is served by itself", Exit.INPUT)
     if policy == "vllm":
         raise Stop("the model for vLLM is the argument of this command", Exit.INPUT)
     writer = Writer("openai" if model else policy, "its own" if model else base_url, model, family, max_tokens)
     if api:
         writer.validate()
-    served = _Served(model, host, gpus, context_length, patience, tuple(context.args)) if model else None
+    served = _Served(model, host, gpus, context_length, patience, trainable, tuple(context.args)) if model else None
     asyncio.run(_run(served, writer if api else None, host, port, workers))
 
 
@@ -72,6 +82,7 @@ class _Served:
     gpus: int | None
     context: int | None
     patience: float
+    trainable: bool
     flags: tuple[str, ...]
 
 
@@ -99,7 +110,7 @@ async def _run(served: _Served | None, writer: Writer | None, host: str, port: i
 async def _model(served: _Served, writer: Writer | None, port: int | None, workers: int | None, end: _End) -> None:
     if importlib.util.find_spec("vllm") is None:
         raise Stop("vLLM is not installed here: pip install 'open-prover[vllm]'", Exit.ENVIRONMENT)
-    from prover.serving import Model, ModelError, ServerFailed, VLLMServer
+    from prover.serving import Model, ModelError, ServerFailed, VLLMServer, weights
     from prover.serving.model import machine
 
     try:
@@ -108,8 +119,10 @@ async def _model(served: _Served, writer: Writer | None, port: int | None, worke
         raise Stop(str(error), Exit.INPUT) from None
     # With --api the model is for the prover alone.
     address = ("127.0.0.1", 0) if writer else (served.host, _PORT if port is None else port)
-    flags = [*model.flags(here, served.context), *_FLAGS, *served.flags]
-    environment = model.environment(here)
+    flags, environment = [*model.flags(here, served.context), *_FLAGS], model.environment(here)
+    if served.trainable:
+        flags, environment = [*flags, *weights.FLAGS], environment | weights.ENVIRONMENT
+    flags += served.flags
     err.print(f"vLLM serves {printable(served.model)} with: {printable(' '.join(flags))}")
     try:
         server = VLLMServer(

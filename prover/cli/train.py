@@ -66,7 +66,7 @@ def _train(stage: str, path: Path, changes: list[str] | None, output: Path | Non
 
     try:
         config = stages.read(stage, path, changes)
-        for line in stages.plan(stage, config):
+        for line in stages.plan(config):
             out.print(printable(line))
         if dry_run:
             return

@@ -1,10 +1,12 @@
 """Lean's Verdict as a reward function of TRL (GRPOTrainer, RLOOTrainer and their kin).
 
-family = FAMILIES["deepseek-v2"]
-rows = [json.loads(line) for line in open("problems.jsonl")]
-data = datasets.Dataset.from_list([{**row, "prompt": messages(row, family)} for row in rows])
-reward = LeanReward(Judge(LeanPool(cache=True), family))
-GRPOTrainer("MODEL", reward_funcs=reward, train_dataset=data, args=GRPOConfig(…)).train()
+    family = FAMILIES["deepseek-v2"]
+    rows = [json.loads(line) for line in open("problems.jsonl")]
+    reward = LeanReward(Judge(LeanPool(cache=True), family))
+    data = datasets.Dataset.from_list(examples(rows, family))
+    GRPOTrainer("MODEL", reward_funcs=reward, train_dataset=data, args=GRPOConfig(…)).train()
+
+Each process of a distributed run has Lean processes of its own.
 """
 
 from __future__ import annotations

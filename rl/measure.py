@@ -1,0 +1,50 @@
+"""How often a model proves theorems that it has not seen: pass@k with intervals, in all and by tag."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from contextlib import aclosing
+from pathlib import Path
+from typing import Any
+
+from data.problems import Problem
+from eval.metrics import interval, pass_at_k
+from lean_env import LeanPool
+from rl import runs
+from rl.config import ModelSource, Placement, Writing
+from rl.groups import Group, sampled
+from rl.model import tokenizer_of
+
+
+async def measure(
+    folder: Path, problems: Sequence[Problem], pool: LeanPool, writing: Writing, seed: int = 0
+) -> dict[str, Any]:
+    """Figures of a checkpoint, as JSON: for the whole and for each tag of the problems, for k = 1, 2, 4, … answers.
+
+    `pass` are lists of k, the estimate without bias, and the bounds of its 95 % interval over the theorems. `checks`:
+    how many different answers Lean was asked about. Raises ConfigError, PolicyUnavailable.
+    """
+    source = ModelSource(folder=str(folder))
+    words = tokenizer_of(source, ())
+    graded = runs.judges(pool, writing)
+    async with (
+        runs.sampling(source, words, writing, Placement()) as sampler,
+        aclosing(sampled(sampler, graded, problems, writing, seed)) as every,
+    ):
+        groups = [group async for group in every]
+    parts: dict[str, list[Group]] = defaultdict(list)
+    for group in groups:
+        for tag in group.asked.problem.tags:
+            parts[tag].append(group)
+    return {"all": _figures(groups), "tags": {tag: _figures(some) for tag, some in sorted(parts.items())}}
+
+
+def _figures(groups: Sequence[Group]) -> dict[str, Any]:
+    rates, most = [], min(len(group.answers) for group in groups)
+    for k in (2**n for n in range(most.bit_length())):
+        if k <= most:
+            found = interval([pass_at_k(len(group.answers), group.proved, k) for group in groups])
+            rates.append([k, found.value, found.low, found.high])
+    distinct = sum(len({answer.text for answer in group.answers}) for group in groups)
+    return {"theorems": len(groups), "pass": rates, "checks": distinct}

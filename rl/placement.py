@@ -1,0 +1,208 @@
+"""What a run takes, before it starts: which processes there are, where they work, and the memory that each needs.
+
+The memory is an estimate of the most that is held at a time: the state of training and, whichever is more, what a step
+works on, or the largest tensor, whole, on its way to those that write.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+
+from prover.model.parallel import Layout, LayoutError, _check
+from prover.model.transformer import _LOGITS
+from prover.serving.model import machine
+from rl.config import DPOConfig, ExpertIterationConfig, GRPOConfig, Placement, SFTConfig, Stage, Writing
+from rl.shape import Shape
+
+_LEAN = 1.5e9  # bytes of a Lean process
+_GPU = 80e9  # bytes of a GPU, where there is none here to be asked
+_PLACE = 45  # bytes of a place of a batch: its token and what is known of it (rl.batch)
+_BACK = 1.25  # a layer on its way back, over what it has kept (measured): gradients come before all of that is gone
+_GB = 1e9
+
+
+@dataclass(frozen=True)
+class Process:
+    """Processes of a kind. count: 0 for what runs already. gpus: of each. memory: bytes of each, by what they are for.
+
+    gpus may be a part of one; memory is the GPUs' if there are some. note: for people.
+    """
+
+    role: Literal["trainer", "rollout", "lean", "controller"]
+    count: int
+    gpus: float
+    memory: dict[str, float]
+    note: str = ""
+
+    @property
+    def needed(self) -> float:
+        return sum(self.memory.values())
+
+
+@dataclass(frozen=True)
+class Plan:
+    """parameters: in all, and those that a token uses. problems: what will not work, notes: what it rests on."""
+
+    processes: tuple[Process, ...]
+    parameters: tuple[int, int]
+    problems: tuple[str, ...]
+    notes: tuple[str, ...]
+
+
+def plan(config: Stage, shape: Shape) -> Plan:
+    """What a run of a stage consists of, with the model that it starts from."""
+    where, trainer = config.placement, _trainer(config, shape)
+    processes = [trainer]
+    if isinstance(config, GRPOConfig | ExpertIterationConfig):
+        rollout = _rollout(config, config.writing, shape)
+        if where.trainers == 1 and not where.rollouts and rollout.count:  # it is one process
+            memory = trainer.memory | {f"rollout: {name}": size for name, size in rollout.memory.items()}
+            processes = [Process("trainer", 1, trainer.gpus, memory, "this process, which also writes")]
+        else:
+            processes.append(rollout)
+    if not isinstance(config, DPOConfig) and (not isinstance(config, SFTConfig) or "continuation" in config.kinds):
+        note = "" if where.lean else "one for each core"
+        processes.append(Process("lean", where.lean or os.cpu_count() or 1, 0, {"Lean": _LEAN}, note))
+    if isinstance(config, GRPOConfig):
+        processes.append(_controller(config, shape))
+    published = f"{shape.source} is not on this machine; its shape is taken from a table"
+    notes = [published] if shape.published else []
+    if not machine().gpus and any(process.gpus for process in processes):
+        notes.append(f"there is no GPU on this machine; one is taken to have {_GPU / _GB:.0f} GB")
+    problems = [*_misfits(config, shape), *_shortages(processes, where)]
+    return Plan(tuple(processes), (shape.total, shape.active), tuple(problems), tuple(notes))
+
+
+def _trainer(config: Stage, shape: Shape) -> Process:
+    where, world = config.placement, config.placement.trainers
+    number = 2 if where.bfloat16 else 4
+    spread = world > 1 or where.bfloat16 or where.recompute or where.compile  # by FSDP2, be it over one process
+    looks_ahead = isinstance(config, SFTConfig | ExpertIterationConfig) and config.mtp > 0
+    kept = shape.kept if looks_ahead or shape.config is None else shape.kept[: shape.config.num_hidden_layers]
+    state = 4 * shape.total / world
+    gradients = state if looks_ahead else state - 4 * shape.ahead / world
+    memory = {"weights": state, "gradients": gradients, "moments": 2 * state}
+    if isinstance(config, DPOConfig) or (isinstance(config, GRPOConfig) and config.loss.kl):
+        # What is outside the layers stays gathered after a pass without a way back.
+        memory["reference"] = state + (number * shape.root if spread else 0)
+    memory["batch"] = _batch(config, shape) / world
+    places = config.micro_batch * config.context
+    held = len(kept) * shape.width + int(_BACK * max(kept)) if where.recompute else sum(kept)
+    # Each layer's attention turns the mask into numbers, and keeps them.
+    masks = places * config.context * (1 + number * (1 if where.recompute else len(kept)))
+    # In fp32: the logits, their log-softmax, their softmax, its entropy. Models of our own take some rows at a time.
+    logits = places * shape.vocabulary if shape.config is None else min(places * shape.vocabulary, _LOGITS)
+    step = {"activations": float(number * held * places), "masks": float(masks)}
+    step["logits"] = float(logits * (16 if number == 4 else 18))
+    if spread:
+        # A layer and the next one; a layer's gradients, and these in fp32; what is outside, and its gradients.
+        layer = shape.layer + shape.experts / where.experts
+        step["gathered"] = layer * (3 * number + 4) + 2 * number * shape.root
+    whole = {"a whole tensor": 4.0 * shape.largest if world > 1 else 0.0}
+    memory |= step if sum(step.values()) > sum(whole.values()) else whole
+    note = "this process" if world == 1 else f"experts over {where.experts}" if where.experts > 1 else ""
+    return Process("trainer", world, _gpus(where, world == 1), memory, note)
+
+
+def _batch(config: Stage, shape: Shape) -> float:
+    """Bytes of the rows of an update, if all are full."""
+    if not isinstance(config, GRPOConfig):
+        return float(getattr(config, "batch", 1) * config.context * _PLACE)
+    writing = config.writing
+    replayed = config.replay_experts and writing.engine == "native" and not writing.base_url
+    return float(config.groups * writing.answers * config.context * (_PLACE + 8 * shape.choices * replayed))
+
+
+def _rollout(config: Stage, writing: Writing, shape: Shape) -> Process:
+    where = config.placement
+    gpus = _gpus(where, not where.rollouts)
+    number = 2 if gpus or writing.base_url else 4
+    laid_out = 2 if writing.engine == "native" and number == 4 else 1  # on a CPU beside the model's own matrices
+    memory = {"weights": float(laid_out * number * shape.total)}
+    memory[f"cache of {writing.room} answers"] = float(number * writing.room * config.context * shape.cache)
+    if writing.base_url:
+        return Process("rollout", 0, 0, memory, f"on the GPUs of {writing.base_url}")
+    return Process("rollout", where.rollouts or 1, gpus, memory, writing.engine if where.rollouts else "this process")
+
+
+def _controller(config: GRPOConfig, shape: Shape) -> Process:
+    """What holds the new weights in fp32 on their way, all of them, in the machine's own memory."""
+    where, size = config.placement, 4.0 * shape.total
+    memory = {"new weights": size}
+    if where.trainers > 1:
+        memory["at the first trainer"] = size
+    if where.trainers > 1 or (where.rollouts and not config.writing.base_url):
+        memory["in Ray's store"] = size
+    return Process("controller", 1, 0, memory, "this process")
+
+
+def _gpus(where: Placement, here: bool) -> float:
+    """Of a process: what Ray gives it; here what there is."""
+    return where.gpus or float(here and torch.cuda.is_available())
+
+
+def _misfits(config: Stage, shape: Shape) -> Iterator[str]:
+    """What does not go together, whatever the machines are."""
+    where, writing = config.placement, getattr(config, "writing", None)
+    if where.gpus > 1:
+        yield f"a trainer computes on one GPU, and placement.gpus gives it {where.gpus:g}"
+    if shape.config is None and where.experts > 1:
+        yield "experts can be shared in models of our own architecture only"
+    if shape.config is None and writing is not None and writing.engine == "native" and not writing.base_url:
+        yield "only our own models can be written with by engine native; writing.engine can be vllm"
+    if shape.config is not None and where.experts > 1:
+        try:
+            _check(shape.config, Layout(experts=where.experts), where.trainers)
+        except LayoutError as error:
+            yield str(error)
+
+
+def _shortages(processes: Sequence[Process], where: Placement) -> Iterator[str]:
+    """What the GPUs, and this machine if all runs here, do not have."""
+    here = machine()
+    size = here.memory or _GPU
+    for process in processes:
+        gpus = min(process.gpus, 1) if process.role == "trainer" else process.gpus
+        if gpus and process.needed > gpus * size:
+            yield f"a {process.role} needs {process.needed / _GB:.1f} GB, and {gpus:g} GPU has {gpus * size / _GB:.1f}"
+    wanted = sum(process.count * process.gpus for process in processes)
+    if where.address or (wanted and not here.gpus):
+        return
+    if wanted > here.gpus:
+        yield f"{wanted:g} GPUs are wanted, and this machine has {here.gpus}"
+    cores, memory = os.cpu_count() or 1, os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    own = [process for process in processes if not process.gpus]
+    for process in own:
+        if process.count > cores:
+            yield f"{process.count} of {process.role} are wanted, and this machine has {cores} cores"
+    if (taken := sum(process.count * process.needed for process in own)) > memory:
+        yield f"{taken / _GB:.1f} GB of memory are wanted, and this machine has {memory / _GB:.1f}"
+
+
+def lines(plan: Plan) -> list[str]:
+    """For people: a table, sums, and what there is to say. GB are 10⁹ bytes."""
+    total, active = plan.parameters
+    said = f"{_many(total)} parameters" + (f", of which a token uses {_many(active)}" if active < total else "")
+    rows = [("", "processes", "GPUs each", "GB each", "")]
+    for process in plan.processes:
+        parts = ", ".join(f"{name} {size / _GB:,.1f}" for name, size in process.memory.items() if size >= _GB / 20)
+        what = "; ".join(filter(None, (process.note, parts)))
+        count = f"{process.count:,}" if process.count else "-"
+        rows.append((process.role, count, f"{process.gpus:g}", f"{process.needed / _GB:,.1f}", what))
+    widths = [max(len(row[column]) for row in rows) for column in range(4)]
+    table = ["  ".join((f"{r[0]:{widths[0]}}", *(f"{r[n]:>{widths[n]}}" for n in (1, 2, 3)), r[4])) for r in rows]
+    gpus = sum(p.count * p.gpus for p in plan.processes)
+    on, off = (sum(p.count * p.needed for p in plan.processes if bool(p.gpus) is is_on) for is_on in (True, False))
+    together = f"{gpus:g} GPUs with {on / _GB:,.1f} GB in use, " if gpus else ""
+    sums = f"Together, as estimated: {together}{off / _GB:,.1f} GB of the machines' own memory"
+    ends = [f"Problem: {text}" for text in plan.problems] + [f"Note: {text}" for text in plan.notes]
+    return [said, *(row.rstrip() for row in table), sums, *ends]
+
+
+def _many(count: int) -> str:
+    return f"{count / 1e9:,.1f} billion" if count >= 1e9 else f"{count / 1e6:,.1f} million"

@@ -1,0 +1,158 @@
+"""How large a model is, from its configuration alone: what the memory of training and writing depends on."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from eval.config import ConfigError
+from prover.model import checkpoint
+from prover.model.config import PRESETS, ModelConfig
+from prover.model.config import ConfigError as ShapeError
+from prover.model.transformer import Transformer
+from prover.serving.model import ModelError
+from rl.config import ModelSource
+from rl.model import _is_ours
+
+# Checkpoints that need not be here, by their names (V1.5 §2.1, V2 §2.3).
+_LLAMA_7B = {
+    "vocab_size": 102_400,
+    "hidden_size": 4096,
+    "num_hidden_layers": 30,
+    "intermediate_size": 11_008,
+    "num_attention_heads": 32,
+    "num_key_value_heads": 32,
+}
+_PUBLISHED: tuple[tuple[str, ModelConfig | Mapping[str, Any]], ...] = (
+    (r"deepseek-prover-(v1\.5-(base|sft|rl)|v2-7b)$", _LLAMA_7B),
+    (r"deepseek-prover-v2-671b$", PRESETS["671b"]),
+)
+
+
+@dataclass(frozen=True)
+class Shape:
+    """All but the first three fields are numbers of numbers.
+
+    source: what it is known from. published: from a table, because the checkpoint is not here. config: of a model of
+    our own. total, active: parameters, and those that a token goes through. ahead: those of the MTP modules. root:
+    those outside the layers. layer, experts: of the largest layer, without and in its routed experts. largest: of one
+    tensor. kept: that each layer, MTP modules last, keeps of a token for the backward pass. width: of the residual
+    stream. cache: of a token while writing, in all layers. choices: experts of a token, in all layers.
+    """
+
+    source: str
+    published: bool
+    config: ModelConfig | None
+    total: int
+    active: int
+    ahead: int
+    root: int
+    layer: int
+    experts: int
+    largest: int
+    kept: tuple[int, ...]
+    width: int
+    vocabulary: int
+    cache: int
+    choices: int
+
+
+def shape_of(source: ModelSource) -> Shape:
+    """Read from the configuration, the checkpoint, or, where that is not here, a table. Raises ConfigError."""
+    try:
+        if source.preset:
+            if source.preset not in PRESETS:
+                raise ConfigError(f"model: no preset is called {source.preset!r}; there are: {', '.join(PRESETS)}")
+            fields = {"vocab_size": source.vocabulary, **source.changes}
+            return _ours(PRESETS[source.preset].with_(**fields), f"preset {source.preset}")
+        if _is_ours(source.folder):
+            return _ours(checkpoint.read_config(source.folder).with_(**source.changes), source.folder)
+        from transformers import AutoConfig, LlamaConfig
+
+        local = Path(source.folder).is_dir()
+        for pattern, known in () if local else _PUBLISHED:
+            if not re.search(pattern, source.folder.lower()):
+                continue
+            if isinstance(known, ModelConfig):
+                return replace(_ours(known.with_(**source.changes), source.folder), published=True)
+            return replace(_theirs(LlamaConfig(**known), source.folder), published=True)
+        return _theirs(AutoConfig.from_pretrained(source.folder, local_files_only=local), source.folder)
+    except (ModelError, ShapeError, OSError, ValueError) as error:
+        raise ConfigError(f"model: {error}") from None
+
+
+def _ours(config: ModelConfig, source: str) -> Shape:
+    with torch.device("meta"):
+        model = Transformer(config)
+    c, heads, k = config, config.num_attention_heads, config.num_experts_per_tok
+    mixtures = c.num_moe_layers + c.num_nextn_predict_layers
+    experts = 3 * c.n_routed_experts * c.hidden_size * c.moe_intermediate_size if mixtures else 0
+    unused = c.num_moe_layers * experts * (c.n_routed_experts - k) // c.n_routed_experts
+    total, ahead = _count(model), _count(model.mtp)
+    layers, dense = [_count(layer) for layer in model.layers], c.first_k_dense_replace
+    # What autograd keeps of a token: the norms' inputs and outputs; queries, keys, values; what was seen, twice.
+    attention = 4 * c.hidden_size + 2 * (c.q_lora_rank or 0) + c.latent_dim + c.kv_lora_rank
+    attention += heads * (2 * c.qk_head_dim + c.qk_nope_head_dim + 3 * c.v_head_dim)
+    # Of a feed-forward layer four times its inner width; of experts also what goes in, and, twice, what comes out.
+    mixture = c.n_routed_experts + 3 * k * c.hidden_size + 4 * (k + c.n_shared_experts) * c.moe_intermediate_size
+    return Shape(
+        source=source,
+        published=False,
+        config=config,
+        total=total,
+        active=total - ahead - unused,
+        ahead=ahead,
+        root=total - ahead - sum(layers),
+        layer=max(layers[:dense] + [size - experts for size in layers[dense:]]),
+        experts=experts,
+        largest=_largest(model),
+        kept=(attention + 4 * c.intermediate_size,) * dense + (attention + mixture,) * mixtures,
+        width=c.hidden_size,
+        vocabulary=c.vocab_size,
+        cache=c.num_hidden_layers * c.latent_dim,
+        choices=mixtures * k,
+    )
+
+
+def _theirs(config: Any, source: str) -> Shape:
+    """config: transformers' own. What a layer keeps is taken to be what a Llama's does."""
+    from transformers import AutoModelForCausalLM
+
+    with torch.device("meta"):
+        model = AutoModelForCausalLM.from_config(config)
+    layers = max((m for m in model.modules() if isinstance(m, torch.nn.ModuleList)), key=len)
+    width, heads = config.hidden_size, config.num_attention_heads
+    size = getattr(config, "head_dim", None) or width // heads
+    inner = getattr(config, "intermediate_size", None) or 4 * width
+    total = _count(model)
+    return Shape(
+        source=source,
+        published=False,
+        config=None,
+        total=total,
+        active=total,
+        ahead=0,
+        root=total - _count(layers),
+        layer=max(map(_count, layers)),
+        experts=0,
+        largest=_largest(model),
+        # The norms work in fp32, which is more in bfloat16; keys and values are written out for all heads.
+        kept=(8 * width + 4 * heads * size + 4 * inner,) * len(layers),
+        width=width,
+        vocabulary=config.vocab_size,
+        cache=2 * len(layers) * (getattr(config, "num_key_value_heads", None) or heads) * size,
+        choices=0,
+    )
+
+
+def _count(module: torch.nn.Module) -> int:
+    return sum(parameter.numel() for parameter in module.parameters())
+
+
+def _largest(module: torch.nn.Module) -> int:
+    return max(parameter.numel() for parameter in module.parameters())

@@ -1,0 +1,326 @@
+"""The whole loop on toys: our model, our generator, our learner; what an answer earns is a matter of its first letter.
+
+And the loop alone, with a sampler and a learner that only count: which group belongs to which update.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import random
+from collections.abc import AsyncGenerator, Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from data import Theorem
+from data.problems import Problem
+from lean_env import Reason, Verdict
+from prover.model import checkpoint, tokenizer
+from prover.policy import Prompt
+from prover.policy.engine import Answer, Decoding
+from rl import grpo
+from rl.batch import Text
+from rl.config import GRPOConfig, ModelSource, Moe, Optimiser, PolicyLoss, Selection, Writing
+from rl.folder import TrainFolder
+from rl.learner import Learner, Rewarded
+from rl.losses import advantages
+from rl.reward import Graded
+from rl.runs import native
+from rl.samplers import EngineSampler, Weights
+
+PROBLEMS = [Problem(name, Theorem(name, f"theorem {name} : {name} = {name}")) for name in ("a", "b", "c")]
+FAMILY = "deepseek-v1.5-noncot"
+
+
+def verdict(proved: bool) -> Verdict:
+    return Verdict(Reason.PROVED if proved else Reason.ERROR, "")
+
+
+class FirstLetter:
+    """A judge that pays for answers that begin with certain letters."""
+
+    def __init__(self, letters: str) -> None:
+        self.letters = letters
+
+    async def grade(self, prompt: Prompt, answer: str, finished: bool = True) -> Graded:
+        right = answer[:1] != "" and answer[0] in self.letters
+        return Graded(float(right), verdict(right), answer)
+
+
+def configured(folder: Path, **changes: Any) -> GRPOConfig:
+    fields: dict[str, Any] = {
+        "model": ModelSource(folder=str(folder)),
+        "problems": [Path("none")],
+        "context": 128,
+        "groups": 4,
+        "updates": 22,
+        "staleness": 0,
+        "optimiser": Optimiser(lr=1.5e-2, weight_decay=0, betas=(0.9, 0.95)),
+        "loss": PolicyLoss(kl=0),
+        "save_every": 1000,
+    }
+    fields["writing"] = Writing(**{"answers": 24, "max_tokens": 2, "families": [FAMILY], **changes.pop("writing", {})})
+    return GRPOConfig(**{**fields, **changes})
+
+
+async def trained(config: GRPOConfig, place: Path, judge: Any) -> tuple[TrainFolder, Any]:
+    """The folder of a run, and who learnt in it."""
+    words = tokenizer.load(config.model.folder)
+    sampler = EngineSampler(native(config.model.folder, words, config.writing.room))
+    folder = TrainFolder(place)
+    try:
+        with folder.working("grpo", config, {}):
+            learner = Learner(config, words)
+            await grpo.train(config, folder, PROBLEMS, learner, sampler, {FAMILY: judge})
+    finally:
+        await sampler.close()
+    return folder, learner
+
+
+LETTERS = "abcdefghijklmnopqrstuvwxyz"
+TRUNCATED = {"top_p": 0.9, "temperature": 0.9}
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"staleness": 0},
+        {"staleness": 1},
+        {"staleness": 1, "minibatches": 2, "loss": PolicyLoss(kl=0, clip_high=0.28, off_policy=0.5, weighting="token")},
+        {"staleness": 0, "writing": TRUNCATED, "loss": PolicyLoss(kl=0.001, weighting="dr-grpo")},
+    ],
+    ids=["on-policy", "one behind", "one behind, two steps", "truncated"],
+)
+async def test_it_comes_to_do_what_is_paid_for(small: Path, tmp_path: Path, changes: dict[str, Any]) -> None:
+    config = configured(small, **changes)
+    folder, learner = await trained(config, tmp_path / "run", FirstLetter(LETTERS))
+    rows = folder.metrics()
+    assert rows[0]["proved"] < 0.5
+    assert sum(row["proved"] for row in rows[-4:]) / 4 >= 0.95
+    assert max(row["staleness"] for row in rows) == config.staleness
+    assert len(rows) == config.updates
+    apart = max(row["mismatch"] for row in rows if row["groups"])
+    assert apart > 0.01 if config.staleness else apart < 1e-3  # the newest weights, and what they did is replayed
+    written = checkpoint.load(tmp_path / "run" / "model")
+    for name, weights in learner.trainer.model.state_dict().items():
+        assert torch.equal(written.state_dict()[name], weights), name
+
+
+async def test_groups_that_teach_nothing_end_cleanly(small: Path, tmp_path: Path) -> None:
+    """All answers earn the same: nothing is learnt from them, if they are replaced or not."""
+    for replace in (True, False):
+        still = Moe(sequence=0, bias_rate=0)  # Adam makes whole steps of the smallest gradient
+        config = configured(small, groups=2, updates=3, selection=Selection(replace=replace), moe=still)
+        folder, learner = await trained(config, tmp_path / str(replace), FirstLetter(""))
+        rows, before = folder.metrics(), checkpoint.load(small).state_dict()
+        assert len(rows) == 3
+        assert [row["groups"] for row in rows] == [0 if replace else 2] * 3
+        assert all(row["groups/none_proved"] == (8 if replace else 0) for row in rows)
+        for name, weights in learner.trainer.model.state_dict().items():
+            assert torch.equal(weights, before[name]), name
+
+
+# ---- a step of the learner, written out ----
+
+
+def answers(source: torch.Generator, count: int, prompt: list[int], vocabulary: int) -> list[Text]:
+    found = []
+    for _ in range(count):
+        length = int(torch.randint(1, 8, (1,), generator=source))
+        tokens = (*prompt, *torch.randint(vocabulary, (length,), generator=source).tolist())
+        found.append(Text(tokens, len(prompt), tuple((-5.5 + torch.randn(length, generator=source) / 3).tolist())))
+    return found
+
+
+@pytest.mark.parametrize("weighting", ["sequence", "token", "dr-grpo"])
+def test_a_step_is_the_written_out_one(small: Path, weighting: Any) -> None:
+    """From each text alone: the loss, what is told, and the gradient's norm."""
+    how = PolicyLoss(kl=0.3, correction=1.5, off_policy=0.1, weighting=weighting)
+    config = configured(small, loss=how, context=30, micro_batch=2, moe=Moe(sequence=0, bias_rate=0))
+    words = tokenizer.load(str(small))
+    learner, source = Learner(config, words), torch.Generator().manual_seed(5)
+    model, began = checkpoint.load(small), checkpoint.load(small)
+    with torch.no_grad():  # it has learnt already
+        for weights in (learner.trainer.model, model):
+            noise = torch.Generator().manual_seed(1)
+            for parameter in weights.parameters():
+                parameter += 0.02 * torch.randn(parameter.shape, generator=noise)
+    groups: list[Rewarded] = [
+        (answers(source, 5, [0, 7, 9 + k], len(words)), [1.0, 0.0, 0.0, 1.0, float(k)]) for k in range(3)
+    ]
+    told = learner.learn(groups)
+
+    every = [text for texts, _ in groups for text in texts]
+    lengths = [len(text.tokens) - text.start for text in every]
+    better = [
+        a for _, rewards in groups for a in advantages(torch.tensor([rewards]), weighting != "dr-grpo")[0].tolist()
+    ]
+    loss, distance = torch.zeros(()), 0.0
+    for text, length, advantage in zip(every, lengths, better, strict=True):
+        now, before = (
+            m(torch.tensor([text.tokens]))
+            .logits[0]
+            .log_softmax(1)[text.start - 1 : -1]
+            .gather(1, torch.tensor(text.tokens[text.start :]).unsqueeze(1))[:, 0]
+            for m in (model, began)
+        )
+        drawn, before = torch.tensor(text.drawn), before.detach()
+        weight = {
+            "sequence": 1 / (len(every) * length),
+            "token": 1 / sum(lengths),
+            "dr-grpo": 1 / (len(every) * config.writing.max_tokens),
+        }[weighting]
+        masked = advantage < 0 and float((drawn - now.detach()).mean()) > 0.1
+        correction = (now.detach() - drawn).exp().clamp(max=1.5)
+        k3 = (now - drawn).exp() * ((before - now).exp() - (before - now) - 1)
+        gain = correction * (now - now.detach()).exp() * advantage * (not masked)  # nothing is clipped: the ratio is 1
+        loss = loss + weight * (0.3 * k3 - gain).sum()
+        distance += float(k3.detach().sum())
+    loss.backward()
+    norm = torch.stack([p.grad.norm() for p in model.parameters() if p.grad is not None]).norm()
+    assert told["loss"] == pytest.approx(float(loss.detach()), rel=1e-4)
+    assert told["norm"] == pytest.approx(float(norm), rel=1e-3)
+    assert told["kl"] == pytest.approx(distance / sum(lengths), rel=1e-3)
+
+
+# ---- the loop alone ----
+
+
+class Counting:
+    """A sampler and a learner: answers say with how many updates behind them they were written.
+
+    script: of the k-th group that is asked for, what each answer earns; None: its prompt does not fit.
+    """
+
+    def __init__(self, script: Callable[[int], Sequence[int] | None], seed: int) -> None:
+        self.script, self.chance = script, random.Random(seed)
+        self.asked = self.updates = self.done = 0
+        self.dies = 0  # with this update
+        self.learnt: list[list[int]] = []  # of each update, how far behind its groups are
+
+    async def answers(self, prompt: Prompt, family: str, n: int, decoding: Decoding) -> AsyncGenerator[Answer]:
+        number, version = self.asked, self.updates - 1  # the first weights are those it has already
+        self.asked += 1
+        earned = self.script(number)
+        for k in range(n):
+            await asyncio.sleep(self.chance.random() * 0.004)
+            if earned is None:
+                yield Answer(failure="too long")
+            else:
+                yield Answer(
+                    f"{earned[k]} {version} {k}", tokens=(k, 1), log_probs=(-1.0, -1.0), prompt_tokens=(version,)
+                )
+
+    async def update(self, weights: Weights) -> None:
+        self.updates += 1
+        await asyncio.sleep(self.chance.random() * 0.01)
+
+    def learn(self, groups: Sequence[Rewarded]) -> dict[str, float]:
+        if self.done + 1 == self.dies:
+            raise RuntimeError("killed")
+        self.learnt.append([self.done - texts[0].tokens[0] for texts, _ in groups])
+        self.done += 1
+        return {}
+
+    def weights(self) -> Weights:
+        return []
+
+    def save(self, folder: Path, state: dict[str, Any]) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "state").write_text(json.dumps([self.done, state]), "utf-8")
+
+    def restore(self, folder: Path) -> dict[str, Any]:
+        self.done, state = json.loads((folder / "state").read_text("utf-8"))
+        self.updates = self.done
+        return state
+
+    def write(self, folder: Path) -> None: ...
+
+    async def grade(self, prompt: Prompt, answer: str, finished: bool = True) -> Graded:
+        await asyncio.sleep(self.chance.random() * 0.004)
+        return Graded(float(answer.split()[0]), verdict(answer[0] == "1"))
+
+
+async def looped(
+    place: Path, script: Callable[[int], Sequence[int] | None], seed: int = 0, dies: int = 0, **changes: Any
+) -> tuple[Counting, list[dict[str, Any]], list[dict[str, Any]]]:
+    """What was learnt, the metrics and the rows of answers."""
+    config = configured(Path("none"), **{"writing": {"answers": 2}, **changes})
+    counting, folder = Counting(script, seed), TrainFolder(place)
+    counting.dies = dies
+    with folder.working("grpo", config, {}):
+        await grpo.train(config, folder, PROBLEMS, counting, counting, {FAMILY: counting})  # type: ignore[arg-type]
+    rows = [json.loads(line) for line in (place / "answers.jsonl").read_text("utf-8").splitlines()]
+    return counting, folder.metrics(), rows
+
+
+@pytest.mark.parametrize("staleness", [0, 1, 2])
+@pytest.mark.parametrize("replace", [True, False])
+async def test_no_group_is_learnt_from_too_late(tmp_path: Path, staleness: int, replace: bool) -> None:
+    """Whichever is there first: all are learnt from in their order, and no later than is allowed."""
+    for seed in range(4):
+        chance = random.Random(seed)
+        earns = [chance.choice([(0, 1), (1, 0), (1, 1), (0, 0)]) for _ in range(400)]
+        groups = 1 + seed % 3
+        counting, metrics, rows = await looped(
+            tmp_path / str(seed),
+            lambda number, earns=earns: earns[number],  # type: ignore[misc]
+            seed,
+            groups=groups,
+            updates=8,
+            staleness=staleness,
+            selection=Selection(replace=replace),
+        )
+        rows.sort(key=lambda row: row["number"])
+        assert [row["number"] for row in rows] == list(range(len(rows)))
+        assert [{answer["reward"] for answer in row["answers"]} for row in rows] == [set(e) for e in earns[: len(rows)]]
+        assert len(metrics) == 8
+        behind = [number for update in counting.learnt for number in update]
+        assert max(behind) <= staleness
+        assert max(row["staleness"] for row in metrics) <= staleness
+        if staleness:
+            assert max(behind) > 0
+        if not replace:
+            assert all(len(update) == groups for update in counting.learnt)
+
+
+async def test_when_hardly_any_group_is_of_use_it_makes_do(tmp_path: Path) -> None:
+    """… with those of 4 times as many as it wants; and what it has asked too early then is no staler for it."""
+    for staleness in (0, 1):
+        counting, metrics, _ = await looped(
+            tmp_path / str(staleness),
+            lambda number: (0, 1) if number >= 7 else (0, 0),
+            groups=2,
+            updates=4,
+            staleness=staleness,
+        )
+        assert metrics[0]["groups"] == 1
+        assert max(behind for update in counting.learnt for behind in update) <= staleness
+
+
+@pytest.mark.parametrize("replace", [True, False])
+async def test_prompts_that_do_not_fit_are_passed_over(tmp_path: Path, replace: bool) -> None:
+    counting, metrics, rows = await looped(
+        tmp_path / "run",
+        lambda number: None if number % 3 == 0 else (0, 1),
+        groups=2,
+        updates=3,
+        selection=Selection(replace=replace),
+    )
+    assert [len(update) for update in counting.learnt] == [2, 2, 2]
+    assert sum(not row["answers"] for row in rows) == 3
+    assert sum(row["groups/all_proved"] for row in metrics) == 0
+
+
+@pytest.mark.parametrize("staleness", [0, 1])
+async def test_a_run_that_was_killed_leaves_nothing_twice(tmp_path: Path, staleness: int) -> None:
+    """Its last update before that had no group of use: the third of four, after a checkpoint of the second."""
+    how: dict[str, Any] = {"groups": 1, "updates": 4, "save_every": 2, "staleness": staleness}
+    with pytest.raises(RuntimeError, match="killed"):
+        await looped(tmp_path / "run", lambda number: (0, 0) if 2 <= number < 6 else (0, 1), dies=3, **how)
+    _, metrics, rows = await looped(tmp_path / "run", lambda number: (0, 1), **how)
+    assert len(metrics) == 4
+    assert sorted(row["number"] for row in rows) == list(range(len(rows)))

@@ -1,0 +1,239 @@
+"""Packing: nothing is lost, everything stands where it belongs, and no text sees another."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import replace
+from typing import Any
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor
+from transformers import LlamaConfig, LlamaForCausalLM
+
+from rl.batch import Batch, Epochs, Text, packed, rows_of
+from rl.model import Borrowed
+from tests.prover.model.twin import SMALL, fresh, twin
+
+MIXTURES, K = 2, 2
+
+
+# ---- which text goes where ----
+
+
+@given(st.lists(st.integers(0, 30), max_size=80), st.integers(30, 100))
+def test_every_text_is_packed_once_and_no_row_overflows(lengths: list[int], width: int) -> None:
+    rows = packed(lengths, width)
+    assert sorted(number for row in rows for number in row) == list(range(len(lengths)))
+    assert all(row and sum(lengths[n] for n in row) <= width for row in rows)
+
+
+@given(st.lists(st.integers(1, 40), min_size=200, max_size=600), st.randoms(use_true_random=False))
+def test_rows_are_full_where_texts_are_short(lengths: list[int], chance: random.Random) -> None:
+    """All but the last may have no more room than the shortest text would take, and hardly have any."""
+    chance.shuffle(lengths)
+    rows = packed(lengths, 400)
+    assert len(rows) - 1 <= sum(lengths) / (0.9 * 400)
+    filled = sorted(sum(lengths[n] for n in row) for row in rows)
+    assert all(some >= 0.9 * 400 for some in filled[1:])
+
+
+def test_a_text_that_fits_no_row_is_refused() -> None:
+    assert packed([5], 5) == [[0]]
+    with pytest.raises(ValueError, match="a text of 6 tokens does not fit a row of 5"):
+        packed([1, 6], 5)
+
+
+@given(st.lists(st.integers(1, 20), min_size=1, max_size=60), st.integers(1, 5), st.integers(1, 3), st.integers(0, 99))
+def test_epochs_go_through_all_texts_and_can_be_gone_on_with(
+    lengths: list[int], size: int, epochs: int, seed: int
+) -> None:
+    order = Epochs(lengths, 20, size, epochs, seed)
+    batches = list(order)
+    assert len(batches) == len(order)
+    assert all(1 <= len(batch) <= size for batch in batches)
+    assert all(sum(lengths[n] for n in row) <= 20 for batch in batches for row in batch)
+    numbers = [number for batch in batches for row in batch for number in row]
+    per_epoch = [numbers[k * len(lengths) : (k + 1) * len(lengths)] for k in range(epochs)]
+    assert len(numbers) == epochs * len(lengths)
+    assert all(sorted(epoch) == list(range(len(lengths))) for epoch in per_epoch)
+    assert list(Epochs(lengths, 20, size, epochs, seed)) == batches
+    assert list(Epochs(lengths, 20, size, epochs + 1, seed))[: len(batches)] == batches
+
+
+def test_epochs_differ_from_each_other_and_with_the_seed() -> None:
+    order = Epochs([5] * 40, 20, 2, 2)
+    first, second = list(order)[: len(order) // 2], list(order)[len(order) // 2 :]
+    assert first != second
+    assert list(Epochs([5] * 40, 20, 2, 2, seed=1)) != list(order)
+
+
+# ---- what stands there ----
+
+
+def text(source: torch.Generator, length: int, vocabulary: int = 50) -> Text:
+    """A random text with all there can be to replay."""
+    tokens = torch.randint(vocabulary, (length,), generator=source).tolist()
+    start = int(torch.randint(1, length + 1, (1,), generator=source))
+    kept = []
+    for token in tokens[start:]:
+        others = torch.randperm(vocabulary, generator=source)[: int(torch.randint(0, 6, (1,), generator=source))]
+        kept.append(torch.cat((torch.tensor([token]), others[others != token])).int())
+    drawn = (-torch.rand(length - start, generator=source)).tolist()
+    chosen = torch.stack([torch.randperm(8, generator=source)[:K] for _ in range((length - 1) * MIXTURES)])
+    return Text(tuple(tokens), start, tuple(drawn), tuple(kept), chosen.view(length - 1, MIXTURES, K).to(torch.int16))
+
+
+def read_back(batch: Batch, number: int) -> dict[str, Any]:
+    """A text as it stands in a batch; its places are side by side in one row."""
+    row, places = (batch.which == number).nonzero(as_tuple=True)
+    assert row.unique().numel() == 1
+    assert places.tolist() == list(range(int(places[0]), int(places[0]) + len(places)))
+    here = (int(row[0]), slice(int(places[0]), int(places[-1]) + 1))
+    counts = batch.counts[here]
+    found = {
+        "tokens": (*batch.tokens[here].tolist(), int(batch.targets[here][-1])),
+        "start": 1 + int((~counts).sum()),
+        "drawn": batch.drawn[here][counts],
+        "segments": batch.segments[here].unique().tolist(),
+    }
+    assert batch.targets[here][:-1].tolist() == batch.tokens[here][1:].tolist()
+    assert not batch.drawn[here][~counts].any()
+    if batch.kept is not None:
+        kept = batch.kept[here]
+        assert (kept == batch.targets[here].unsqueeze(1)).any(1).all()  # as Transformer wants it
+        found["kept"] = [set(some[some >= 0].tolist()) for some in kept[counts]]
+    if batch.chosen is not None:
+        found["chosen"] = batch.chosen[here]
+    return found
+
+
+@given(st.integers(0, 2**31), st.lists(st.integers(2, 15), min_size=1, max_size=9), st.integers(14, 40))
+def test_all_of_a_text_can_be_read_back(seed: int, lengths: list[int], width: int) -> None:
+    source = torch.Generator().manual_seed(seed)
+    texts = [text(source, length) for length in lengths]
+    rows = [*packed([len(text) for text in texts], width), []]
+    batch = rows_of(texts, rows, width)
+    assert batch.tokens.shape == (len(rows), width)
+    assert int(batch.real.sum()) == sum(map(len, texts))
+    assert not batch.counts[~batch.real].any()
+    for number, wanted in enumerate(texts):
+        found = read_back(batch, number)
+        assert (found["tokens"], found["start"]) == (wanted.tokens, wanted.start)
+        torch.testing.assert_close(found["drawn"], torch.tensor(wanted.drawn))
+        if batch.kept is not None:
+            assert found["kept"] == [set(tokens.tolist()) for tokens in wanted.kept]
+        assert torch.equal(found["chosen"], wanted.chosen.long())  # type: ignore[union-attr]
+    for row, numbers in enumerate(rows):
+        own = [read_back(batch, number)["segments"] for number in numbers]
+        rest = batch.segments[row][~batch.real[row]].unique().tolist()
+        assert len({segment for some in [*own, rest] for segment in some}) == len(numbers) + len(rest)
+
+
+def test_what_not_all_texts_have_is_not_replayed() -> None:
+    source = torch.Generator().manual_seed(3)
+    texts = [replace(text(source, 9), start=5) for _ in range(3)]
+    texts = [replace(some, kept=some.kept[:4] or (), drawn=some.drawn[:4]) for some in texts]
+    bare = Text(texts[0].tokens, 5)
+    assert rows_of([*texts, bare], [[0, 1], [2]], 20).chosen is not None  # it is in another part
+    batch = rows_of([*texts, bare], [[0, 1], [2, 3]], 20)
+    assert batch.chosen is None
+    assert batch.kept is None
+    moved = batch.to(torch.device("cpu"))
+    assert moved.chosen is None
+    assert torch.equal(moved.tokens, batch.tokens)
+
+
+# ---- what a model says of it ----
+
+
+def alone(network: Any, some: Text, **how: Any) -> tuple[Tensor, Tensor]:
+    """Log-probabilities and entropies of all targets of one text in a row of its own, without padding."""
+    batch = rows_of([some], [[0]], len(some))
+    told = network(batch.tokens, batch.targets, kept=batch.kept, chosen=batch.chosen, entropy=True, **how)
+    return told.log_probs[0].detach(), told.entropy[0]
+
+
+def check(network: Any, texts: list[Text], width: int, **how: Any) -> None:
+    rows = packed([len(some) for some in texts], width)
+    batch = rows_of(texts, rows, width + 3)
+    assert max(map(len, rows)) > 1
+    told = network(
+        batch.tokens, batch.targets, batch.segments, kept=batch.kept, chosen=batch.chosen, entropy=True, **how
+    )
+    for number, some in enumerate(texts):
+        for found, wanted in zip((told.log_probs, told.entropy), alone(network, some, **how), strict=True):
+            torch.testing.assert_close(found[batch.which == number].detach(), wanted, atol=2e-5, rtol=0)
+
+
+def some_texts(seed: int, vocabulary: int) -> list[Text]:
+    source = torch.Generator().manual_seed(seed)
+    lengths = torch.randint(3, 15, (7,), generator=source).tolist()
+    return [text(source, length, vocabulary) for length in lengths]
+
+
+@pytest.mark.parametrize("replay", [True, False])
+@settings(max_examples=10)
+@given(st.integers(0, 2**31), st.sampled_from([1.0, 0.7]))
+def test_a_packed_text_has_the_log_probabilities_it_has_alone(replay: bool, seed: int, temperature: float) -> None:
+    network = fresh(SMALL.with_(num_hidden_layers=3, first_k_dense_replace=1))
+    texts = some_texts(seed, SMALL.vocab_size)
+    if not replay:
+        texts = [replace(some, chosen=None, kept=()) for some in texts]
+    texts = [some for some in texts if some.start < len(some.tokens)]
+    check(network, texts, 30, temperature=temperature)
+
+
+@pytest.mark.parametrize("theirs", ["llama", "deepseek"])
+def test_a_borrowed_model_sees_each_text_alone_too(theirs: str) -> None:
+    ours = fresh(SMALL)
+    torch.manual_seed(0)
+    shape = LlamaConfig(
+        vocab_size=101,
+        hidden_size=32,
+        intermediate_size=48,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        num_key_value_heads=2,
+        initializer_range=0.15,
+    )
+    network = Borrowed(LlamaForCausalLM(shape).eval() if theirs == "llama" else twin(ours))
+    texts = [replace(some, chosen=None) for some in some_texts(5, 101) if some.start < len(some.tokens)]
+    check(network, texts, 30)
+    bare = [replace(some, kept=()) for some in texts]
+    check(network, bare, 30, temperature=0.8)
+    if theirs == "deepseek":
+        rows = packed([len(some) for some in texts], 30)
+        batch = rows_of(texts, rows, 30)
+        both = [
+            model(batch.tokens, batch.targets, batch.segments, kept=batch.kept, entropy=True)
+            for model in (ours, network)
+        ]
+        for found, wanted in zip(*((told.log_probs, told.entropy) for told in both), strict=True):
+            torch.testing.assert_close(found[batch.real], wanted[batch.real], atol=2e-5, rtol=0)
+    with pytest.raises(ValueError, match="our own architecture"):
+        network(batch_of(texts).tokens, batch_of(texts).targets, chosen=torch.zeros(1, 1, 1, 1))
+
+
+def batch_of(texts: list[Text]) -> Batch:
+    return rows_of(texts, [[0]], len(texts[0]))
+
+
+def test_packed_gradients_are_the_sum_of_those_alone() -> None:
+    network = fresh(SMALL.with_(num_nextn_predict_layers=0))
+    texts = [some for some in some_texts(11, SMALL.vocab_size) if some.start < len(some.tokens)]
+    texts = [replace(some, kept=()) for some in texts]
+
+    def gradient(batches: list[Batch]) -> dict[str, Tensor]:
+        network.zero_grad()
+        for batch in batches:
+            told = network(batch.tokens, batch.targets, batch.segments, chosen=batch.chosen)
+            told.log_probs[batch.counts].sum().backward()
+        return {name: p.grad.clone() for name, p in network.named_parameters() if p.grad is not None}
+
+    whole = gradient([rows_of(texts, packed([len(some) for some in texts], 40), 40)])
+    apart = gradient([rows_of([some], [[0]], len(some)) for some in texts])
+    for name, found in whole.items():
+        torch.testing.assert_close(found, apart[name], atol=2e-5, rtol=1e-4, msg=lambda m, n=name: f"{n}: {m}")

@@ -1,0 +1,127 @@
+"""Configurations: what is read, changed, and refused with the place and the reason."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from eval.config import ConfigError
+from rl.config import DPOConfig, ExpertIterationConfig, GRPOConfig, PolicyLoss, SFTConfig, Stage, read
+
+SFT = "model: {preset: tiny, changes: {num_hidden_layers: 2}}\ndata: [pairs.jsonl]\n"
+GRPO = "model: {folder: model}\nproblems: [theorems.jsonl]\n"
+
+
+def written(place: Path, text: str) -> Path:
+    file = place / "run.yaml"
+    file.write_text(text, "utf-8")
+    return file
+
+
+def test_a_file_is_read_and_changed(tmp_path: Path) -> None:
+    file = written(tmp_path, SFT + "optimiser: {lr: 0.001}\n")
+    plain = read(SFTConfig, file)
+    assert (plain.optimiser.lr, plain.optimiser.warmup, plain.mtp, plain.kinds) == (0.001, 0, 0.3, ["whole"])
+    assert plain.data == [Path("pairs.jsonl")]
+    changes = [
+        "optimiser.lr=1.0e-5",
+        "optimiser.warmup=100",
+        "kinds=[cot, fill]",
+        "placement.trainers=2",
+        "moe.sequence=0",
+    ]
+    changed = read(SFTConfig, file, changes)
+    assert (changed.optimiser.lr, changed.optimiser.warmup, changed.kinds) == (1e-5, 100, ["cot", "fill"])
+    assert changed.placement.on_ray
+    assert not plain.placement.on_ray
+    assert read(SFTConfig, file) == plain
+
+
+def test_a_change_like_1e_5_is_a_number(tmp_path: Path) -> None:
+    """YAML 1.1 reads it as text."""
+    assert read(SFTConfig, written(tmp_path, SFT), ["optimiser.lr=1e-5"]).optimiser.lr == 1e-5
+    assert read(SFTConfig, written(tmp_path, SFT + "optimiser: {lr: 1e-5}\n")).optimiser.lr == 1e-5
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ("optimiser.lr", "FIELD=VALUE"),
+        ("=3", "FIELD=VALUE"),
+        ("seed.lr=3", "seed has no fields"),
+        ("seed=[", "not YAML"),
+        ("optimiser.rate=3", "optimiser.rate"),
+        ("optimiser.lr=-1", "optimiser.lr"),
+        ("kinds=[plain]", "kinds"),
+        ("model.folder=x", "to start from"),
+        ("model={}", "to start from"),
+    ],
+)
+def test_what_is_wrong_is_told_with_its_place(tmp_path: Path, change: str, said: str) -> None:
+    file = written(tmp_path, SFT + "seed: 1\n")
+    with pytest.raises(ConfigError) as error:
+        read(SFTConfig, file, [change])
+    assert said in str(error.value)
+
+
+@pytest.mark.parametrize("text", ["[1, 2]", "model: [", "just text", ""])
+def test_files_that_are_no_configurations_are_refused(tmp_path: Path, text: str) -> None:
+    with pytest.raises(ConfigError):
+        read(GRPOConfig, written(tmp_path, text))
+    with pytest.raises(OSError, match="missing"):
+        read(GRPOConfig, tmp_path / "missing.yaml")
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        (["writing.temperature=0.7", "writing.engine=vllm"], "temperature must be 1"),
+        (["writing.temperature=0.7", "writing.base_url=http://127.0.0.1:1"], "temperature must be 1"),
+        (["writing.temperature=0.7", "writing.top_p=0.9", "replay_truncation=false"], "replay_truncation"),
+        (["groups=6", "minibatches=4"], "6 groups"),
+        (["writing.top_p=0"], "top_p"),
+        (["writing.top_p=1.1"], "top_p"),
+        (["staleness=-1"], "staleness"),
+        (["loss.weighting=mean"], "weighting"),
+        (["problems=[]"], "problems"),
+        (["reward.format=2"], "format"),
+    ],
+)
+def test_what_training_could_not_be_right_with_is_refused(tmp_path: Path, changes: list[str], said: str) -> None:
+    with pytest.raises(ConfigError) as error:
+        read(GRPOConfig, written(tmp_path, GRPO), changes)
+    assert said in str(error.value)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        ["writing.temperature=0.7", "writing.top_p=0.9"],
+        ["writing.temperature=0.7", "replay_truncation=false"],
+        ["writing.top_p=0.9", "replay_truncation=false"],
+        ["writing.top_p=0.9", "writing.engine=vllm"],
+        ["groups=6", "minibatches=3", "staleness=0", "loss.correction=null", "loss.off_policy=0.1"],
+    ],
+)
+def test_what_can_be_right_is_taken(tmp_path: Path, changes: list[str]) -> None:
+    assert isinstance(read(GRPOConfig, written(tmp_path, GRPO), changes), GRPOConfig)
+
+
+def test_by_default_it_is_what_the_papers_do(tmp_path: Path) -> None:
+    """V1.5 §2.3."""
+    config = read(GRPOConfig, written(tmp_path, GRPO))
+    assert (config.optimiser.lr, config.optimiser.schedule, config.loss.kl) == (5e-6, "constant", 0.02)
+    assert (config.writing.answers, config.writing.max_tokens, config.writing.temperature) == (32, 2048, 1)
+    assert config.groups * config.writing.answers == 512
+    assert (config.reward.consistency, config.reward.format, config.loss.weighting) == (0, 0, "sequence")
+
+
+@pytest.mark.parametrize("kind", [SFTConfig, GRPOConfig, DPOConfig, ExpertIterationConfig])
+def test_what_was_written_down_is_read_again(kind: type[Stage]) -> None:
+    needed: dict[str, Any] = {"model": {"folder": "m"}}
+    needed |= {name: ["x"] for name in ("data", "problems", "answers") if name in kind.model_fields}
+    config = kind.model_validate(needed)
+    assert kind.model_validate_json(config.model_dump_json()) == config
+    assert not (PolicyLoss.model_fields.keys() & kind.model_fields.keys())

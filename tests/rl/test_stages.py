@@ -1,0 +1,258 @@
+"""The stages that draw answers, end to end with Lean: they learn, go on after a kill, and outlive what they lose."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+import ray
+
+from data import pairs, problems
+from eval.config import ConfigError
+from lean_env import LeanPool
+from prover.model import checkpoint
+from rl import remote, sft, stages
+from rl.config import DPOConfig, ExpertIterationConfig, GRPOConfig, SFTConfig, Stage, Writing
+from rl.folder import TrainFolder
+from rl.measure import measure
+from tests.rl.runs import MODEL, corpus, metrics
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return corpus(tmp_path_factory.mktemp("corpus") / "toy.jsonl")
+
+
+@pytest.fixture(scope="module")
+def half(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model that has learnt the toy corpus by half."""
+    given = SFTConfig.model_validate(
+        {
+            "model": MODEL,
+            "data": [data],
+            "context": 192,
+            "batch": 6,
+            "epochs": 8,
+            "optimiser": {"lr": 6e-3, "warmup": 5},
+        }
+    )
+    folder = TrainFolder(tmp_path_factory.mktemp("half") / "run")
+    with folder.working("sft", given, {}):
+        sft.run(given, folder)
+    return folder.path / "model"
+
+
+def grpo(data: Path, model: Path, **changes: Any) -> GRPOConfig:
+    fields: dict[str, Any] = {
+        "model": {"folder": str(model)},
+        "problems": [data],
+        "context": 256,
+        "writing": {"answers": 6, "max_tokens": 40},
+        "groups": 3,
+        "updates": 8,
+        "save_every": 2,
+        "optimiser": {"lr": 5e-4},
+    }
+    return GRPOConfig.model_validate(fields | changes)
+
+
+async def run(stage: str, config: Stage, path: Path, pool: LeanPool | None, lines: list[str] | None = None) -> Path:
+    folder = TrainFolder(path, (lines if lines is not None else []).append)
+    with folder.working(stage, config, {}):
+        await stages.run(config, folder, pool)
+    return path
+
+
+def answers(path: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in path.read_text("utf-8").splitlines()]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("staleness", [0, 1])
+async def test_answers_get_better_by_what_lean_says(
+    staleness: int, data: Path, half: Path, pool: LeanPool, tmp_path: Path
+) -> None:
+    lines: list[str] = []
+    given = grpo(data, half, staleness=staleness, updates=40, groups=8, save_every=100)
+    folder = await run("grpo", given, tmp_path / "run", pool, lines)
+    rows = metrics(folder)
+    assert len(rows) == 40
+    assert max(row["staleness"] for row in rows) == staleness
+    assert all(row["groups"] == 8 for row in rows)
+    assert rows[0]["mismatch"] < 1e-4  # sampler and trainer compute the same
+    assert "proved" in lines[-1]
+    every, writing = list(problems.read(data)), Writing(answers=8, max_tokens=40)
+    before, after = [await measure(model, every, pool, writing) for model in (half, folder / "model")]
+    (_, old, _, high), (_, new, low, _) = before["all"]["pass"][0], after["all"]["pass"][0]
+    assert new > old + 0.08
+    assert new > high
+    assert low > old
+
+
+async def test_what_was_drawn_is_kept_in_order(data: Path, half: Path, pool: LeanPool, tmp_path: Path) -> None:
+    given = grpo(data, half, updates=3, reward={"format": 0.5})
+    folder = await run("grpo", given, tmp_path / "run", pool)
+    drawn = answers(folder / "answers.jsonl")
+    assert [row["number"] for row in drawn] == sorted(row["number"] for row in drawn)
+    assert {answer["reward"] for row in drawn for answer in row["answers"]} <= {0.0, 1.0, -0.5}
+    for row in drawn:
+        for answer in row["answers"]:
+            assert (answer["reward"] == 1) == (answer["reason"] == "proved")
+            assert (answer["reward"] == -0.5) == (answer["reason"] == "answer")
+    assert checkpoint.read_config(folder / "model") == checkpoint.read_config(half)
+
+
+PROGRAM = """
+import asyncio, sys
+from pathlib import Path
+import torch
+torch.set_num_threads(1)
+from lean_env import LeanPool
+from rl import stages
+from rl.folder import TrainFolder
+from rl.measure import measure
+async def main():
+    config = stages.read(sys.argv[1], Path(sys.argv[2]))
+    folder = TrainFolder(Path(sys.argv[3]))
+    async with LeanPool(workers=1, cache=True) as pool:
+        with folder.working(sys.argv[1], config, {}):
+            await stages.run(config, folder, pool)
+asyncio.run(main())
+"""
+
+
+def started(stage: str, given: Path, folder: Path) -> subprocess.Popen[bytes]:
+    return subprocess.Popen([sys.executable, "-c", PROGRAM, stage, str(given), str(folder)])
+
+
+def lines(file: Path) -> int:
+    return file.read_bytes().count(b"\n") if file.exists() else 0
+
+
+@pytest.mark.slow
+def test_reinforcement_killed_at_any_time_goes_on_as_if_nothing_had_been(
+    data: Path, half: Path, pool: LeanPool, tmp_path: Path
+) -> None:
+    given = tmp_path / "config.yaml"
+    given.write_text(grpo(data, half, staleness=0, updates=6).model_dump_json(), "utf-8")
+    assert started("grpo", given, tmp_path / "whole").wait() == 0
+    running = started("grpo", given, tmp_path / "broken")
+    while lines(tmp_path / "broken" / "metrics.jsonl") < 3 and running.poll() is None:
+        time.sleep(0.01)
+    running.send_signal(signal.SIGKILL)
+    assert running.wait() == -signal.SIGKILL, "it ended before it could be killed"
+    assert started("grpo", given, tmp_path / "broken").wait() == 0
+    whole, broken = metrics(tmp_path / "whole"), metrics(tmp_path / "broken")
+    assert [row["step"] for row in broken] == [1, 2, 3, 4, 5, 6]
+    for one, other in zip(whole, broken, strict=True):  # which answers are written side by side is chance: rounding
+        for name in ("loss", "norm", "proved", "entropy", "kl", "tokens"):
+            assert other[name] == pytest.approx(one[name], rel=1e-3, abs=1e-5), (name, one["step"])
+    kept = [
+        [(row["number"], row["name"]) for row in answers(tmp_path / n / "answers.jsonl")] for n in ("whole", "broken")
+    ]
+    assert kept[0] == kept[1]
+
+
+async def test_expert_iteration_goes_on_where_it_was_and_its_proofs_are_learnt(
+    data: Path, half: Path, pool: LeanPool, tmp_path: Path
+) -> None:
+    given = ExpertIterationConfig.model_validate(
+        {
+            "model": {"folder": str(half)},
+            "problems": [data],
+            "writing": {"answers": 4, "max_tokens": 40},
+            "context": 192,
+            "iterations": 2,
+            "epochs": 5,
+            "optimiser": {"lr": 2e-3, "warmup": 5, "schedule": "cosine"},
+        }
+    )
+    said: list[str] = []
+    folder = await run("expert-iteration", given, tmp_path / "run", pool, said)
+    first, second = (answers(folder / f"iteration-{n}" / "answers.jsonl") for n in (1, 2))
+    assert [row["name"] for row in first] == [f"t{n}" for n in range(60)]
+    proved = [sum(answer["reward"] for row in rows for answer in row["answers"]) for rows in (first, second)]
+    assert proved[1] > proved[0] + 20
+    assert proved[0] > 20
+    learnt = list(pairs.read(folder / "iteration-2" / "pairs.jsonl"))
+    assert 2 < len(learnt) <= 2 * given.proofs  # up to the names of variables there are two theorems
+    for pair in learnt[:5]:
+        assert (await pool.judge(pair.problem.theorem.claim(pair.proof))).proved
+    assert checkpoint.load(folder / "model").config == checkpoint.load(half).config
+    # What is there already is not drawn again.
+    before = (folder / "iteration-1" / "answers.jsonl").stat().st_mtime_ns
+    await run("expert-iteration", given, folder, pool)
+    assert (folder / "iteration-1" / "answers.jsonl").stat().st_mtime_ns == before
+
+
+async def test_preferences_come_from_what_lean_said(data: Path, half: Path, pool: LeanPool, tmp_path: Path) -> None:
+    drawn = await run("grpo", grpo(data, half, updates=3, groups=6), tmp_path / "drawn", pool)
+    given = DPOConfig.model_validate(
+        {
+            "model": {"folder": str(half)},
+            "answers": [drawn / "answers.jsonl"],
+            "context": 384,
+            "batch": 4,
+            "epochs": 4,
+            "optimiser": {"lr": 3e-4},
+        }
+    )
+    folder = await run("dpo", given, tmp_path / "run", None)
+    rows = metrics(folder)
+    assert rows[0]["loss"] == pytest.approx(0.6931, abs=1e-3)
+    assert rows[-1]["loss"] < 0.5
+    assert rows[-1]["right"] > rows[0]["right"]
+
+
+@pytest.mark.slow
+async def test_on_ray_a_lost_writer_costs_a_retry(
+    data: Path, half: Path, pool: LeanPool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two trainers and two writers; writers are killed all the time."""
+    given = grpo(data, half, updates=6, placement={"trainers": 2, "rollouts": 2})
+    killed: list[int] = []
+
+    async def kill() -> None:
+        for place in list(scribes[0]._free):
+            await asyncio.sleep(6)
+            actor = await place.actor()
+            pid = await remote._result(actor.pid.remote())
+            os.kill(pid, signal.SIGKILL)
+            killed.append(pid)
+
+    scribes: list[remote.Scribes] = []
+    start = remote.Scribes.start
+
+    async def noted(self: remote.Scribes) -> None:
+        await start(self)
+        scribes.append(self)
+        tasks.append(asyncio.create_task(kill()))
+
+    tasks: list[asyncio.Task[None]] = []
+    monkeypatch.setattr(remote.Scribes, "start", noted)
+    try:
+        folder = await run("grpo", given, tmp_path / "run", pool)
+        await asyncio.gather(*tasks)
+    finally:
+        ray.shutdown()
+    assert len(killed) == 2
+    assert [row["step"] for row in metrics(folder)] == [1, 2, 3, 4, 5, 6]
+    drawn = answers(folder / "answers.jsonl")
+    assert all(len(row["answers"]) == 6 for row in drawn)
+
+
+def test_a_model_that_cannot_write_is_said(data: Path) -> None:
+    with pytest.raises(ConfigError, match="temperature must be 1"):
+        stages.configs.validated(
+            GRPOConfig,
+            {"model": {"folder": "x"}, "problems": [data], "writing": {"engine": "vllm", "temperature": 0.7}},
+            "here",
+        )
