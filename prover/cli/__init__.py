@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from prover.cli import data, eval, lean, train
+from prover.cli import corpora, data, eval, lean, train
 from prover.cli.check import check
 from prover.cli.common import guarded
 from prover.cli.doctor import doctor
@@ -23,6 +23,8 @@ app.command("check")(check)
 app.command("serve", context_settings={"allow_extra_args": True, "ignore_unknown_options": False})(serve)
 app.command("doctor")(doctor)
 app.add_typer(lean.app, name="lean")
+for command in (corpora.pairs, corpora.generate, corpora.trace):
+    data.app.command()(command)
 app.add_typer(data.app, name="data")
 app.add_typer(eval.app, name="eval")
 app.add_typer(train.app, name="train")

@@ -1,0 +1,124 @@
+"""Theorems of core Lean without end, of graded difficulty: a corpus to learn from that nobody has to download.
+
+A family is a way to make theorems of one kind at five levels. What it makes is put together from random parts (terms,
+hypotheses in any order, definitions, values that are computed here), so that other seeds give other theorems, and is
+true by how it is made; where a slip makes one false, it is never proved, and nothing else comes of it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import random
+import re
+from collections.abc import Callable, Collection, Iterator
+from dataclasses import dataclass
+
+from data.problems import Problem
+from data.synthesis.accumulators import accumulators
+from data.synthesis.arithmetic import arithmetic
+from data.synthesis.draft import VOCABULARY, Draft, Maker
+from data.synthesis.equations import equations
+from data.synthesis.finite import finite
+from data.synthesis.functions import functions
+from data.synthesis.lists import lists
+from data.synthesis.logic import logic
+from data.synthesis.predicates import predicates
+from data.synthesis.recursion import recursion
+from data.synthesis.trees import trees
+from data.synthesis.witnesses import witnesses
+from data.theorem import Theorem
+
+LEVELS = (1, 2, 3, 4, 5)
+
+# A draft of a level, or None where chance brought nothing of use.
+_FAMILIES: dict[str, Callable[[Maker, int], Draft | None]] = {
+    family.__name__: family
+    for family in (
+        logic,
+        arithmetic,
+        equations,
+        functions,
+        witnesses,
+        finite,
+        lists,
+        recursion,
+        accumulators,
+        trees,
+        predicates,
+    )
+}
+FAMILIES: tuple[str, ...] = tuple(_FAMILIES)
+
+_TRIES = 200  # drafts in a row that state what is there already: a family at a level has nothing more to say
+_CHOSEN = frozenset(word for words in VOCABULARY.values() for word in words)
+_WORD = re.compile(r"[^\W\d][\w'₀-₉]*")
+
+
+class SynthesisError(Exception):
+    """Theorems that cannot be made; str() says why."""
+
+
+@dataclass(frozen=True)
+class Made:
+    """A theorem with the proof that is known from how it was made, the text after `:= by`; empty if none is."""
+
+    problem: Problem
+    proof: str
+
+
+def generate(seed: int, count: int, families: Collection[str] = FAMILIES) -> Iterator[Problem]:
+    """The first `count` theorems of a seed, each with its family and `level-1` to `level-5` as tags.
+
+    No two of them are the same but for names. Levels are the maker's guess: 1 falls to one tactic, 5 needs a lemma or a
+    value that no automation finds. Raises SynthesisError.
+    """
+    return (made.problem for made in with_proofs(seed, count, families))
+
+
+def with_proofs(seed: int, count: int, families: Collection[str] = FAMILIES) -> Iterator[Made]:
+    """The same theorems with the proofs that their makers know: to measure a prover, not to train it."""
+    if unknown := sorted(set(families) - set(FAMILIES)):
+        raise SynthesisError(f"no family is called {', '.join(unknown)}; there are: {', '.join(FAMILIES)}")
+    rng = random.Random(seed)
+    seen: set[str] = set()
+    open_ = [(family, level) for family in FAMILIES if family in families for level in LEVELS]
+    turn: list[tuple[str, int]] = []
+    for _ in range(count):
+        made = None
+        while made is None:
+            if not open_:
+                raise SynthesisError(f"after {len(seen)} theorems these families have nothing more to say")
+            turn = turn or rng.sample(open_, len(open_))
+            kind = turn.pop()
+            made = _new(rng, *kind, seen)
+            if made is None:
+                open_.remove(kind)
+        yield made
+
+
+def _new(rng: random.Random, family: str, level: int, seen: set[str]) -> Made | None:
+    for _ in range(_TRIES):
+        make = Maker(rng)
+        draft = _FAMILIES[family](make, level)
+        if draft is None:
+            continue
+        name = make.name("theorem")
+        preamble = (f"{draft.preamble}\n",) if draft.preamble else ()
+        theorem = Theorem(name, f"theorem {name} {draft.signature}", preamble=preamble)
+        form = normal_form(theorem)
+        if form not in seen:
+            seen.add(form)
+            digest = hashlib.sha256(form.encode()).hexdigest()[:12]
+            return Made(Problem(f"{family}-{level}-{digest}", theorem, tags=(family, f"level-{level}")), draft.proof)
+    return None
+
+
+def normal_form(theorem: Theorem) -> str:
+    """A made theorem with what its maker named called by number instead: equal for two that differ in names only."""
+    numbers: dict[str, str] = {}
+
+    def renamed(match: re.Match[str]) -> str:
+        word = match.group()
+        return numbers.setdefault(word, f"v{len(numbers)}") if word in _CHOSEN else word
+
+    return _WORD.sub(renamed, "".join([*theorem.preamble, theorem.statement]))

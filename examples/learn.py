@@ -1,0 +1,182 @@
+"""A prover from nothing: theorems are made, found proofs teach a small model, and Lean's feedback does the rest.
+
+    python examples/learn.py FOLDER
+
+On two cores this takes some two hours. Killed and started again, it goes on where it was. FOLDER/learning.json has the
+figures: on held-out theorems, before and after each stage, and of the policy `tactics` at the same number of checks.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+import time
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from data.lines import read_lines
+from data.pairs import Pair, as_row
+from data.problems import Problem
+from data.synthesis import generate, normal_form
+from eval.metrics import interval
+from lean_env import LeanPool
+from lean_env.embedded import install
+from prover.policy import TacticsPolicy
+from rl import stages
+from rl.config import ExpertIterationConfig, GRPOConfig, SFTConfig, Stage, Writing
+from rl.folder import TrainFolder
+from rl.measure import measure
+from search import Budget
+from search.corpus import Progress, find
+
+SEARCHED, PRACTISED, HELD_OUT = 1500, 3000, 330  # theorems: to search proofs of, to practise on, to measure with
+CHECKS = 32  # for each search
+SHAPE = {"hidden_size": 160, "num_hidden_layers": 5, "intermediate_size": 448, "max_position_embeddings": 1024}
+FAMILY = "deepseek-v1.5-noncot"
+DRAWN = {"answers": 8, "max_tokens": 160, "check_seconds": 10, "room": 128}
+MEASURED = Writing(answers=16, max_tokens=160, check_seconds=10, room=128)
+SEEDS = (0, 1, 2)
+
+
+def problems(folder: Path) -> tuple[list[Problem], list[Problem], list[Problem]]:
+    """Theorems to search proofs of, to practise on, and to measure with; no statement is in two of them."""
+    held_out = list(generate(seed=1, count=HELD_OUT))
+    unseen = {normal_form(problem.theorem) for problem in held_out}
+    fresh = (problem for problem in generate(seed=0, count=10**9) if normal_form(problem.theorem) not in unseen)
+    return list(islice(fresh, SEARCHED)), list(islice(fresh, PRACTISED)), held_out
+
+
+def write(file: Path, some: Iterable[Problem]) -> Path:
+    if not file.exists():
+        file.write_text("".join(json.dumps(as_row(Pair(problem, ""))) + "\n" for problem in some), "utf-8")
+    return file
+
+
+async def search(pool: LeanPool, some: Sequence[Problem], out: Path) -> None:
+    """Proofs by the policy without a model: what the model learns from first."""
+    told = time.monotonic()
+
+    def tell(state: Progress) -> None:
+        nonlocal told
+        if time.monotonic() - told > 20:
+            told = time.monotonic()
+            print(f"searched {state.done} of {len(some)}, {state.found} proved", flush=True)
+
+    budget = Budget(checks=CHECKS, seconds=10)
+    state = await find(pool, TacticsPolicy(), some, out, budget, "sampling", tell)
+    print(f"searched {state.done}, {state.found} proved", flush=True)
+
+
+async def stage(pool: LeanPool, name: str, config: Stage, folder: Path) -> Path:
+    """A stage of training; returns the model that came of it."""
+    if not (folder / "model" / "config.json").exists():
+        run = TrainFolder(folder, lambda line: print(f"{folder.name}: {line}", flush=True))
+        with run.working(name, config, {}):
+            await stages.run(config, run, pool)
+    return folder / "model"
+
+
+async def measured(pool: LeanPool, name: str, model: Path, some: Sequence[Problem], kept: Path) -> dict[str, Any]:
+    """How often a model proves held-out theorems."""
+    file = kept / f"{name}.json"
+    if not file.exists():
+        file.write_text(json.dumps(await measure(model, some, pool, MEASURED)), "utf-8")
+    figures: dict[str, Any] = json.loads(file.read_text("utf-8"))
+    rates = {k: f"{value:.1%} ({low:.1%} to {high:.1%})" for k, value, low, high in figures["all"]["pass"]}
+    print(f"{name}: pass@1 {rates[1]}, pass@8 {rates[8]}", flush=True)
+    return figures
+
+
+def by_checks(rows: Iterable[dict[str, Any]]) -> dict[str, Any]:
+    """What `tactics` proves with at most k checks, in the form of rl.measure."""
+    parts: dict[str, list[float]] = defaultdict(list)
+    for row in {row["name"]: row for row in rows}.values():
+        spent = row["checks"] if row["formal_proof"] else float("inf")
+        for part in ("all", *row["tags"]):
+            parts[part].append(spent)
+
+    def figures(spent: list[float]) -> dict[str, Any]:
+        rates = [(k, interval([float(s <= k) for s in spent])) for k in (1, 2, 4, 8, 16, 32)]
+        return {"theorems": len(spent), "pass": [[k, rate.value, rate.low, rate.high] for k, rate in rates]}
+
+    return {"all": figures(parts.pop("all")), "tags": {part: figures(spent) for part, spent in sorted(parts.items())}}
+
+
+async def main(folder: Path) -> None:
+    searched, practised, held_out = problems(folder)
+    practice = write(folder / "practice.jsonl", practised)
+    results: dict[str, Any] = {}
+    async with LeanPool(cache=True) as pool:
+        await search(pool, searched, folder / "pairs.jsonl")
+        await search(pool, held_out, folder / "tactics.jsonl")
+        results["tactics"] = by_checks(read_lines(folder / "tactics.jsonl"))
+
+        shape = {"preset": "tiny", "changes": SHAPE, "vocabulary": 1024}
+        supervised = {
+            "data": [folder / "pairs.jsonl"],
+            "context": 512,
+            "batch": 16,
+            "micro_batch": 8,
+            "save_every": 200,
+        }
+        begun = SFTConfig.model_validate(
+            {**supervised, "model": shape, "epochs": 1, "optimiser": {"lr": 1e-9}, "save_every": 10_000}
+        )
+        results["before"] = await measured(
+            pool, "before", await stage(pool, "sft", begun, folder / "begun"), held_out, folder
+        )
+        taught = SFTConfig.model_validate(
+            {
+                **supervised,
+                "model": shape,
+                "epochs": 24,
+                "optimiser": {"lr": 2e-3, "warmup": 30, "schedule": "cosine"},
+            }
+        )
+        model = await stage(pool, "sft", taught, folder / "sft")
+        results["sft"] = await measured(pool, "sft", model, held_out, folder)
+        iterated = ExpertIterationConfig.model_validate(
+            {
+                **supervised,
+                "model": {"folder": str(model)},
+                "problems": [practice],
+                "writing": DRAWN,
+                "iterations": 2,
+                "epochs": 4,
+                "optimiser": {"lr": 1e-3, "warmup": 20, "schedule": "cosine"},
+            }
+        )
+        model = await stage(pool, "expert-iteration", iterated, folder / "expert-iteration")
+        results["expert-iteration"] = await measured(pool, "expert-iteration", model, held_out, folder)
+        for seed in SEEDS:
+            rewarded = GRPOConfig.model_validate(
+                {
+                    "model": {"folder": str(model)},
+                    "problems": [practice],
+                    "writing": {**DRAWN, "answers": 16},
+                    "context": 512,
+                    "micro_batch": 8,
+                    "groups": 16,
+                    "updates": 60,
+                    "save_every": 20,
+                    "optimiser": {"lr": 1e-4, "warmup": 5, "weight_decay": 0.0},
+                    "seed": seed,
+                }
+            )
+            name = f"grpo-{seed}"
+            results[name] = await measured(
+                pool, name, await stage(pool, "grpo", rewarded, folder / name), held_out, folder
+            )
+    (folder / "learning.json").write_text(json.dumps(results, indent=1), "utf-8")
+
+
+if __name__ == "__main__":
+    if len(sys.argv) != 2:
+        sys.exit("usage: python examples/learn.py FOLDER")
+    Path(sys.argv[1]).mkdir(parents=True, exist_ok=True)
+    install.install()
+    asyncio.run(main(Path(sys.argv[1])))
