@@ -113,7 +113,7 @@ def _line(line: bytes, place: str) -> Problem | ProblemError:
     if not isinstance(row, dict):
         return ProblemError(f"{place}: not a JSON object")
     try:
-        return _row(row, place)
+        return problem_of(row, place)
     except (SourceError, ProblemError) as error:
         return ProblemError(_placed(str(error), place))
 
@@ -122,7 +122,8 @@ def _placed(message: str, place: str) -> str:
     return message if message.startswith(place) else f"{place}: {message}"
 
 
-def _row(row: Mapping[str, Any], place: str) -> Problem:
+def problem_of(row: Mapping[str, Any], place: str) -> Problem:
+    """The problem of a row; place: where it stands, for people. Raises ProblemError, SourceError."""
     statement = field(row, _STATEMENT)
     if not statement:
         raise ProblemError(f"{place}: none of the fields {', '.join(_STATEMENT)}")

@@ -95,7 +95,7 @@ def _loaded(source: ModelSource, words: PreTrainedTokenizerFast, seed: int) -> M
         tokens = {"vocab_size": len(words), "eos_token_id": words.eos_token_id, "bos_token_id": words.bos_token_id}
         torch.manual_seed(seed)
         return Transformer(PRESETS[source.preset].with_(**{**tokens, **source.changes}))
-    if _is_ours(source.folder):
+    if is_ours(source.folder):
         if dist.is_initialized():  # filled when each process knows its part
             config = checkpoint.read_config(source.folder)
             with torch.device("meta"):
@@ -107,7 +107,8 @@ def _loaded(source: ModelSource, words: PreTrainedTokenizerFast, seed: int) -> M
     return Borrowed(AutoModelForCausalLM.from_pretrained(source.folder, dtype=torch.float32, local_files_only=local))
 
 
-def _is_ours(folder: str) -> bool:
+def is_ours(folder: str) -> bool:
+    """Does a folder hold a checkpoint of our own architecture?"""
     try:
         fields = json.loads((Path(folder) / config_file.NAME).read_text("utf-8"))
     except (OSError, ValueError):

@@ -17,7 +17,7 @@ from prover.model.config import ConfigError as ShapeError
 from prover.model.transformer import Transformer
 from prover.serving.model import ModelError
 from rl.config import ModelSource
-from rl.model import _is_ours
+from rl.model import is_ours
 
 # Checkpoints that need not be here, by their names (V1.5 §2.1, V2 §2.3).
 _LLAMA_7B = {
@@ -70,7 +70,7 @@ def shape_of(source: ModelSource) -> Shape:
                 raise ConfigError(f"model: no preset is called {source.preset!r}; there are: {', '.join(PRESETS)}")
             fields = {"vocab_size": source.vocabulary, **source.changes}
             return _ours(PRESETS[source.preset].with_(**fields), f"preset {source.preset}")
-        if _is_ours(source.folder):
+        if is_ours(source.folder):
             return _ours(checkpoint.read_config(source.folder).with_(**source.changes), source.folder)
         from transformers import AutoConfig, LlamaConfig
 

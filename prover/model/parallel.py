@@ -57,7 +57,7 @@ def parallelise(model: Transformer, layout: Layout) -> None:
     if not dist.is_initialized():
         raise LayoutError("torch.distributed has no processes yet: call init_process_group; one process will do")
     world = dist.get_world_size()
-    _check(model.config, layout, world)
+    check(model.config, layout, world)
     device = _device(model)
     precision = MixedPrecisionPolicy()
     if layout.bfloat16:
@@ -109,7 +109,7 @@ def _share_experts(mixture: MoE, mesh: DeviceMesh, precision: MixedPrecisionPoli
     sharded.set_force_sum_reduction_for_comms(copies.size() > 1)
 
 
-def _check(config: ModelConfig, layout: Layout, world: int) -> None:
+def check(config: ModelConfig, layout: Layout, world: int) -> None:
     if world % layout.experts:
         raise LayoutError(f"{world} processes do not fall into groups of {layout.experts} that share the experts")
     if config.n_routed_experts % layout.experts:

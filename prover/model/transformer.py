@@ -18,7 +18,7 @@ from prover.model.rope import Rope
 from prover.model.router import Router, Routing
 from prover.model.scoring import scored
 
-_LOGITS = 1 << 25  # at most so many are held at a time when only the targets' log-probabilities are wanted
+LOGITS = 1 << 25  # at most so many are held at a time when only the targets' log-probabilities are wanted
 
 
 class Output(NamedTuple):
@@ -138,7 +138,7 @@ class Transformer(nn.Module):
         entropy: bool = False,
     ) -> tuple[Tensor, Tensor | None]:
         """hidden [..., width], targets [...] → two of [...], without all logits at once where there are many."""
-        size = max(_LOGITS // self.config.vocab_size, 1)
+        size = max(LOGITS // self.config.vocab_size, 1)
         rows, wanted = hidden.flatten(0, -2).split(size), targets.flatten().split(size)
         among = [None] * len(rows) if kept is None else kept.flatten(0, -2).split(size)
         found = []

@@ -10,7 +10,7 @@ from concurrent.futures import Future
 from typing import Any
 
 from data import Theorem
-from data.problems import ProblemError, _row
+from data.problems import ProblemError, problem_of
 from data.source import SourceError
 from prover.policy import Prompt
 from prover.prompts import Family
@@ -20,7 +20,7 @@ from rl.reward import Graded, Judge
 def theorem_of(row: Mapping[str, Any]) -> Theorem:
     """The theorem of a row with the fields of our JSONL files (data/problems.py). Raises ProblemError."""
     try:
-        return _row(row, "row").theorem
+        return problem_of(row, "row").theorem
     except SourceError as error:
         raise ProblemError(str(error)) from None
 

@@ -324,3 +324,15 @@ async def test_a_run_that_was_killed_leaves_nothing_twice(tmp_path: Path, stalen
     _, metrics, rows = await looped(tmp_path / "run", lambda number: (0, 1), **how)
     assert len(metrics) == 4
     assert sorted(row["number"] for row in rows) == list(range(len(rows)))
+
+
+async def test_which_update_a_group_belongs_to_is_no_matter_of_time(tmp_path: Path) -> None:
+    chance = random.Random(3)
+    earns = [chance.choice([(0, 1), (0, 0), (0, 0), (1, 1), (0, 0)]) for _ in range(400)]
+    found = []
+    for seed in range(5):  # of how long everything takes
+        counting, metrics, rows = await looped(
+            tmp_path / str(seed), lambda number: earns[number], seed, groups=2, updates=8, staleness=1
+        )
+        found.append((list(map(len, counting.learnt)), [row["groups"] for row in metrics], len(rows)))
+    assert found == found[:1] * 5

@@ -38,7 +38,7 @@ def test_targets_give_log_probabilities_and_gradients_without_all_logits(
     (reference * weights).sum().backward()
     gradient = taken(model)
     if pieces:
-        monkeypatch.setattr(transformer, "_LOGITS", 7 * SMALL.vocab_size)
+        monkeypatch.setattr(transformer, "LOGITS", 7 * SMALL.vocab_size)
     out: Output = model(x, wanted)
     assert out.logits is None
     assert out.log_probs is not None
