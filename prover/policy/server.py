@@ -7,9 +7,9 @@ import json
 import os
 import random
 import time
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
 from contextlib import aclosing
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import httpx2
 import openai
@@ -19,6 +19,10 @@ from prover.policy.base import PolicyUnavailable, Usage
 from prover.policy.engine import Answer, Decoding, longest
 from prover.policy.reply import Broken, Reply
 from prover.prompts import Request
+from prover.serving.weights import UpdateFailed, Updates
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 IN_FLIGHT = 256  # requests under way at a time, over all theorems
 PATIENCE = 600.0  # seconds for which a server may be down before it counts as gone: one that restarts loads a model
@@ -46,6 +50,7 @@ class Server:
         self._heard = time.monotonic()  # when anything last came from it
         self.trouble = ""
         self._unknown: set[str] = set()  # parameters that this server does not take
+        self._updates = Updates(_Running(client.with_options(max_retries=2)))
 
     @classmethod
     async def connect(cls, base_url: str, model: str = "") -> Server:
@@ -81,6 +86,26 @@ class Server:
     async def close(self) -> None:
         await self._client.close()
 
+    async def update(self, weights: Iterable[tuple[str, Tensor]]) -> None:
+        """Take new weights under the names of the checkpoint's files (Hugging Face's): all of them, in any order.
+
+        Only a vLLM on this machine can, started by `prover serve --trainable`. Answers under way stand still meanwhile
+        and go on with the new weights, all that they have written so far read anew with these: each token's
+        log-probability is that of the weights which drew it, so that an answer can have some of both. Raises
+        PolicyUnavailable if it has not taken them, because of what was given (it goes on as before), or on the way:
+        all requests, those under way too, then end with PolicyUnavailable until an update succeeds, as they do when
+        the server has been started again since the last one.
+        """
+        try:
+            await self._updates.give(weights)
+        except openai.NotFoundError:
+            what = "it takes no new weights: `prover serve --trainable` starts one that does"
+            raise PolicyUnavailable(f"{self._client.base_url}: {what}") from None
+        except (openai.OpenAIError, httpx2.HTTPError, ValueError, UpdateFailed) as error:
+            self.trouble = self._said(error) if self._updates.broken else ""
+            raise self._unavailable(error) from None
+        self.trouble = ""
+
     async def generate(
         self, request: Request, n: int, decoding: Decoding, complete: Callable[[str], bool], usage: Usage
     ) -> AsyncGenerator[Answer]:
@@ -98,7 +123,12 @@ class Server:
                         failures, pause, down = 0, _PAUSE, None
                         yield answer
                 continue
-            except (openai.AuthenticationError, openai.PermissionDeniedError, openai.NotFoundError) as error:
+            except (
+                openai.AuthenticationError,
+                openai.PermissionDeniedError,
+                openai.NotFoundError,
+                UpdateFailed,
+            ) as error:
                 raise self._unavailable(error) from None
             except (openai.BadRequestError, openai.UnprocessableEntityError) as error:
                 if self._forgo(error.param, body):
@@ -123,6 +153,7 @@ class Server:
             pause = min(_LONGEST_PAUSE, 2 * pause)
 
     async def _stream(self, body: dict[str, Any], reply: Reply) -> AsyncGenerator[tuple[int, Answer]]:
+        await self._updates.check()
         path = "/chat/completions" if "messages" in body else "/completions"
         events = await self._client.post(path, body=body, cast_to=object, stream=True, stream_cls=AsyncStream[object])
         try:
@@ -186,6 +217,39 @@ class Server:
 
     def _said(self, error: Exception) -> str:
         return _said(error, self._client.api_key)
+
+
+class _Running:
+    """The paths of vLLM's server, beside `/v1`, for what an update needs (see weights.Running): all can be repeated."""
+
+    def __init__(self, client: AsyncOpenAI) -> None:
+        self._client = client
+
+    async def pause(self, mode: str) -> None:
+        await self._post(f"pause?mode={mode}&clear_cache=false")
+
+    async def resume(self) -> None:
+        await self._post("resume")
+
+    async def call(self, method: str, *arguments: object) -> Sequence[Any]:
+        found: Sequence[Any] = (await self._post("collective_rpc", {"method": method, "args": arguments}))["results"]
+        return found
+
+    async def forget(self) -> bool:
+        return bool((await self._post("reset_prefix_cache?reset_running_requests=true"))["success"])
+
+    async def label(self, version: str) -> None:
+        await self._post("update_weight_version", {"new_version": version})
+
+    async def version(self) -> str:
+        found: Any = await self._client.get(self._address("weight_info"), cast_to=object)
+        return str(found["weight_version"])
+
+    async def _post(self, path: str, body: dict[str, object] | None = None) -> Any:
+        return await self._client.post(self._address(path), body=body, cast_to=object)
+
+    def _address(self, path: str) -> str:
+        return str(self._client.base_url.join(f"../{path}"))
 
 
 def _said(error: Exception, key: str) -> str:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import itertools
 import os
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
 from contextlib import aclosing
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from prover.policy.base import PolicyUnavailable, Usage
 from prover.policy.engine import Answer, Decoding, longest
@@ -14,6 +14,10 @@ from prover.policy.reply import Broken, Reply
 from prover.policy.tokens import prompt_tokens
 from prover.prompts import Request
 from prover.serving.model import Model, ModelError, machine
+from prover.serving.weights import FLAGS, UpdateFailed, Updates
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 class InProcess:
@@ -21,7 +25,7 @@ class InProcess:
 
     def __init__(self, engine: Any, tokenizer: Any, model: str) -> None:
         self.model, self.trouble, self._engine, self._tokenizer = model, "", engine, tokenizer
-        self._numbers = itertools.count()
+        self._numbers, self._updates = itertools.count(), Updates(_Running(engine))
 
     @classmethod
     async def load(cls, model: str, context: int | None = None) -> InProcess:
@@ -42,7 +46,8 @@ class InProcess:
         except ModelError as error:
             raise PolicyUnavailable(str(error)) from None
         parser = AsyncEngineArgs.add_cli_args(FlexibleArgumentParser())
-        settings = AsyncEngineArgs.from_cli_args(parser.parse_args(["--model", model, *found.flags(here, context)]))
+        flags = ["--model", model, *found.flags(here, context), *FLAGS]
+        settings = AsyncEngineArgs.from_cli_args(parser.parse_args(flags))
         try:
             engine = AsyncLLM.from_engine_args(settings)
         except (ValueError, RuntimeError, OSError) as error:
@@ -51,6 +56,16 @@ class InProcess:
 
     async def close(self) -> None:
         self._engine.shutdown()
+
+    async def update(self, weights: Iterable[tuple[str, Tensor]]) -> None:
+        """See Server.update."""
+        try:
+            await self._updates.give(weights)
+        except Exception as error:  # of no kind of its own, if it comes from the workers
+            problem = f"vLLM has not taken the new weights: {error}"
+            self.trouble = problem if self._updates.broken else ""
+            raise PolicyUnavailable(problem) from None
+        self.trouble = ""
 
     async def generate(
         self, request: Request, n: int, decoding: Decoding, complete: Callable[[str], bool], usage: Usage
@@ -72,6 +87,7 @@ class InProcess:
         )
         reply = Reply(n, complete, usage)
         try:
+            await self._updates.check()
             outputs = self._engine.generate(
                 {"prompt_token_ids": prompt_tokens(self._tokenizer, request)}, params, str(next(self._numbers))
             )
@@ -84,10 +100,36 @@ class InProcess:
         except VLLMClientError as error:  # a prompt that is too long
             for _ in reply.writing:
                 yield Answer(failure=str(error))
-        except (VLLMError, Broken) as error:
+        except (VLLMError, Broken, UpdateFailed) as error:
             raise PolicyUnavailable(f"vLLM: {error}") from None
         finally:
             reply.close()
+
+
+class _Running:
+    """The engine's own calls for what an update needs (see weights.Running)."""
+
+    def __init__(self, engine: Any) -> None:
+        self._engine = engine
+
+    async def pause(self, mode: str) -> None:
+        await self._engine.pause_generation(mode=mode, clear_cache=False)
+
+    async def resume(self) -> None:
+        await self._engine.resume_generation()
+
+    async def call(self, method: str, *arguments: object) -> Sequence[Any]:
+        found: Sequence[Any] = await self._engine.collective_rpc(method, args=arguments)
+        return found
+
+    async def forget(self) -> bool:
+        return bool(await self._engine.reset_prefix_cache(reset_running_requests=True))
+
+    async def label(self, version: str) -> None:
+        await self._engine.update_weight_version(version)
+
+    async def version(self) -> str:
+        return str(await self._engine.get_weight_version())
 
 
 def _event(output: Any) -> dict[str, Any]:

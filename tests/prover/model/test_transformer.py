@@ -75,7 +75,7 @@ def test_a_packed_row_is_its_texts_one_by_one() -> None:
 def test_each_packed_text_begins_at_position_0() -> None:
     """Only distances count, but at large positions fp32 knows angles less well, and a text alone begins at 0, too."""
     segments = torch.tensor([[7, 7, 7, 2, 2, 9], [1, 3, 3, 3, 3, 3]])
-    positions, _ = transformer._layout(torch.zeros_like(segments), segments)
+    positions, _ = transformer.layout(torch.zeros_like(segments), segments)
     assert positions.tolist() == [[0, 1, 2, 0, 1, 0], [0, 0, 1, 2, 3, 4]]
 
 
