@@ -13,15 +13,16 @@ import json
 import sys
 import time
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from data import pairs
 from data.lines import read_lines
 from data.pairs import Pair, as_row
 from data.problems import Problem
-from data.synthesis import generate, normal_form
+from data.synthesis import generate, normal_form, renamed
 from eval.metrics import interval
 from lean_env import LeanPool
 from lean_env.embedded import install
@@ -35,6 +36,7 @@ from search.corpus import Progress, find
 
 SEARCHED, PRACTISED, HELD_OUT = 1500, 3000, 330  # theorems: to search proofs of, to practise on, to measure with
 CHECKS = 32  # for each search
+NAMES = 8  # times that each proof is shown under other names
 SHAPE = {"hidden_size": 160, "num_hidden_layers": 5, "intermediate_size": 448, "max_position_embeddings": 1024}
 FAMILY = "deepseek-v1.5-noncot"
 DRAWN = {"answers": 8, "max_tokens": 160, "check_seconds": 10, "room": 128}
@@ -50,9 +52,12 @@ def problems(folder: Path) -> tuple[list[Problem], list[Problem], list[Problem]]
     return list(islice(fresh, SEARCHED)), list(islice(fresh, PRACTISED)), held_out
 
 
-def write(file: Path, some: Iterable[Problem]) -> Path:
+def written(file: Path, rows: Iterable[dict[str, Any]]) -> Path:
+    """A file of rows, if it is not there yet."""
     if not file.exists():
-        file.write_text("".join(json.dumps(as_row(Pair(problem, ""))) + "\n" for problem in some), "utf-8")
+        draft = file.with_suffix(".draft")
+        draft.write_text("".join(json.dumps(row) + "\n" for row in rows), "utf-8")
+        draft.replace(file)
     return file
 
 
@@ -69,6 +74,12 @@ async def search(pool: LeanPool, some: Sequence[Problem], out: Path) -> None:
     budget = Budget(checks=CHECKS, seconds=10)
     state = await find(pool, TacticsPolicy(), some, out, budget, "sampling", tell)
     print(f"searched {state.done}, {state.found} proved", flush=True)
+
+
+def under_other_names(found: Path) -> Iterator[dict[str, Any]]:
+    """Each pair some times over, with other names each time: there are few, and names must be learnt to be copied."""
+    every = list(pairs.read(found, unproved=[]))
+    return (as_row(renamed(pair, NAMES * k + n)) for n in range(NAMES) for k, pair in enumerate(every))
 
 
 async def stage(pool: LeanPool, name: str, config: Stage, folder: Path) -> Path:
@@ -108,16 +119,17 @@ def by_checks(rows: Iterable[dict[str, Any]]) -> dict[str, Any]:
 
 async def main(folder: Path) -> None:
     searched, practised, held_out = problems(folder)
-    practice = write(folder / "practice.jsonl", practised)
+    practice = written(folder / "practice.jsonl", (as_row(Pair(problem, "")) for problem in practised))
     results: dict[str, Any] = {}
     async with LeanPool(cache=True) as pool:
         await search(pool, searched, folder / "pairs.jsonl")
         await search(pool, held_out, folder / "tactics.jsonl")
         results["tactics"] = by_checks(read_lines(folder / "tactics.jsonl"))
 
+        named = written(folder / "named.jsonl", under_other_names(folder / "pairs.jsonl"))
         shape = {"preset": "tiny", "changes": SHAPE, "vocabulary": 1024}
         supervised = {
-            "data": [folder / "pairs.jsonl"],
+            "data": [named],
             "context": 512,
             "batch": 16,
             "micro_batch": 8,
@@ -133,7 +145,7 @@ async def main(folder: Path) -> None:
             {
                 **supervised,
                 "model": shape,
-                "epochs": 24,
+                "epochs": 3,
                 "optimiser": {"lr": 2e-3, "warmup": 30, "schedule": "cosine"},
             }
         )
@@ -143,6 +155,7 @@ async def main(folder: Path) -> None:
             {
                 **supervised,
                 "model": {"folder": str(model)},
+                "data": [folder / "pairs.jsonl"],
                 "problems": [practice],
                 "writing": DRAWN,
                 "iterations": 2,

@@ -28,6 +28,7 @@ from rl.folder import TrainFolder
 from rl.model import tokenizer_of
 from rl.trainer import Trainer
 
+_FENCE = "```"
 _LINE = 10.0  # seconds between two lines for people
 
 
@@ -74,7 +75,7 @@ def run(config: DPOConfig, folder: TrainFolder) -> None:
                 f"{found['right']:.1%}  {left:.1f} minutes left"
             )
         if last or trainer.done % config.save_every == 0:
-            folder.save(trainer)
+            folder.save(trainer, trainer.done)
     trainer.write(folder.path / "model")
 
 
@@ -96,9 +97,9 @@ def _objective(output: Output, batch: Batch, beta: float, count: int) -> tuple[T
     """This part's share of the mean over `count` pairs. right: pairs in which the proof is the likelier one."""
     assert output.log_probs is not None
     assert batch.reference is not None
-    numbers, which = batch.which[batch.counts].unique(return_inverse=True)
+    numbers, which = batch.which[batch.real].unique(return_inverse=True)
     now, before = (
-        torch.zeros(len(numbers), device=which.device).index_add(0, which, told[batch.counts])
+        torch.zeros(len(numbers), device=which.device).index_add(0, which, (told * batch.counts)[batch.real])
         for told in (output.log_probs, batch.reference)
     )
     lost = losses.preference(now[::2], now[1::2], before[::2], before[1::2], beta)
@@ -129,10 +130,12 @@ def preferences(config: DPOConfig, words: Any) -> list[Preference]:
 
 
 def _text(family: Family, answer: Mapping[str, Any]) -> str:
-    """What the model wrote; of a text that goes on from code with the fence that ended it, which is not recorded."""
+    """What the model wrote, with the fence that ended a text that goes on from code: that one is not recorded."""
     fenced = isinstance(family, Completion) and answer["finished"]
-    return f"{answer['answer']}```" if fenced else str(answer["answer"])
+    return f"{answer['answer']}{_FENCE}" if fenced else str(answer["answer"])
 
 
 def _whole(words: Any, prompt: Sequence[int], answer: str) -> Text:
-    return Text((*prompt, *words.encode(answer, add_special_tokens=False)), len(prompt))
+    """An answer that no fence has ended was ended by the token for it (or cut off, which is as bad)."""
+    end = () if answer.rstrip().endswith(_FENCE) else (words.eos_token_id,)
+    return Text((*prompt, *words.encode(answer, add_special_tokens=False), *end), len(prompt))

@@ -17,15 +17,14 @@ from data.lines import Lines, LinesError, read_lines
 from eval.folder import Folder, RunError, now
 from rl.config import Stage
 
+_STEP = "step-"  # what checkpoints are called, with the number of updates before them
+
 #: What a run's results follow from is everything but these, so they may change when it goes on.
 _FREE = frozenset(("placement", "save_every", "keep", "updates"))
 
 
 class Keeps(Protocol):
     """What is trained, as far as it is kept: see rl.trainer.Trainer."""
-
-    @property
-    def done(self) -> int: ...
 
     def save(self, folder: Path, state: dict[str, Any]) -> None: ...
 
@@ -83,7 +82,7 @@ class TrainFolder(Folder):
 
     def latest(self) -> Path | None:
         """The newest checkpoint to go on from."""
-        return max((self.path / "checkpoints").glob("step-*"), default=None)
+        return max((self.path / "checkpoints").glob(f"{_STEP}*"), default=None)
 
     def restore(self, trainer: Keeps) -> dict[str, Any] | None:
         """Take up where the newest checkpoint left off, if there is one: returns what was kept with it.
@@ -94,15 +93,15 @@ class TrainFolder(Folder):
         if found is None:
             self._begin(0)
             return None
-        state = trainer.restore(found)
-        self.say(f"goes on after update {trainer.done}")
-        self._begin(trainer.done)
+        state, step = trainer.restore(found), int(found.name.removeprefix(_STEP))
+        self.say(f"goes on after update {step}")
+        self._begin(step)
         return state
 
-    def save(self, trainer: Keeps, state: dict[str, Any] | None = None) -> None:
-        """A checkpoint to go on from; only the newest ones are kept."""
-        trainer.save(self.path / "checkpoints" / f"step-{trainer.done:08}", state or {})
-        for old in [] if not self._writes else sorted((self.path / "checkpoints").glob("step-*"))[: -self._keep]:
+    def save(self, trainer: Keeps, step: int, state: dict[str, Any] | None = None) -> None:
+        """A checkpoint to go on from after update `step`; only the newest ones are kept."""
+        trainer.save(self.path / "checkpoints" / f"{_STEP}{step:08}", state or {})
+        for old in [] if not self._writes else sorted((self.path / "checkpoints").glob(f"{_STEP}*"))[: -self._keep]:
             shutil.rmtree(old, ignore_errors=True)
 
     def _begin(self, done: int) -> None:

@@ -30,9 +30,6 @@ _TRIES = 4  # groups that are asked at most for each that an update wants; then 
 class Learns(Protocol):
     """A Learner, here or spread over other processes (rl.remote); calls take long and are made from a thread."""
 
-    @property
-    def done(self) -> int: ...
-
     def learn(self, groups: Sequence[Rewarded]) -> dict[str, float]: ...
 
     def weights(self) -> Weights: ...
@@ -99,13 +96,14 @@ class _Loop:
                 waited = time.monotonic()
                 dropped, batch = await self._batch()
                 waited = time.monotonic() - waited
-                answers.append(group.as_row() for group in (*dropped, *batch))
+                every = sorted((*dropped, *batch), key=lambda group: group.asked.number)
+                answers.append(group.as_row() for group in every)
                 figures = await self._update(batch, dropped)
-                self.folder.record(self.learner.done, figures | {"seconds/waiting": waited})
+                self.folder.record(self.finished, figures | {"seconds/waiting": waited})
                 left = (time.monotonic() - began) / (self.finished - start) * (self.config.updates - self.finished)
                 self.folder.say(_line(self.finished, self.config.updates, figures, waited, left))
                 if self.finished % self.config.save_every == 0 or self.finished == self.config.updates:
-                    await asyncio.to_thread(self.folder.save, self.learner, self._state())
+                    await asyncio.to_thread(self.folder.save, self.learner, self.finished, self._state())
         finally:
             answers.close()
 
@@ -122,16 +120,25 @@ class _Loop:
 
     def _ask(self) -> None:
         """Ask as many groups as may be under way."""
-        wanted = (self.finished + 1 + self.config.staleness) * self.config.groups
-        useful = sum(group.has_signal for group in self.groups.values()) if self.config.selection.replace else None
-        ready = len(self.groups) if useful is None else useful
-        most = self.taken + _TRIES * self.config.groups * (1 + self.config.staleness)
-        while self.batches * self.config.groups + ready + len(self.running) < wanted and self.asked < most:
+        while self._update_of(self.asked) <= self.finished + self.config.staleness:
             self.drawn[self.asked] = choice = self.chooser.draw(self.asked, set(self.drawn.values()))
             problem, family = self.choices[choice]
             asked = Asked(self.asked, problem, family, self.finished)
             self.running[self.asked] = asyncio.create_task(self._group(asked))
             self.asked += 1
+
+    def _update_of(self, number: int) -> int:
+        """The update that a group belongs to at the latest: if all before it that are under way are of use."""
+        update, useful, tried, size = self.batches, 0, 0, self.config.groups
+        for earlier in range(self.taken, number):
+            tried += 1
+            useful += earlier in self.running or self._of_use(self.groups[earlier])
+            if useful == size or tried == _TRIES * size:
+                update, useful, tried = update + 1, 0, 0
+        return update
+
+    def _of_use(self, group: Group) -> bool:
+        return bool(group.answers) and (group.has_signal or not self.config.selection.replace)
 
     async def _group(self, asked: Asked) -> Group:
         config = self.config
@@ -151,14 +158,12 @@ class _Loop:
     def _ready(self) -> tuple[list[Group], list[Group]] | None:
         """In the order of their numbers; None if some that come first are not there yet."""
         dropped, batch, number = list[Group](), list[Group](), self.taken
-        while len(batch) < self.config.groups and number in self.groups:
+        while len(batch) < self.config.groups and number < self.taken + _TRIES * self.config.groups:
+            if number not in self.groups:
+                return None
             group = self.groups[number]
-            useful = group.has_signal or not self.config.selection.replace
-            (batch if useful and group.answers else dropped).append(group)
+            (batch if self._of_use(group) else dropped).append(group)
             number += 1
-        tried = len(dropped) + len(batch)
-        if len(batch) < self.config.groups and tried < _TRIES * self.config.groups:
-            return None
         for taken in range(self.taken, number):
             self.chooser.note(self.drawn.pop(taken), self.groups[taken].proved, len(self.groups[taken].answers))
             del self.groups[taken]
@@ -203,8 +208,8 @@ class _Loop:
             "reward": fmean(grade.reward for grade in grades) if grades else 0.0,
             "readable": fmean(grade.readable for grade in grades) if grades else 0.0,
             "groups": len(batch),
-            "groups/all_proved": sum(group.proved == len(group.answers) for group in dropped),
-            "groups/none_proved": sum(group.proved == 0 for group in dropped),
+            "groups/all_proved": sum(group.proved == len(group.answers) for group in dropped if group.answers),
+            "groups/none_proved": sum(group.proved == 0 for group in dropped if group.answers),
             "length": fmean(lengths) if lengths else 0.0,
             "length/longest": max(lengths, default=0),
             "cut_off": fmean(not answer.finished for answer in answers) if answers else 0.0,

@@ -41,24 +41,23 @@ class Learner:
             self._began = model.load(config.model, words, config.placement, config.seed)
             self._began.requires_grad_(False).eval()
 
-    @property
-    def done(self) -> int:
-        """Steps of the optimiser so far."""
-        return self.trainer.done
-
     def learn(self, groups: Sequence[Rewarded]) -> dict[str, float]:
         """One update from some groups of answers.
 
-        Returns means over the tokens of all answers, and of the steps' figures. Answers that do not fit a row are left
-        out, but count as answers of their group.
+        Returns means over the tokens of all answers, and of the steps' figures; nothing if there is nothing to learn.
+        Answers that do not fit a row are left out, but count as answers of their group.
         """
         size = math.ceil(len(groups) / self.config.minibatches)
-        minibatches = [self._minibatch(groups[k : k + size]) for k in range(0, len(groups), size)]
+        every = [self._minibatch(groups[k : k + size]) for k in range(0, len(groups), size)]
+        # Without a signal there is nothing to follow, and Adam would make a step of any noise.
+        minibatches = [some for some in every if some.advantages.any() or self._began is not None]
+        if not minibatches:
+            return {}
         for minibatch in minibatches if len(minibatches) > 1 else ():  # while the policy is what it was
             for part in minibatch.parts:
                 part.old = self._log_probs(self.trainer.model, part)
         found = [self._step(minibatch) for minibatch in minibatches]
-        tokens = sum(minibatch.tokens for minibatch in minibatches)
+        tokens = max(sum(minibatch.tokens for minibatch in minibatches), 1)
         told = {name: sum(row.pop(name) for row in found) / tokens for name in _SUMS}
         return told | {name: sum(row[name] for row in found) / len(found) for name in found[0]}
 

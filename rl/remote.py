@@ -79,8 +79,6 @@ class _Rank:
     def call(self, method: str, *args: Any) -> Any:
         """A method of the Learner; of `weights` only the first process keeps what comes."""
         assert self._learner is not None
-        if method == "done":
-            return self._learner.done
         found = getattr(self._learner, method)(*args)
         if method != "weights":
             return found
@@ -139,10 +137,6 @@ class Trainers:
     def _call(self, method: str, *args: Any) -> Any:
         given = [ray.put(arg) for arg in args]
         return self._get([actor.call.remote(method, *given) for actor in self._ranks])[0]
-
-    @property
-    def done(self) -> int:
-        return int(self._call("done"))
 
     def learn(self, groups: Sequence[Rewarded]) -> dict[str, float]:
         found: dict[str, float] = self._call("learn", list(groups))

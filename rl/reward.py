@@ -66,7 +66,8 @@ class Judge:
 def follows(answer: str, proof: str) -> bool:
     """Does a proof contain every `have` that is left open in a sketch of the answer's? True if there is no sketch."""
     stated = set(_haves(proof))
-    sketches = [block.code for block in blocks(answer) if any(t.text in _OPEN for t in tokens(block.code))]
+    said = [block.code for block in blocks(answer) if not block.thought]
+    sketches = [code for code in said if any(t.text in _OPEN for t in tokens(code))]
     return all(step in stated for sketch in sketches for step in _haves(sketch))
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Iterable
 from contextlib import aclosing
+from dataclasses import replace
 from typing import Protocol
 
 from torch import Tensor
@@ -40,8 +41,9 @@ class EngineSampler:
 
     async def answers(self, prompt: Prompt, family: str, n: int, decoding: Decoding) -> AsyncGenerator[Answer]:
         format_, came = FAMILIES[family], 0
-        for pause in (*_PAUSES, None):
-            rest = Decoding(**{**vars(decoding), "seed": decoding.seed + came})
+        for number, pause in enumerate((*_PAUSES, None)):
+            # Which of the answers have come is not known, so that the others are drawn anew.
+            rest = replace(decoding, seed=decoding.seed + number * n)
             given = self._engine.generate(
                 format_.request(prompt), n - came, rest, lambda text: format_.complete(prompt, text), Usage()
             )

@@ -130,7 +130,7 @@ def fit(
             left = (told - began) / (trainer.done - start) * (total - trainer.done)
             folder.say(_line(trainer.done, total, found, left))
         if last or trainer.done % trainer.stage.save_every == 0:
-            folder.save(trainer)
+            folder.save(trainer, trainer.done)
 
 
 def held_out_loss(trainer: Trainer, texts: Sequence[Text], objective: Supervised) -> float:

@@ -10,9 +10,11 @@ from __future__ import annotations
 import hashlib
 import random
 import re
+from collections import Counter
 from collections.abc import Callable, Collection, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from data.pairs import Pair
 from data.problems import Problem
 from data.synthesis.accumulators import accumulators
 from data.synthesis.arithmetic import arithmetic
@@ -122,3 +124,28 @@ def normal_form(theorem: Theorem) -> str:
         return numbers.setdefault(word, f"v{len(numbers)}") if word in _CHOSEN else word
 
     return _WORD.sub(renamed, "".join([*theorem.preamble, theorem.statement]))
+
+
+def renamed(pair: Pair, seed: int) -> Pair:
+    """A made theorem and a proof of it, with other names: what is new in them is as true, and must be written anew.
+
+    A model that sees theorems under many names learns to take them from the statement. What the maker chose gives way
+    to other words of its kind, in the proof too; all else stays.
+    """
+    chance, other = random.Random(seed), dict[str, str]()
+    kinds = Counter(word for words in VOCABULARY.values() for word in words)
+    for words in VOCABULARY.values():
+        some = sorted(word for word in words if kinds[word] == 1)
+        other |= dict(zip(some, chance.sample(some, len(some)), strict=True))
+
+    def said(text: str) -> str:
+        return _WORD.sub(lambda match: other.get(match.group(), match.group()), text)
+
+    theorem = pair.problem.theorem
+    new = replace(
+        theorem,
+        name=said(theorem.name),
+        statement=said(theorem.statement),
+        preamble=tuple(map(said, theorem.preamble)),
+    )
+    return Pair(replace(pair.problem, theorem=new), said(pair.proof))

@@ -19,12 +19,14 @@ from data import Theorem
 from data.problems import Problem
 from lean_env import Reason, Verdict
 from prover.model import checkpoint, tokenizer
+from prover.model.router import Router
 from prover.policy import Prompt
 from prover.policy.engine import Answer, Decoding
 from rl import grpo
-from rl.batch import Text
+from rl.batch import Text, packed, rows_of
 from rl.config import GRPOConfig, ModelSource, Moe, Optimiser, PolicyLoss, Selection, Writing
 from rl.folder import TrainFolder
+from rl.groups import Asked, Busy, ask, decoding
 from rl.learner import Learner, Rewarded
 from rl.losses import advantages
 from rl.reward import Graded
@@ -121,6 +123,33 @@ async def test_groups_that_teach_nothing_end_cleanly(small: Path, tmp_path: Path
         assert all(row["groups/none_proved"] == (8 if replace else 0) for row in rows)
         for name, weights in learner.trainer.model.state_dict().items():
             assert torch.equal(weights, before[name]), name
+
+
+async def test_what_the_generator_did_is_computed_again(small: Path) -> None:
+    """In a packed batch, and though the routers would choose other experts by now."""
+    writing = Writing(temperature=0.8, top_p=0.9, max_tokens=6)
+    sampler = EngineSampler(native(str(small), tokenizer.load(str(small)), 8))
+    asked, how = Asked(0, PROBLEMS[0], FAMILY), decoding(writing, 0, 0, replay=True)
+    try:
+        group = await ask(sampler, {FAMILY: FirstLetter(LETTERS)}, asked, 5, how, Busy())  # type: ignore[dict-item]
+    finally:
+        await sampler.close()
+    model = checkpoint.load(small)
+    for module in model.modules():
+        if isinstance(module, Router):
+            module.e_score_correction_bias.copy_(torch.randn(module.e_score_correction_bias.shape))
+
+    def apart(experts: bool, truncation: bool, temperature: float) -> float:
+        texts = group.texts(experts, truncation)
+        batch = rows_of(texts, packed([len(text) for text in texts], 400), 400)
+        told = model(
+            batch.tokens, batch.targets, batch.segments, batch.chosen, batch.kept, temperature=temperature
+        ).log_probs
+        return float((told - batch.drawn)[batch.counts].abs().max().detach())
+
+    assert apart(True, True, 0.8) < 1e-4
+    assert apart(True, False, 1.0) < 1e-4  # those before temperature and truncation
+    assert apart(False, True, 0.8) > 1e-3
 
 
 # ---- a step of the learner, written out ----

@@ -42,6 +42,7 @@ def test_rows_are_full_where_texts_are_short(lengths: list[int], chance: random.
 
 def test_a_text_that_fits_no_row_is_refused() -> None:
     assert packed([5], 5) == [[0]]
+    assert sorted(map(sorted, packed([4, 6, 6, 4], 10))) in ([[0, 1], [2, 3]], [[0, 2], [1, 3]])  # exactly
     with pytest.raises(ValueError, match="a text of 6 tokens does not fit a row of 5"):
         packed([1, 6], 5)
 
@@ -68,6 +69,8 @@ def test_epochs_differ_from_each_other_and_with_the_seed() -> None:
     first, second = list(order)[: len(order) // 2], list(order)[len(order) // 2 :]
     assert first != second
     assert list(Epochs([5] * 40, 20, 2, 2, seed=1)) != list(order)
+    longest = [row[0] for (row,) in Epochs(range(1, 41), 40, 1, 1)]  # long texts do not all come first
+    assert sum(longest[:10]) < sum(sorted(longest)[-10:])
 
 
 # ---- what stands there ----
