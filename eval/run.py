@@ -17,7 +17,7 @@ from eval.config import SINGLE, RunConfig
 from eval.folder import RunFolder, Writer
 from eval.problems import looked_at
 from lean_env import LeanPool, Reason, Verdict
-from prover.policy import Params, Policy, PolicyUnavailable, Prompt, Usage
+from prover.policy import Params, Policy, PolicyUnavailable, Prompt, Usage, companion
 from search.searcher import SearchResult, stop
 from search.searches import searcher
 
@@ -191,7 +191,9 @@ class _Run:
     async def _search(self, entry: Entry, number: int) -> Attempt | None:
         """A search, by a policy that knows of no other problem, with one worker's share of Lean; None as above."""
         config = self.config
-        found = searcher(config.search, self.pool.share(1), self.policy.fresh(), seed=config.seed + number)
+        beside = companion(config.policy.name, config.policy.model)
+        seed = config.seed + number
+        found = searcher(config.search, self.pool.share(1), self.policy.fresh(), seed=seed, beside=beside)
         result = await found.prove(entry.theorem, config.budget.budget())
         tried = result.trace.attempts if result.trace else []
         if not tried or any(a.text for a in tried):

@@ -26,8 +26,12 @@ def searcher(
     seed: int = 0,
     journals: Path | None = None,
     progress: Callable[[Meter], None] | None = None,
+    beside: Policy | None = None,
 ) -> Searcher:
-    """A search by its name; `journals`: a folder for the checkpoints of those that have some (see RMaxTS)."""
+    """A search by its name; `journals`: a folder for the checkpoints of those that have some (see RMaxTS).
+
+    beside: with `auto`, a second policy, stepwise, to which most of the budget goes after some proofs of the first one.
+    """
     own = 0 if policy.stepwise or name != "auto" else _TURN  # so that no turn of a model's draws another's samples
     sampling = Sampling(pool, policy, seed=seed, progress=progress)
     tree = RMaxTS(pool, policy, seed=seed + 2 * own, journals=journals, progress=progress)
@@ -39,6 +43,9 @@ def searcher(
             return tree
         case "refine":
             return refine
+        case "auto" if beside is not None:
+            others = searcher(name, pool, beside, seed=seed, journals=journals, progress=progress)
+            return Portfolio([Turn(sampling, 0.15), Turn(others, 1.0)])
         case "auto" if policy.stepwise:  # such a policy corrects nothing
             return Portfolio([Turn(tree, 0.5), Turn(sampling, 1.0)])
         case "auto":

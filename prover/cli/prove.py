@@ -33,7 +33,7 @@ from prover.cli.common import (
     write_text,
 )
 from prover.cli.writer import BaseURL, Family, MaxTokens, Model, PolicyName, Writer
-from prover.policy import PolicyUnavailable
+from prover.policy import PolicyUnavailable, companion
 from search import Budget, Meter, report
 from search.journal import JournalError
 from search.prove import Outcome, Status, confirm, prove_file
@@ -197,6 +197,7 @@ class _Session:
                 seed=options.seed,
                 journals=options.checkpoints,
                 progress=lambda meter: line.show(len(self.outcomes), total, meter),
+                beside=companion(options.writer.policy, options.writer.model),
             )
             minimise = _MINIMISE if options.minimise else 0.0
             async for outcome in prove_file(pool, file, search, Budget(seconds=options.timeout), names, minimise):

@@ -15,7 +15,10 @@ PolicyName = Annotated[str, typer.Option("--policy", help=f"What writes the proo
 BaseURL = Annotated[
     str, typer.Option(metavar="URL", help="Policy openai: the server, such as http://localhost:8000/v1.")
 ]
-Model = Annotated[str, typer.Option(help="Policies openai, vllm and native: the model; a folder or a name.")]
+Model = Annotated[
+    str,
+    typer.Option(help="Policies openai, vllm and native: the model; a folder or a name. native has one of its own."),
+]
 Family = Annotated[str, typer.Option(help="Whose prompts the model knows; by default by its name.")]
 MaxTokens = Annotated[
     int | None, typer.Option(help="Length of an answer; by default as published for the family.", min=1)
@@ -38,8 +41,8 @@ class Writer:
             raise Stop(f"no policy is called {self.policy!r}; there are: {', '.join(POLICIES)}", Exit.INPUT)
         if self.policy == "openai" and not self.base_url:
             raise Stop("--policy openai needs --base-url, the address of a server", Exit.INPUT)
-        if self.policy in ("vllm", "native") and not self.model:
-            raise Stop(f"--policy {self.policy} needs --model", Exit.INPUT)
+        if self.policy == "vllm" and not self.model:
+            raise Stop("--policy vllm needs --model", Exit.INPUT)
         if self.policy != "openai" and self.base_url:
             raise Stop("--base-url is for --policy openai", Exit.INPUT)
         if self.policy == "tactics" and (self.model or self.family or self.max_tokens):

@@ -1,7 +1,7 @@
 """Policies: whatever writes proofs. A model is one; so is a set of tactics."""
 
 from prover.policy.base import Params, Policy, PolicyUnavailable, Prompt, Round, Sample, Usage
-from prover.policy.policies import POLICIES, opened
+from prover.policy.policies import POLICIES, companion, opened
 from prover.policy.tactics.policy import TacticsPolicy
 
 __all__ = [
@@ -14,5 +14,6 @@ __all__ = [
     "Sample",
     "TacticsPolicy",
     "Usage",
+    "companion",
     "opened",
 ]

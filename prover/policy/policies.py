@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 from prover.policy.base import Policy
 from prover.policy.tactics.policy import TacticsPolicy
 
 POLICIES = ("tactics", "openai", "vllm", "native")
+PRETRAINED = Path(__file__).parents[1] / "pretrained"
+"""The small model that comes along: trained by examples/learn.py, in core Lean, on theorems that were made."""
 
 
 @asynccontextmanager
@@ -18,8 +21,9 @@ async def opened(
     """A policy that is ready for use, until the end of the block.
 
     openai: `model` at an OpenAI-compatible server `base_url`. vllm: `model` loaded into this process. native: our own
-    model, from the folder `model`. `family`: whose prompts it knows (see prover.prompts); by default it follows from
-    the model's name; a native model without a chat template goes on with a text (V1.5's non-CoT prompt).
+    model, from the folder `model`, by default the one that comes along. `family`: whose prompts it knows (see
+    prover.prompts); by default it follows from the model's name; a native model without a chat template goes on with a
+    text (V1.5's non-CoT prompt).
     Raises PolicyUnavailable, and ValueError for a name or family that does not exist.
     """
     if name == "tactics":
@@ -43,7 +47,7 @@ async def opened(
     elif name == "native":
         from prover.policy.native import Native
 
-        engine = await Native.load(model)
+        engine = await Native.load(model or str(PRETRAINED))
         family = family or ("" if engine.chats else NON_COT.name)
     else:
         from prover.policy.vllm import InProcess
@@ -53,3 +57,8 @@ async def opened(
         yield ModelPolicy(engine, FAMILIES[family or family_of(engine.model)], max_tokens)
     finally:
         await engine.close()
+
+
+def companion(name: str, model: str) -> Policy | None:
+    """What a search puts beside a policy: the small model that comes along knows some kinds of theorems only."""
+    return TacticsPolicy() if name == "native" and not model else None

@@ -44,6 +44,7 @@ def config(tmp_path: Path) -> Path:
     return file
 
 
+@pytest.mark.slow
 def test_a_run_tells_where_its_model_is_and_goes_on(config: Path, tmp_path: Path) -> None:
     done = prover("train", "sft", config, "--set", "optimiser.lr=2e-3", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
@@ -94,6 +95,7 @@ def test_the_configurations_that_come_along_can_be_read() -> None:
         stages.read(stage, CONFIGS / f"{name}.yaml")
 
 
+@pytest.mark.slow
 def test_interrupted_it_says_how_to_go_on(config: Path, tmp_path: Path) -> None:
     running = subprocess.Popen(
         [sys.executable, "-m", "prover", "train", "sft", str(config), "--set", "epochs=500"],

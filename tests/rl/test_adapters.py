@@ -110,6 +110,7 @@ def test_a_program_that_forgets_to_close_ends_and_leaves_no_process_behind() -> 
     assert not any(Path(f"/proc/{pid}").exists() for pid in pids)
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning", "ignore::UserWarning")
 def test_trl_trains_a_model_with_it(tmp_path: Path) -> None:
     """A model that has learnt nothing; one answer of each group is replaced by the proof, as if it had been drawn."""

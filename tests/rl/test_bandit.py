@@ -86,6 +86,7 @@ LETTERS = "abcdefghijklmnopqrstuvwxyz"
 TRUNCATED = {"top_p": 0.9, "temperature": 0.9}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "changes",
     [

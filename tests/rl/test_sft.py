@@ -115,6 +115,7 @@ def lines(folder: Path) -> int:
     return file.read_bytes().count(b"\n") if file.exists() else 0
 
 
+@pytest.mark.slow
 def test_killed_at_any_time_it_goes_on_as_if_nothing_had_been(data: Path, tmp_path: Path) -> None:
     given = tmp_path / "config.yaml"
     given.write_text(config(data, epochs=4, save_every=3).model_dump_json(), "utf-8")  # JSON is YAML

@@ -161,6 +161,7 @@ def test_reinforcement_killed_at_any_time_goes_on_as_if_nothing_had_been(
     assert kept[0] == kept[1]
 
 
+@pytest.mark.slow
 async def test_expert_iteration_goes_on_where_it_was_and_its_proofs_are_learnt(
     data: Path, half: Path, pool: LeanPool, tmp_path: Path
 ) -> None:
