@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import groupby
 
 import torch
 from torch import Tensor
@@ -36,15 +37,17 @@ class Text:
 class Batch:
     """Rows of texts; all [rows, width] but where it is said.
 
-    tokens, targets, segments: as Transformer takes them. which: the number of the text that a place is of; -1: padding.
-    counts: does the place's target count? drawn: as in Text, 0 where nothing counts. kept [rows, width, n] and chosen
-    [rows, width, mixtures, k]: as Transformer takes them; None if not all texts have them. old, reference: targets'
-    log-probabilities in the model before an update, and in the one that training began with, where they are needed.
+    tokens, targets, segments, after: as Transformer takes them. which: the number of the text that a place is of, or of
+    the first one if it is of several; -1: padding. counts: does the place's target count? drawn: as in Text, 0 where
+    nothing counts. kept [rows, width, n], chosen [rows, width, mixtures, k]: as Transformer takes them; None if not all
+    texts have them. old, reference: targets' log-probabilities in the model before an update, and in the one that
+    training began with, where they are needed.
     """
 
     tokens: Tensor
     targets: Tensor
     segments: Tensor
+    after: Tensor
     which: Tensor
     counts: Tensor
     drawn: Tensor
@@ -63,11 +66,13 @@ class Batch:
 
 
 def rows_of(texts: Sequence[Text], rows: Sequence[Sequence[int]], width: int) -> Batch:
-    """Rows, each the numbers of its texts, as tensors of the given width; there must be at least one row."""
+    """Rows, each the numbers of its texts, as tensors of the given width; there must be at least one row.
+
+    Of texts side by side that begin with the same prompt, all but the prompt's last token is there once.
+    """
     nothing = torch.zeros(len(rows), width, dtype=torch.int64)
-    batch = Batch(
-        nothing, nothing.clone(), nothing.clone(), which=nothing - 1, counts=nothing.bool(), drawn=nothing.float()
-    )
+    copy = nothing.clone
+    batch = Batch(nothing, copy(), copy(), copy(), nothing - 1, nothing.bool(), nothing.float())
     used = [text for numbers in rows for text in (texts[n] for n in numbers)]
     if used and all(text.chosen is not None for text in used):
         assert used[0].chosen is not None
@@ -76,32 +81,76 @@ def rows_of(texts: Sequence[Text], rows: Sequence[Sequence[int]], width: int) ->
         widest = max(len(tokens) for text in used for tokens in text.kept)
         batch.kept = torch.full((len(rows), width, widest), -1)
     for row, numbers in enumerate(rows):
-        at = 0
-        for segment, number in enumerate(numbers):
-            at = _place(batch, row, at, segment, number, texts[number])
-        batch.segments[row, at:] = len(numbers)
+        at = segment = 0
+        for prefix, sharing in _sharing(texts, numbers):
+            above = segment
+            if prefix:
+                at = _place(batch, row, at, (segment, above), sharing[0], texts[sharing[0]], 0, prefix)
+                segment += 1
+            for number in sharing:
+                parent = above if prefix else segment
+                at = _place(batch, row, at, (segment, parent), number, texts[number], prefix, len(texts[number]))
+                segment += 1
+        batch.segments[row, at:] = batch.after[row, at:] = segment
     if batch.kept is not None:
         free = batch.kept[..., 0] < 0
         batch.kept[..., 0] = torch.where(free, batch.targets, batch.kept[..., 0])
     return batch
 
 
-def _place(batch: Batch, row: int, at: int, segment: int, number: int, text: Text) -> int:
-    """Write a text into a row from a place on; returns the place after it."""
-    end, first = at + len(text), at + text.start - 1
-    batch.tokens[row, at:end] = torch.tensor(text.tokens[:-1])
-    batch.targets[row, at:end] = torch.tensor(text.tokens[1:])
-    batch.segments[row, at:end] = segment
+def _sharing(texts: Sequence[Text], numbers: Sequence[int]) -> Iterator[tuple[int, list[int]]]:
+    """The texts of a row that begin with the same prompt, and the places of it that they share (0: none)."""
+    for prompt, some in groupby(numbers, key=lambda n: texts[n].tokens[: texts[n].start]):
+        sharing = list(some)
+        yield (len(prompt) - 1 if len(sharing) > 1 else 0), sharing
+
+
+def places(texts: Sequence[Text]) -> int:
+    """Places of a row that has these texts."""
+    shared = _sharing(texts, range(len(texts)))
+    return sum(len(text) for text in texts) - sum(prefix * (len(sharing) - 1) for prefix, sharing in shared)
+
+
+def _place(
+    batch: Batch, row: int, at: int, segment: tuple[int, int], number: int, text: Text, first: int, last: int
+) -> int:
+    """Write places `first` up to `last` of a text into a row from `at` on; returns the place after them.
+
+    segment: the number of theirs, and of the one that they go on from.
+    """
+    end = at + last - first
+    batch.tokens[row, at:end] = torch.tensor(text.tokens[first:last])
+    batch.targets[row, at:end] = torch.tensor(text.tokens[first + 1 : last + 1])
+    batch.segments[row, at:end], batch.after[row, at:end] = segment
     batch.which[row, at:end] = number
-    batch.counts[row, first:end] = True
-    if text.drawn:
-        batch.drawn[row, first:end] = torch.tensor(text.drawn)
     if batch.chosen is not None and text.chosen is not None:
-        batch.chosen[row, at:end] = text.chosen.cpu().long()
+        batch.chosen[row, at:end] = text.chosen[first:last].cpu().long()
+    counting = at + text.start - 1 - first
+    if counting >= end:  # a part of the prompt alone
+        return end
+    batch.counts[row, counting:end] = True
+    if text.drawn:
+        batch.drawn[row, counting:end] = torch.tensor(text.drawn)
     for place, tokens in enumerate(text.kept if batch.kept is not None else ()):
         assert batch.kept is not None
-        batch.kept[row, first + place, : len(tokens)] = tokens.cpu().long()
+        batch.kept[row, counting + place, : len(tokens)] = tokens.cpu().long()
     return end
+
+
+def together(texts: Sequence[Text], numbers: Sequence[int], width: int) -> list[list[int]]:
+    """Rows of some texts, in which those with the same prompt stand side by side as far as there is room.
+
+    numbers: of the texts; those with the same prompt are neighbours. Each must fit a row.
+    """
+    units: list[list[int]] = []
+    for _, some in groupby(numbers, key=lambda n: texts[n].tokens[: texts[n].start]):
+        units.append([])
+        for number in some:
+            if units[-1] and places([texts[n] for n in (*units[-1], number)]) > width:
+                units.append([])
+            units[-1].append(number)
+    sizes = [places([texts[n] for n in unit]) for unit in units]
+    return [[number for k in row for number in units[k]] for row in packed(sizes, width)]
 
 
 def packed(lengths: Sequence[int], width: int) -> list[list[int]]:

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from prover.model.transformer import Output
 from rl import losses, model
-from rl.batch import Batch, Text, packed
+from rl.batch import Batch, Text, together
 from rl.config import GRPOConfig, PolicyLoss
 from rl.trainer import Trainer
 
@@ -67,7 +67,7 @@ class Learner:
         scale = settings.weighting != "dr-grpo"
         advantages = torch.cat([losses.advantages(torch.tensor([rewards]), scale)[0] for _, rewards in groups])
         fitting = [n for n, text in enumerate(texts) if len(text) <= width and len(text.tokens) > text.start]
-        rows = [[fitting[k] for k in row] for row in packed([len(texts[n]) for n in fitting], width)]
+        rows = together(texts, fitting, width)
         lengths = torch.tensor([len(text.tokens) - text.start for text in texts])
         weights = losses.token_weights(lengths, settings.weighting, self.config.writing.max_tokens)
         parts = self.trainer.parts(texts, rows)

@@ -49,11 +49,12 @@ class Borrowed(nn.Module):
         temperature: float = 1.0,
         entropy: bool = False,
         ahead: bool = False,
+        after: Tensor | None = None,
     ) -> Output:
         """Raises ValueError for `chosen`: transformers' models cannot be told which experts to use."""
         if chosen is not None:
             raise ValueError("experts can be replayed in models of our own architecture only")
-        positions, mask = layout(tokens, segments)
+        positions, mask = layout(tokens, segments, after)
         told = self.inner(input_ids=tokens, position_ids=positions, attention_mask=mask, use_cache=False)
         among = None if kept is None else kept.flatten(0, 1)
         loss, spread = scored(told.logits.flatten(0, 1), targets.flatten(), among, temperature, entropy)

@@ -23,7 +23,7 @@ from prover.model.parallel import clip_grad_norm_
 from prover.model.router import Router, Routing
 from prover.model.transformer import Output
 from rl import model as models
-from rl.batch import Batch, Text, rows_of
+from rl.batch import Batch, Text, places, rows_of
 from rl.config import Optimiser, Stage
 
 if TYPE_CHECKING:
@@ -63,14 +63,13 @@ class Trainer:
         return [self._batch(texts, piece) for piece in cut]
 
     def _batch(self, texts: Sequence[Text], rows: Sequence[Sequence[int]]) -> Batch:
-        longest = max((sum(len(texts[n]) for n in row) for row in rows), default=0)
+        longest = max((places([texts[n] for n in row]) for row in rows), default=0)
         return rows_of(texts, rows, max(longest, 2)).to(self.device)
 
     def run(self, batch: Batch, *, network: Any = None, **how: Any) -> Output:
         """What the model, or another one like it, says of a part of a batch. how: as Transformer.forward takes it."""
-        found: Output = (network or self.model)(
-            batch.tokens, batch.targets, batch.segments, chosen=batch.chosen, kept=batch.kept, **how
-        )
+        shape = (batch.tokens, batch.targets, batch.segments)
+        found: Output = (network or self.model)(*shape, after=batch.after, chosen=batch.chosen, kept=batch.kept, **how)
         return found
 
     def update(self, parts: Sequence[Batch], texts: int, objective: Objective, **how: Any) -> dict[str, float]:

@@ -95,6 +95,7 @@ class Transformer(nn.Module):
         temperature: float = 1.0,
         entropy: bool = False,
         ahead: bool = True,
+        after: Tensor | None = None,
     ) -> Output:
         """tokens int64 [batch, tokens].
 
@@ -102,6 +103,9 @@ class Transformer(nn.Module):
             log-probabilities instead of all logits. Places without one have any token; their result is of no use.
         segments: packed texts, same shape: a number for each, side by side; a text sees only itself, and its positions
             start at 0. By default a row is one text.
+        after: texts that go on from another one of their row, which stands before them, same shape: the number of that
+            one, or the text's own. Such a text sees both, and its positions go on. So what several texts begin with
+            has to be computed once.
         chosen [batch, tokens, mixtures, k]: experts to be used instead of the router's own choice, in the order of
             `Output.routing`. The MTP modules' may be left out.
         kept int64 [batch, tokens, n]: the tokens that a target was one of, when truncation had left no others (V3.2
@@ -109,7 +113,7 @@ class Transformer(nn.Module):
             logits. Both are for the targets' log-probabilities and entropy, not for those of MTP.
         ahead: the MTP modules' predictions are wanted.
         """
-        positions, mask = layout(tokens, segments)
+        positions, mask = layout(tokens, segments, after)
         turns = self.rope(positions)
         choices = iter(() if chosen is None else chosen.unbind(2))
         routing: list[Routing] = []
@@ -159,12 +163,19 @@ class Transformer(nn.Module):
         return scored(self.lm_head(rows), wanted, kept, temperature, entropy)
 
 
-def layout(tokens: Tensor, segments: Tensor | None) -> tuple[Tensor, Tensor | None]:
-    """Positions [batch or 1, tokens], and the mask for attention [batch, 1, tokens, tokens] (None: only causal)."""
+def layout(tokens: Tensor, segments: Tensor | None, after: Tensor | None = None) -> tuple[Tensor, Tensor | None]:
+    """Positions [batch or 1, tokens], and the mask for attention [batch, 1, tokens, tokens] (None: only causal).
+
+    segments, after: as in Transformer.forward.
+    """
     places = torch.arange(tokens.shape[1], device=tokens.device).unsqueeze(0)
     if segments is None:
         return places, None
     first = F.pad(segments[:, 1:] != segments[:, :-1], (1, 0), value=True)
-    starts = torch.where(first, places, 0).cummax(1).values
-    same = segments.unsqueeze(2) == segments.unsqueeze(1)
-    return places - starts, (same & (places.mT >= places)).unsqueeze(1)
+    positions = places - torch.where(first, places, 0).cummax(1).values
+    seen = segments.unsqueeze(2) == segments.unsqueeze(1)
+    if after is not None:
+        above = (after.unsqueeze(2) == segments.unsqueeze(1)) & ~seen
+        positions = positions + above.sum(2)
+        seen |= above
+    return positions, (seen & (places.mT >= places)).unsqueeze(1)

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 from transformers import LlamaConfig, LlamaForCausalLM
 
-from rl.batch import Batch, Epochs, Text, packed, rows_of
+from rl.batch import Batch, Epochs, Text, packed, places, rows_of, together
 from rl.model import Borrowed
 from tests.prover.model.twin import SMALL, fresh, twin
 
@@ -163,9 +163,8 @@ def check(network: Any, texts: list[Text], width: int, **how: Any) -> None:
     rows = packed([len(some) for some in texts], width)
     batch = rows_of(texts, rows, width + 3)
     assert max(map(len, rows)) > 1
-    told = network(
-        batch.tokens, batch.targets, batch.segments, kept=batch.kept, chosen=batch.chosen, entropy=True, **how
-    )
+    shape = (batch.tokens, batch.targets, batch.segments)
+    told = network(*shape, after=batch.after, kept=batch.kept, chosen=batch.chosen, entropy=True, **how)
     for number, some in enumerate(texts):
         for found, wanted in zip((told.log_probs, told.entropy), alone(network, some, **how), strict=True):
             torch.testing.assert_close(found[batch.which == number].detach(), wanted, atol=2e-5, rtol=0)
@@ -211,7 +210,7 @@ def test_a_borrowed_model_sees_each_text_alone_too(theirs: str) -> None:
         rows = packed([len(some) for some in texts], 30)
         batch = rows_of(texts, rows, 30)
         both = [
-            model(batch.tokens, batch.targets, batch.segments, kept=batch.kept, entropy=True)
+            model(batch.tokens, batch.targets, batch.segments, after=batch.after, kept=batch.kept, entropy=True)
             for model in (ours, network)
         ]
         for found, wanted in zip(*((told.log_probs, told.entropy) for told in both), strict=True):
@@ -232,7 +231,7 @@ def test_packed_gradients_are_the_sum_of_those_alone() -> None:
     def gradient(batches: list[Batch]) -> dict[str, Tensor]:
         network.zero_grad()
         for batch in batches:
-            told = network(batch.tokens, batch.targets, batch.segments, chosen=batch.chosen)
+            told = network(batch.tokens, batch.targets, batch.segments, after=batch.after, chosen=batch.chosen)
             told.log_probs[batch.counts].sum().backward()
         return {name: p.grad.clone() for name, p in network.named_parameters() if p.grad is not None}
 
@@ -240,3 +239,73 @@ def test_packed_gradients_are_the_sum_of_those_alone() -> None:
     apart = gradient([rows_of([some], [[0]], len(some)) for some in texts])
     for name, found in whole.items():
         torch.testing.assert_close(found, apart[name], atol=2e-5, rtol=1e-4, msg=lambda m, n=name: f"{n}: {m}")
+
+
+# ---- what several texts begin with ----
+
+
+def answers(seed: int, prompts: int, each: int, vocabulary: int = 101) -> list[Text]:
+    """Some texts with each of some prompts; what was chosen for a prompt is the same in all of them."""
+    source, found = torch.Generator().manual_seed(seed), []
+    for _ in range(prompts):
+        prompt = torch.randint(vocabulary, (int(torch.randint(1, 9, (1,), generator=source)),), generator=source)
+        shared = None
+        for _ in range(each):
+            new = text(source, len(prompt) + int(torch.randint(1, 7, (1,), generator=source)), vocabulary)
+            tokens = (*prompt.tolist(), *new.tokens[len(prompt) :])
+            assert new.chosen is not None
+            shared = new.chosen[: len(prompt) - 1] if shared is None else shared
+            chosen = torch.cat((shared, new.chosen[len(prompt) - 1 :]))
+            found.append(Text(tokens, len(prompt), chosen=chosen))
+    return found
+
+
+@settings(max_examples=15)
+@given(st.integers(0, 2**31), st.integers(1, 4), st.integers(1, 5), st.integers(24, 60))
+def test_answers_to_one_prompt_stand_together_and_fit(seed: int, prompts: int, each: int, width: int) -> None:
+    texts = answers(seed, prompts, each)
+    rows = together(texts, range(len(texts)), width)
+    assert sorted(number for row in rows for number in row) == list(range(len(texts)))
+    assert all(places([texts[n] for n in row]) <= width for row in rows)
+    assert len(rows) <= len(packed([len(some) for some in texts], width))
+    batch = rows_of(texts, rows, width)
+    assert int(batch.real.sum()) == sum(places([texts[n] for n in row]) for row in rows)
+    for number, wanted in enumerate(texts):
+        here = (batch.which == number) & batch.counts
+        assert batch.targets[here].tolist() == list(wanted.tokens[wanted.start :])
+
+
+@pytest.mark.parametrize("kind", ["ours", "llama"])
+def test_a_shared_prompt_gives_the_same_probabilities_and_gradients(kind: str) -> None:
+    if kind == "ours":
+        network: Any = fresh(SMALL.with_(num_nextn_predict_layers=0))
+    else:
+        torch.manual_seed(0)
+        shape = LlamaConfig(
+            vocab_size=101, hidden_size=32, intermediate_size=48, num_hidden_layers=2, num_attention_heads=4,
+            initializer_range=0.15,
+        )  # fmt: skip
+        network = Borrowed(LlamaForCausalLM(shape).eval())
+    texts = answers(3, 3, 4)
+    if kind == "llama":
+        texts = [replace(some, chosen=None) for some in texts]
+    rows = together(texts, range(len(texts)), 40)
+    assert max(map(len, rows)) > 2
+
+    def told(batch: Batch) -> Tensor:
+        return network(batch.tokens, batch.targets, batch.segments, after=batch.after, chosen=batch.chosen).log_probs
+
+    batch = rows_of(texts, rows, 43)
+    together_ = told(batch)
+    network.zero_grad()
+    together_[batch.counts].square().sum().backward()
+    found = {name: p.grad.clone() for name, p in network.named_parameters() if p.grad is not None}
+    network.zero_grad()
+    for number, some in enumerate(texts):
+        one = rows_of([some], [[0]], len(some))
+        wanted = told(one)[one.counts]
+        torch.testing.assert_close(together_[(batch.which == number) & batch.counts], wanted, atol=2e-5, rtol=0)
+        wanted.square().sum().backward()
+    for name, p in network.named_parameters():
+        if p.grad is not None:
+            torch.testing.assert_close(found[name], p.grad, atol=1e-4, rtol=1e-3, msg=lambda m, n=name: f"{n}: {m}")

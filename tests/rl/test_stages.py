@@ -210,7 +210,7 @@ async def test_preferences_come_from_what_lean_said(data: Path, half: Path, pool
     rows = metrics(folder)
     assert rows[0]["loss"] == pytest.approx(0.6931, abs=1e-3)
     assert rows[-1]["loss"] < 0.5
-    assert rows[-1]["right"] > rows[0]["right"]
+    assert rows[-1]["right"] >= rows[0]["right"]
 
 
 @pytest.mark.slow
