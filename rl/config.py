@@ -110,7 +110,7 @@ class Stage(Part):
     seed: NonNegativeInt = 0
 
 
-Kind = Literal["whole", "cot", "continuation", "fill"]
+Kind = Literal["text", "whole", "cot", "continuation", "fill"]
 
 
 class SFTConfig(Stage):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from data.lexer import tokens as lexed
@@ -50,6 +50,12 @@ class Writer:
     def whole(self, pair: Pair) -> Example:
         """The whole proof, without its comments, from the statement."""
         return self._answering(self._family, Prompt(pair.problem.theorem), uncommented(pair.proof), "whole", pair)
+
+    def text(self, pair: Pair) -> Example:
+        """The same, of which the prompt is learnt, too, as in pretraining: how theorems are written, and what in them
+        comes again.
+        """
+        return replace(self.whole(pair), start=1, kind="text")
 
     def cot(self, pair: Pair) -> Example | None:
         """The proof with its comments, which V1.5's CoT prompt asks for (V1.5 §2.2); None if it has none."""
@@ -120,7 +126,9 @@ def examples(
         chance = random.Random(f"{seed}:{number}")
         for kind in kinds:
             found: Example | None = None
-            if kind == "whole":
+            if kind == "text":
+                found = writer.text(pair)
+            elif kind == "whole":
                 found = writer.whole(pair)
             elif kind == "cot":
                 found = writer.cot(pair)
