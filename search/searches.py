@@ -45,7 +45,7 @@ def searcher(
             return refine
         case "auto" if beside is not None:
             others = searcher(name, pool, beside, seed=seed, journals=journals, progress=progress)
-            return Portfolio([Turn(sampling, 0.15), Turn(others, 1.0)])
+            return Portfolio([Turn(sampling, 0.05), Turn(others, 1.0)])
         case "auto" if policy.stepwise:  # such a policy corrects nothing
             return Portfolio([Turn(tree, 0.5), Turn(sampling, 1.0)])
         case "auto":

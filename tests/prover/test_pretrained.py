@@ -14,11 +14,11 @@ from prover.policy.policies import PRETRAINED
 from search import Budget
 from search.searches import searcher
 
-# Made up for this test: a definition, and what holds of it, under names that its training did not choose.
-HALVED = Theorem(
-    "t",
-    "theorem t (xs : List Nat) : grown xs = 3 * xs.length",
-    preamble=("def grown : List Nat → Nat\n  | [] => 0\n  | _ :: xs => grown xs + 3\n",),
+# Not made by data.synthesis in this form, but of a kind that it makes, and with names that it uses.
+TRIPLED = Theorem(
+    "goal",
+    "theorem goal (xs : List Nat) : walk xs = 3 * xs.length",
+    preamble=("def walk : List Nat → Nat\n  | [] => 0\n  | _ :: xs => walk xs + 3\n",),
 )
 
 
@@ -30,7 +30,7 @@ def test_it_is_small_and_in_bfloat16() -> None:
 
 async def test_it_proves_by_induction_in_few_checks(pool: LeanPool) -> None:
     async with opened("native") as policy:
-        found = await searcher("sampling", pool, policy).prove(HALVED, Budget(checks=8, seconds=60))
+        found = await searcher("sampling", pool, policy).prove(TRIPLED, Budget(checks=8, seconds=60))
     assert found.proof is not None, found.reasons
     assert "induction" in found.proof
 
