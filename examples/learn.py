@@ -2,8 +2,8 @@
 
     python examples/learn.py FOLDER
 
-On two cores this takes some two hours. Killed and started again, it goes on where it was. FOLDER/learning.json has the
-figures: on held-out theorems, before and after each stage, and of the policy `tactics` at the same number of checks.
+On two cores this takes about two hours. Killed and started again, it goes on where it was. FOLDER/learning.json has
+the figures: on held-out theorems, before and after each stage, and of `tactics` at the same number of checks.
 """
 
 from __future__ import annotations
@@ -164,11 +164,10 @@ async def main(folder: Path) -> None:
             {
                 **supervised,
                 "model": {"folder": str(model)},
-                "data": [folder / "pairs.jsonl"],
                 "problems": [practice],
                 "writing": DRAWN,
                 "iterations": 2,
-                "epochs": 4,
+                "epochs": 3,
                 "optimiser": {"lr": 1e-3, "warmup": 20, "schedule": "cosine"},
             }
         )
@@ -183,9 +182,9 @@ async def main(folder: Path) -> None:
                     "context": 512,
                     "micro_batch": 8,
                     "groups": 16,
-                    "updates": 60,
+                    "updates": 120,
                     "save_every": 20,
-                    "optimiser": {"lr": 1e-4, "warmup": 5, "weight_decay": 0.0},
+                    "optimiser": {"lr": 2e-4, "warmup": 5, "weight_decay": 0.0},
                     "seed": seed,
                 }
             )

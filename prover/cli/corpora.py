@@ -129,7 +129,9 @@ def generate(
             rows = (corpora.as_row(Pair(problem, "")) for problem in _counted(made, "making", count))
             out.print(printable(f"{_write_lines(target, rows)} theorems in {target}"))
             return
-        found = asyncio.run(_searched(made, count, target, Budget(checks=checks, seconds=checks), search, workers))
+        found = asyncio.run(
+            _searched(made, count, target, Budget(checks=checks, seconds=max(30, checks)), search, workers)
+        )
     except (synthesis.SynthesisError, LinesError, ValueError) as error:
         raise Stop(str(error), Exit.INPUT) from None
     except OSError as error:

@@ -89,6 +89,7 @@ def test_a_row_without_a_theorem_is_told(chat_reward: LeanReward) -> None:
         chat_reward(prompts=["p"], completions=["c"], problem=["prove something"])
 
 
+@pytest.mark.slow
 def test_a_program_that_forgets_to_close_ends_and_leaves_no_process_behind() -> None:
     program = """
         from lean_env import LeanPool
@@ -170,6 +171,7 @@ def verl_closed() -> Iterator[None]:
     for_verl._made.cache_clear()
 
 
+@pytest.mark.slow
 async def test_verls_function_scores_side_by_side(verl_closed: None) -> None:
     rows = [for_verl.row(row, CHAT.name) for row in ROWS]
     assert [row["prompt"] for row in rows] == [messages(row, CHAT) for row in ROWS]

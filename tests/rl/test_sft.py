@@ -199,8 +199,8 @@ async def test_continuations_are_read_from_lean(data: Path, tmp_path: Path, pool
     ("changes", "said"),
     [
         ({"model": {"preset": "small"}}, "no preset is called 'small'"),
-        ({"model": {"folder": "nowhere"}}, "nowhere"),
-        ({"data": ["nowhere.jsonl"]}, "nowhere.jsonl"),
+        ({"model": {"folder": "configs"}}, "holds no tokenizer"),
+        ({"data": Path("nowhere.jsonl")}, "nowhere.jsonl"),
         ({"family": "gpt"}, "no family is called 'gpt'"),
         ({"model": {"preset": "tiny", "changes": {"hidden_size": 7}}}, "hidden_size is 7"),
         ({"context": 20}, "no example fits"),
@@ -208,4 +208,4 @@ async def test_continuations_are_read_from_lean(data: Path, tmp_path: Path, pool
 )
 def test_what_cannot_be_done_is_said(changes: dict[str, object], said: str, data: Path, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=said):
-        train(config(data, **changes), tmp_path / "run")
+        train(config(**{"data": data, **changes}), tmp_path / "run")

@@ -194,6 +194,7 @@ async def test_expert_iteration_goes_on_where_it_was_and_its_proofs_are_learnt(
     assert (folder / "iteration-1" / "answers.jsonl").stat().st_mtime_ns == before
 
 
+@pytest.mark.slow
 async def test_preferences_come_from_what_lean_said(data: Path, half: Path, pool: LeanPool, tmp_path: Path) -> None:
     drawn = await run("grpo", grpo(data, half, updates=3, groups=6), tmp_path / "drawn", pool)
     given = DPOConfig.model_validate(
