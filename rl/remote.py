@@ -9,6 +9,7 @@ import asyncio
 import os
 import socket
 from collections.abc import AsyncGenerator, Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -87,12 +88,17 @@ class _Rank:
 
 
 class Trainers:
-    """The processes that share the model, on the driver's side. As a Learner, see rl.grpo.Learns."""
+    """The processes that share the model, on the driver's side. As a Learner, see rl.grpo.Learns.
+
+    Ray numbers what a thread hands over. In threads that outlive one Ray and meet another, an argument was once seen to
+    arrive as an earlier one; so calls are made from a thread of this object's own.
+    """
 
     def __init__(self, config: Stage) -> None:
         """Raises ConfigError, LeanUnavailable (if there is no Ray)."""
         placement = config.placement
         Cluster(placement.address or None)
+        self._thread = ThreadPoolExecutor(1)
         threads = max((os.cpu_count() or 1) // placement.trainers, 1)
         make: Any = ray.remote(_Rank).options(num_cpus=0, num_gpus=placement.gpus, max_concurrency=2)
         self._ranks: list[Any] = [make.remote(threads) for _ in range(placement.trainers)]
@@ -135,8 +141,10 @@ class Trainers:
         return self
 
     def _call(self, method: str, *args: Any) -> Any:
-        given = [ray.put(arg) for arg in args]
-        return self._get([actor.call.remote(method, *given) for actor in self._ranks])[0]
+        def ask() -> list[Any]:
+            return self._get([actor.call.remote(method, *args) for actor in self._ranks])
+
+        return self._thread.submit(ask).result()[0]
 
     def learn(self, groups: Sequence[Rewarded]) -> dict[str, float]:
         found: dict[str, float] = self._call("learn", list(groups))
@@ -159,6 +167,7 @@ class Trainers:
     def close(self) -> None:
         for actor in self._ranks:
             ray.kill(actor)
+        self._thread.shutdown(wait=False)
 
 
 class _Scribe:

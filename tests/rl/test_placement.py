@@ -174,11 +174,9 @@ print(json.dumps([peak() - before, plan(config, shape_of(source)).processes[0].n
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("changes", [{}, {"loss": {"kl": 0.0}, "micro_batch": 1, "context": 256}])
-def test_a_trainer_takes_about_what_is_foretold(changes: dict[str, object]) -> None:
+def test_a_trainer_takes_about_what_is_foretold() -> None:
     model = ModelSource(preset="30m", vocabulary=2048)
     config = grpo(writing=SERVED.model_copy(update={"answers": 2}), model=model, groups=2, micro_batch=4, context=512)
-    config = GRPOConfig.model_validate(config.model_dump() | changes)
     command = [sys.executable, "-c", _MEASURE, config.model_dump_json()]
     ran = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert not ran.returncode, ran.stderr
