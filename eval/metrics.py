@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from statistics import NormalDist, fmean, pvariance
+from statistics import NormalDist, fmean, pvariance, stdev
 
 _PRIOR = 4  # problems' weight that the spread of a share has beside the one that is found
 
@@ -52,6 +52,19 @@ def interval(values: Sequence[float], confidence: float = 0.95) -> Interval:
     most = p * (1 - p)  # the spread of a share
     spread = (n * pvariance(values, p) + _PRIOR * most) / (n + _PRIOR)
     return _wilson(p, n * most / spread if 0 < spread < most else n, confidence)
+
+
+def difference(a: Sequence[float], b: Sequence[float], confidence: float = 0.95) -> Interval:
+    """How much more the values `b` are than `a` on average, problem by problem of the same problems.
+
+    The normal interval for the mean of paired differences, for some thirty problems or more. Raises ValueError if
+    there are less than two, or not as many of both.
+    """
+    gains = [y - x for x, y in zip(a, b, strict=True)]
+    if len(gains) < 2:
+        raise ValueError("the spread of less than two differences")
+    half = NormalDist().inv_cdf((1 + confidence) / 2) * stdev(gains) / math.sqrt(len(gains))
+    return Interval(fmean(gains), fmean(gains) - half, fmean(gains) + half)
 
 
 def _wilson(p: float, n: float, confidence: float) -> Interval:

@@ -192,10 +192,12 @@ class Selection(Part):
     """Which theorems are asked (V1.5 §2.3: those that are proved sometimes).
 
     Theorems are drawn with chances proportional to p(1 - p) + floor, p being the share of proofs among their answers so
-    far; their weight halves with each time that they are asked again. replace: a theorem all of whose answers earned
-    the same is replaced by another.
+    far; their weight halves with each time that they are asked again. answers: files `answers.jsonl` of earlier runs,
+    such as of expert iteration, that tell this share to begin with. replace: a theorem all of whose answers earned the
+    same is replaced by another.
     """
 
+    answers: list[Path] = []
     floor: NonNegativeFloat = 0.02
     replace: bool = True
 

@@ -12,16 +12,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from data import problems
-from data.lines import LinesError, read_lines
-from data.problems import ProblemError
 from eval.config import ConfigError
 from prover.model.transformer import Output
 from prover.policy import Prompt
 from prover.policy.tokens import prompt_tokens
 from prover.prompts import FAMILIES, Family
 from prover.prompts.completion import Completion
-from rl import losses, model
+from rl import groups, losses, model
 from rl.batch import Batch, Epochs, Text
 from rl.config import DPOConfig
 from rl.folder import TrainFolder
@@ -110,22 +107,19 @@ def preferences(config: DPOConfig, words: Any) -> list[Preference]:
     """Some pairs of each theorem's proofs with what was refused, drawn. Raises ConfigError."""
     found = []
     for path in config.answers:
-        try:
-            for number, (asked, row) in enumerate(zip(problems.read(path), read_lines(path), strict=True)):
-                family = FAMILIES[row["family"]]
-                prompt = prompt_tokens(words, family.request(Prompt(asked.theorem)))
-                good, bad = (
-                    sorted({_text(family, answer) for answer in row["answers"] if (answer["reward"] > 0) is wanted})
-                    for wanted in (True, False)
-                )
-                chance = random.Random(f"{config.seed}:{path.name}:{number}")
-                for _ in range(min(config.pairs, len(good) * len(bad))):
-                    two = (_whole(words, prompt, chance.choice(some)) for some in (good, bad))
-                    found.append(Preference(*two))
-        except (LinesError, ProblemError, OSError) as error:
-            raise ConfigError(f"answers: {error}") from None
-        except (KeyError, TypeError, ValueError) as error:
-            raise ConfigError(f"answers: {path}: not what a run writes ({error!r})") from None
+        for number, told in enumerate(groups.read(path)):
+            if told.family not in FAMILIES:
+                raise ConfigError(f"answers: {path}: no family is called {told.family!r}")
+            family = FAMILIES[told.family]
+            prompt = prompt_tokens(words, family.request(Prompt(told.problem.theorem)))
+            good, bad = (
+                sorted({_text(family, answer) for answer in told.answers if (answer["reward"] > 0) is wanted})
+                for wanted in (True, False)
+            )
+            chance = random.Random(f"{config.seed}:{path.name}:{number}")
+            for _ in range(min(config.pairs, len(good) * len(bad))):
+                two = (_whole(words, prompt, chance.choice(some)) for some in (good, bad))
+                found.append(Preference(*two))
     return found
 
 

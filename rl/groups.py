@@ -8,11 +8,16 @@ from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
 from contextlib import aclosing, contextmanager
 from dataclasses import dataclass, field
 from itertools import product
+from pathlib import Path
 from typing import Any
 
+from data import problems as corpora
+from data.lines import LinesError, read_lines
 from data.pairs import Pair, as_row
-from data.problems import Problem
+from data.problems import Problem, ProblemError
 from data.tasks import in_order
+from eval.config import ConfigError
+from lean_env import Reason
 from prover.policy import Prompt
 from prover.policy.engine import Answer, Decoding
 from rl.batch import Text
@@ -20,6 +25,7 @@ from rl.config import Writing
 from rl.reward import Graded, Judge
 from rl.samplers import Sampler
 
+_FIELDS = {"answer", "finished", "reward", "reason"}  # of an answer, that are read again
 _RUNS, _SEEDS, _LARGEST = 7919, 1_000_003, 2**31  # steps between the seeds of runs and of groups; those are below
 
 
@@ -84,6 +90,32 @@ class Group:
         ]
         asked = self.asked
         return {**row, "number": asked.number, "family": asked.family, "version": asked.version, "answers": answers}
+
+
+@dataclass(frozen=True)
+class Told:
+    """A group as a run has written it down. answers: as in Group.as_row."""
+
+    problem: Problem
+    family: str
+    answers: list[dict[str, Any]]
+
+    @property
+    def proved(self) -> int:
+        return sum(answer["reason"] == Reason.PROVED for answer in self.answers)
+
+
+def read(path: Path) -> Iterator[Told]:
+    """The groups in a file `answers.jsonl`. Raises ConfigError."""
+    try:
+        for problem, row in zip(corpora.read(path), read_lines(path), strict=True):
+            if not all(answer.keys() >= _FIELDS for answer in row["answers"]):
+                raise ValueError(f"each answer needs {', '.join(sorted(_FIELDS))}")
+            yield Told(problem, row["family"], row["answers"])
+    except (LinesError, ProblemError, OSError) as error:
+        raise ConfigError(f"answers: {error}") from None
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise ConfigError(f"answers: {path}: not what a run writes ({error!r})") from None
 
 
 def _text(answer: Answer, experts: bool, truncation: bool) -> Text:

@@ -1,8 +1,9 @@
 """Reinforcement learning from Lean's feedback: the loop (RLPAF; V1.5 §2.3, V2 §2.3).
 
 Answers are written, judged and learnt from at the same time. Groups are numbered as they are asked, and learnt from in
-that order, whichever is there first: so the k-th that is of use belongs to update k // groups, and no model is further
-behind than `staleness` updates when what it wrote is learnt from.
+that order, whichever is there first. An update takes the next groups that are of use, and makes do with fewer of them
+where most are not. What is asked is at most `staleness` updates ahead of what has been learnt, so that no model is
+further behind when what it wrote is learnt from.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from data.lines import Lines
 from data.problems import Problem
 from rl.config import GRPOConfig
 from rl.folder import TrainFolder
-from rl.groups import Asked, Busy, Group, ask, decoding
+from rl.groups import Asked, Busy, Group, ask, decoding, read
 from rl.learner import Rewarded
 from rl.reward import Judge
 from rl.samplers import Sampler, Weights
@@ -41,28 +42,11 @@ class Learns(Protocol):
     def write(self, folder: Path) -> None: ...
 
 
-async def train(
-    config: GRPOConfig,
-    folder: TrainFolder,
-    problems: Sequence[Problem],
-    learner: Learns,
-    sampler: Sampler,
-    judges: Mapping[str, Judge],
-) -> None:
-    """All updates, from the newest checkpoint on. judges: for each family of `config.writing`.
+class Loop:
+    """A run. judges: for each family of `config.writing`. Raises ConfigError.
 
-    Raises PolicyUnavailable if no answers come.
+    asked: the number of the next group; taken: of the first that has not been learnt from.
     """
-    loop = _Loop(config, folder, problems, learner, sampler, judges)
-    try:
-        await loop.run()
-    finally:
-        await loop.stop()
-    await asyncio.to_thread(learner.write, folder.path / "model")
-
-
-class _Loop:
-    """The state of a run. asked: the number of the next group; taken: of the first that has not been learnt from."""
 
     def __init__(
         self,
@@ -76,6 +60,7 @@ class _Loop:
         self.config, self.folder, self.learner, self.sampler, self.judges = config, folder, learner, sampler, judges
         self.choices = [(problem, family) for problem in problems for family in config.writing.families]
         self.chooser = Chooser(len(self.choices), config.selection, config.seed)
+        self._remember(config.selection.answers)
         self.asked = self.taken = self.batches = self.finished = 0
         self.drawn: dict[int, int] = {}  # of the groups that have not been learnt from: which choice it is
         self.running: dict[int, asyncio.Task[Group]] = {}
@@ -84,6 +69,14 @@ class _Loop:
         self.busy = Busy()
 
     async def run(self) -> None:
+        """All updates, from the newest checkpoint on. Raises PolicyUnavailable if no answers come."""
+        try:
+            await self._updates()
+        finally:
+            await self._stop()
+        await asyncio.to_thread(self.learner.write, self.folder.path / "model")
+
+    async def _updates(self) -> None:
         if state := await asyncio.to_thread(self.folder.restore, self.learner):
             self.asked = self.taken = state["taken"]
             self.batches = self.finished = state["finished"]
@@ -107,10 +100,17 @@ class _Loop:
         finally:
             answers.close()
 
+    def _remember(self, answers: Sequence[Path]) -> None:
+        """How often the theorems were proved in earlier runs. Raises ConfigError."""
+        places = {(problem.name, family): place for place, (problem, family) in enumerate(self.choices)}
+        for told in (told for path in answers for told in read(path)):
+            if (place := places.get((told.problem.name, told.family))) is not None:
+                self.chooser.note(place, told.proved, len(told.answers))
+
     def _state(self) -> dict[str, Any]:
         return {"taken": self.taken, "finished": self.finished, "chooser": self.chooser.state}
 
-    async def stop(self) -> None:
+    async def _stop(self) -> None:
         tasks = [*self.running.values(), *([self.updating] if self.updating else [])]
         for task in tasks:
             task.cancel()

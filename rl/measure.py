@@ -23,7 +23,8 @@ async def measure(
     """Figures of a checkpoint, as JSON: for the whole and for each tag of the problems, for k = 1, 2, 4, … answers.
 
     `pass` are lists of k, the estimate without bias, and the bounds of its 95 % interval over the theorems. `checks`:
-    how many different answers Lean was asked about. Raises ConfigError, PolicyUnavailable.
+    how many different answers Lean was asked about. `proved`: of the answers to each theorem, in their order. Raises
+    ConfigError, PolicyUnavailable.
     """
     source = ModelSource(folder=str(folder))
     words = tokenizer_of(source, ())
@@ -37,7 +38,9 @@ async def measure(
     for group in groups:
         for tag in group.asked.problem.tags:
             parts[tag].append(group)
-    return {"all": _figures(groups), "tags": {tag: _figures(some) for tag, some in sorted(parts.items())}}
+    proved = [group.proved for group in sorted(groups, key=lambda group: group.asked.number)]
+    tags = {tag: _figures(some) for tag, some in sorted(parts.items())}
+    return {"all": _figures(groups), "proved": proved, "tags": tags}
 
 
 def _figures(groups: Sequence[Group]) -> dict[str, Any]:

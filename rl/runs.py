@@ -139,10 +139,10 @@ async def run_grpo(config: GRPOConfig, folder: TrainFolder, pool: LeanPool) -> N
     async with sampling(config.model, words, config.writing, config.placement) as sampler:
         if config.placement.trainers == 1:
             learner = await asyncio.to_thread(Learner, config, words)
-            await grpo.train(config, folder, every, learner, sampler, graded)
+            await grpo.Loop(config, folder, every, learner, sampler, graded).run()
             return
         from rl.remote import Trainers
 
         with closing(await asyncio.to_thread(Trainers, config)) as trainers:
             await asyncio.to_thread(trainers.learner, config)
-            await grpo.train(config, folder, every, trainers, sampler, graded)
+            await grpo.Loop(config, folder, every, trainers, sampler, graded).run()

@@ -53,6 +53,8 @@ FAMILIES: tuple[str, ...] = tuple(_FAMILIES)
 
 _TRIES = 200  # drafts in a row that state what is there already: a family at a level has nothing more to say
 _CHOSEN = frozenset(word for words in VOCABULARY.values() for word in words)
+_MADE_UP = 0.15  # of the names, when theorems are renamed
+_RESERVED = {"at", "by", "calc", "case", "decide", "do", "else", "fun", "have", "if", "in", "let", "rename", "then"}
 _WORD = re.compile(r"[^\W\d][\w'₀-₉]*")
 
 
@@ -130,22 +132,44 @@ def renamed(pair: Pair, seed: int) -> Pair:
     """A made theorem and a proof of it, with other names: what is new in them is as true, and must be written anew.
 
     A model that sees theorems under many names learns to take them from the statement. What the maker chose gives way
-    to other words of its kind, in the proof too; all else stays.
+    to other words of its kind, or to words that are made up, in the proof too; all else stays.
     """
     chance, other = random.Random(seed), dict[str, str]()
     kinds = Counter(word for words in VOCABULARY.values() for word in words)
     for words in VOCABULARY.values():
         some = sorted(word for word in words if kinds[word] == 1)
         other |= dict(zip(some, chance.sample(some, len(some)), strict=True))
+    theorem = pair.problem.theorem
+    taken = {*kinds, *_WORD.findall("".join([*theorem.preamble, theorem.statement, pair.proof]))}
+    for word in sorted(taken & other.keys()):
+        if chance.random() < _MADE_UP:
+            new = _made_up(chance, word, taken)
+            taken.add(new)
+            other[word] = new
 
     def said(text: str) -> str:
         return _WORD.sub(lambda match: other.get(match.group(), match.group()), text)
 
-    theorem = pair.problem.theorem
-    new = replace(
+    new_theorem = replace(
         theorem,
         name=said(theorem.name),
         statement=said(theorem.statement),
         preamble=tuple(map(said, theorem.preamble)),
     )
-    return Pair(replace(pair.problem, theorem=new), said(pair.proof))
+    return Pair(replace(pair.problem, theorem=new_theorem), said(pair.proof))
+
+
+def _made_up(chance: random.Random, word: str, taken: Collection[str]) -> str:
+    """A name that nothing has, as people make them: `h₁`, `n'`, `x2`, `hpq`, `pelu`; capital where the word was."""
+    while True:
+        new: str
+        if chance.random() < 0.5:
+            start = word[0] if chance.random() < 0.5 else chance.choice("abcdefghijkmnpqrstuvwxyz")
+            new = start + chance.choice(["'", *"0123456789", *"₀₁₂₃₄₅", *"abpqxyhn", "pq", "xy", "ab", "_1", "_n"])
+        else:
+            syllables = (chance.choice("bcdfghklmnprstvwz") + chance.choice("aeiou") for _ in range(3))
+            new = "".join(syllables)[: chance.randint(3, 6)]
+        if word[0].isupper():
+            new = new[0].upper() + new[1:]
+        if new not in taken and new not in _RESERVED:
+            return new

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
 from itertools import islice
 from pathlib import Path
 
 import pytest
 
+from data.pairs import Pair
 from data.problems import read
-from data.synthesis import FAMILIES, LEVELS, Made, SynthesisError, generate, normal_form, with_proofs
+from data.synthesis import FAMILIES, LEVELS, Made, SynthesisError, generate, normal_form, renamed, with_proofs
 from data.synthesis.draft import VOCABULARY
 from data.theorem import Theorem
 from lean_env import LeanPool
@@ -91,6 +93,19 @@ async def test_lean_takes_the_statements(pool: LeanPool, sample: list[Made]) -> 
         check = await pool.check(theorem.challenge, context=theorem.context)
         assert check.ok, (theorem, check.errors)
         assert check.sorries, theorem
+
+
+@pytest.mark.slow
+async def test_under_other_names_it_is_as_true(pool: LeanPool, sample: list[Made]) -> None:
+    pairs = [Pair(made.problem, made.proof) for made in sample if made.proof]
+    others = [renamed(pair, seed) for seed, pair in enumerate(pairs)]
+    for pair, other in zip(pairs, others, strict=True):
+        assert renamed(pair, 7) == renamed(pair, 7) != renamed(pair, 8)
+        before, after = [await pool.judge(p.problem.theorem.claim(p.proof), 20) for p in (pair, other)]
+        assert after.proved or not before.proved, other
+    text = " ".join(other.problem.theorem.statement for other in others)
+    vocabulary = {word for words in VOCABULARY.values() for word in words}
+    assert len({name for name in re.findall(r"[(]([^\W\d][\w'₀-₉]*)", text)} - vocabulary) > 3  # made up
 
 
 @pytest.mark.slow

@@ -76,7 +76,7 @@ async def trained(config: GRPOConfig, place: Path, judge: Any) -> tuple[TrainFol
     try:
         with folder.working("grpo", config, {}):
             learner = Learner(config, words)
-            await grpo.train(config, folder, PROBLEMS, learner, sampler, {FAMILY: judge})
+            await grpo.Loop(config, folder, PROBLEMS, learner, sampler, {FAMILY: judge}).run()
     finally:
         await sampler.close()
     return folder, learner
@@ -282,7 +282,7 @@ async def looped(
     counting, folder = Counting(script, seed), TrainFolder(place)
     counting.dies = dies
     with folder.working("grpo", config, {}):
-        await grpo.train(config, folder, PROBLEMS, counting, counting, {FAMILY: counting})  # type: ignore[arg-type]
+        await grpo.Loop(config, folder, PROBLEMS, counting, counting, {FAMILY: counting}).run()  # type: ignore[arg-type]
     rows = [json.loads(line) for line in (place / "answers.jsonl").read_text("utf-8").splitlines()]
     return counting, folder.metrics(), rows
 

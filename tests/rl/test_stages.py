@@ -110,6 +110,30 @@ async def test_what_was_drawn_is_kept_in_order(data: Path, half: Path, pool: Lea
     assert checkpoint.read_config(folder / "model") == checkpoint.read_config(half)
 
 
+async def test_what_earlier_runs_found_tells_what_is_asked_first(
+    data: Path, half: Path, pool: LeanPool, tmp_path: Path
+) -> None:
+    given = grpo(data, half, updates=1, groups=1)
+    first = answers(await run("grpo", given, tmp_path / "first", pool) / "answers.jsonl")[0]
+    names = [problem.name for problem in problems.read(data)]
+    known = {**first["answers"][0], "reward": 1.0, "reason": "proved"}
+    earlier = tmp_path / "earlier.jsonl"  # which proved all theorems but one, every time
+    earlier.write_text(
+        "".join(
+            json.dumps(
+                {**first, "name": name, "formal_statement": f"theorem {name} : True := by", "answers": [known] * 999}
+            )
+            + "\n"
+            for name in names[:-1]
+        )
+    )
+    given = grpo(data, half, updates=1, groups=1, selection={"answers": [earlier], "floor": 0})
+    assert answers(await run("grpo", given, tmp_path / "second", pool) / "answers.jsonl")[0]["name"] == names[-1]
+    earlier.write_text(json.dumps({**first, "answers": [{"answer": "x"}]}))
+    with pytest.raises(ConfigError, match=r"earlier\.jsonl: not what a run writes"):
+        await run("grpo", given, tmp_path / "third", pool)
+
+
 PROGRAM = """
 import asyncio, sys
 from pathlib import Path
