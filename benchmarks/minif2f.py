@@ -1,12 +1,13 @@
-"""How many statements of a benchmark file the `tactics` policy proves without Mathlib, by search and seed.
+"""How many statements of a benchmark file are proved without a model to be served and without Mathlib.
 
-    python benchmarks/minif2f.py minif2f_valid.jsonl [--search rmaxts --search sampling] [--seeds 3] [--checks 60]
-        [--seconds 60] [--workers 2] [--only NAME]
+    python benchmarks/minif2f.py minif2f_valid.jsonl [--policy tactics --policy native --policy both]
+        [--search rmaxts --search sampling] [--seeds 3] [--checks 60] [--seconds 60] [--workers 2] [--only NAME]
 
 The file is one that data.problems reads. Statements are tried under the header `core`;
-those that do not elaborate are counted and left out. One line per statement, search and seed: proved or not, seconds,
-checks (questions to Lean, the final verdict included), kind of proof. Then, for each search and seed, how many were
-proved with how many checks. Seed 0 is the policy's own order; other seeds draw another one around it.
+those that do not elaborate are counted and left out. Policies: `tactics`; `native`, the small model that comes along;
+`both`, as `prover prove --policy native` mixes them. One line per statement, policy, search and seed: proved or not,
+seconds, checks (questions to Lean, the final verdict included), kind of proof. Then, for each policy, search and seed,
+how many were proved with how many checks. Seed 0 is the order of `tactics`; others draw another one around it.
 """
 
 from __future__ import annotations
@@ -14,13 +15,14 @@ from __future__ import annotations
 import argparse
 import asyncio
 from dataclasses import replace
+from itertools import product
 from pathlib import Path
 
 from data.headers import CORE
 from data.problems import read
 from lean_env import LeanPool
 from lean_env.embedded import install
-from prover.policy import TacticsPolicy
+from prover.policy import TacticsPolicy, companion, opened
 from search import Budget
 from search.searches import SEARCHES, searcher
 
@@ -30,6 +32,7 @@ BUDGETS = (5, 10, 20, 40, 60, 100, 200)
 async def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("file", type=Path)
+    parser.add_argument("--policy", action="append", choices=("tactics", "native", "both"))
     parser.add_argument("--search", action="append", choices=SEARCHES)
     parser.add_argument("--seeds", type=int, default=1)
     parser.add_argument("--checks", type=int)
@@ -40,31 +43,39 @@ async def main() -> None:
     install.install()
     problems = [problem for problem in read(args.file) if not args.only or problem.name in args.only]
     theorems = [replace(problem.theorem, header=CORE) for problem in problems]
-    runs = [(search, seed) for search in args.search or ["auto"] for seed in range(args.seeds)]
-    spent: dict[tuple[str, int], list[int]] = {run: [] for run in runs}  # checks of what was proved
+    runs = list(product(args.policy or ["tactics"], args.search or ["auto"], range(args.seeds)))
+    spent: dict[tuple[str, str, int], list[int]] = {run: [] for run in runs}  # checks of what was proved
     total = dict.fromkeys(runs, 0)
-    async with LeanPool(workers=args.workers) as pool:
+    needed = "native" if any(name != "tactics" for name, _, _ in runs) else "tactics"
+    async with LeanPool(workers=args.workers) as pool, opened(needed) as model:
         checks = [await pool.check(t.challenge, context=t.context) for t in theorems]
         asked = [t for t, check in zip(theorems, checks, strict=True) if check.ok and check.sorries]
         for t in asked:
-            for search, seed in runs:
+            for run in runs:
+                name, search, seed = run
                 # A new policy each time: no statement may profit from another one's proof.
-                found = searcher(search, pool, TacticsPolicy(), seed=seed)
+                policy = TacticsPolicy() if name == "tactics" else model.fresh()
+                beside = companion("native", "") if name == "both" else None
+                found = searcher(search, pool, policy, seed=seed, beside=beside)
                 result = await found.prove(t, Budget(seconds=args.seconds, checks=args.checks))
-                total[search, seed] += result.checks
+                total[run] += result.checks
                 if result.proved:
-                    spent[search, seed].append(result.checks)
+                    spent[run].append(result.checks)
                 mark, family = ("proved", result.family) if result.proved else ("-", "")
-                what = f"{search} {seed}" if len(runs) > 1 else ""
+                what = f"{name} {search} {seed}" if len(runs) > 1 else ""
                 print(
-                    f"{t.name:48} {what:12} {mark:7}{result.seconds:5.1f} s {result.checks:4} checks  {family}",
+                    f"{t.name:48} {what:20} {mark:7}{result.seconds:5.1f} s {result.checks:4} checks  {family}",
                     flush=True,
                 )
     print(f"\n{len(theorems)} statements, {len(asked)} can be asked without Mathlib")
-    print(f"{'search':9} seed  proved  checks  proved with at most " + "".join(f"{n:5}" for n in BUDGETS) + " checks")
+    print(
+        f"{'policy':8}{'search':9} seed  proved  checks  proved with at most "
+        + "".join(f"{n:5}" for n in BUDGETS)
+        + " checks"
+    )
     for run in runs:
         curve = "".join(f"{sum(n <= budget for n in spent[run]):5}" for budget in BUDGETS)
-        print(f"{run[0]:9} {run[1]:4}  {len(spent[run]):6}  {total[run]:6}  {'':20}{curve}")
+        print(f"{run[0]:8}{run[1]:9} {run[2]:4}  {len(spent[run]):6}  {total[run]:6}  {'':20}{curve}")
 
 
 if __name__ == "__main__":

@@ -26,7 +26,6 @@ from rl.model import tokenizer_of
 from rl.trainer import Trainer
 
 _FENCE = "```"
-_LINE = 10.0  # seconds between two lines for people
 
 
 @dataclass(frozen=True)
@@ -57,16 +56,15 @@ def run(config: DPOConfig, folder: TrainFolder) -> None:
     began = model.load(config.model, words, config.placement, config.seed)
     began.requires_grad_(False).eval()
     folder.restore(trainer)
-    start, started, told = trainer.done, time.monotonic(), 0.0
+    start, started = trainer.done, time.monotonic()
     for number, units in enumerate(order):
         if number < start:
             continue
         found = _update(trainer, began, texts, units, config.beta)
         folder.record(trainer.done, found)
         last = trainer.done == len(order)
-        if last or time.monotonic() - told > _LINE:
-            told = time.monotonic()
-            left = (told - started) / (trainer.done - start) * (len(order) - trainer.done) / 60
+        if folder.due() or last:
+            left = (time.monotonic() - started) / (trainer.done - start) * (len(order) - trainer.done) / 60
             folder.say(
                 f"update {trainer.done} of {len(order)}  loss {found['loss']:.4f}  the proof is preferred in "
                 f"{found['right']:.1%}  {left:.1f} minutes left"

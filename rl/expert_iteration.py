@@ -7,7 +7,6 @@ of a supervised run.
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Mapping, Sequence
 from contextlib import aclosing, closing
 from pathlib import Path
@@ -23,8 +22,6 @@ from rl.config import ExpertIterationConfig, ModelSource, SFTConfig
 from rl.folder import TrainFolder
 from rl.groups import sampled
 from rl.model import tokenizer_of
-
-_LINE = 10.0  # seconds between two lines for people
 
 
 async def run(config: ExpertIterationConfig, folder: TrainFolder, pool: LeanPool) -> None:
@@ -59,7 +56,6 @@ async def _proofs(
     done = len(rows) // len(config.writing.families)
     words = tokenizer_of(source, ())
     graded = runs.judges(pool, config.writing)
-    told = time.monotonic()
     if done < len(problems):
         async with runs.sampling(source, words, config.writing, config.placement) as sampler:
             seed = config.seed * 1000 + number
@@ -69,8 +65,7 @@ async def _proofs(
                     async for group in groups:
                         rows.append(group.as_row())
                         await asyncio.to_thread(lines.append, rows[-1:])
-                        if time.monotonic() - told > _LINE:
-                            told = time.monotonic()
+                        if place.due():
                             place.say(_line(rows, len(problems) * len(config.writing.families)))
     place.say(_line(rows, len(rows)))
     proofs = [(row["name"], answer["proof"]) for row in rows for answer in row["answers"] if _holds(answer)]

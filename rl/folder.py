@@ -17,6 +17,7 @@ from data.lines import Lines, LinesError, read_lines
 from eval.folder import Folder, RunError, now
 from rl.config import Stage
 
+_PACE = 10.0  # seconds between two lines on how far the work is
 _STEP = "step-"  # what checkpoints are called, with the number of updates before them
 
 #: What a run's results follow from is everything but these, so they may change when it goes on.
@@ -46,6 +47,7 @@ class TrainFolder(Folder):
         self._lines: Lines | None = None
         self._board: Any = None
         self._keep = 1
+        self._told = 0.0
 
     @contextmanager
     def working(self, stage: str, config: Stage, versions: Mapping[str, str]) -> Iterator[None]:
@@ -79,6 +81,14 @@ class TrainFolder(Folder):
         if self._writes:
             self.log(line)
             self.tell(line)
+
+    def due(self) -> bool:
+        """Is it time for another line on how far the work is?"""
+        at = time.monotonic()
+        if at - self._told < _PACE:
+            return False
+        self._told = at
+        return True
 
     def latest(self) -> Path | None:
         """The newest checkpoint to go on from."""

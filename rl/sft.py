@@ -25,8 +25,6 @@ from rl.folder import TrainFolder
 from rl.model import tokenizer_of
 from rl.trainer import Trainer
 
-_LINE = 10.0  # seconds between two lines for people
-
 
 def run(config: SFTConfig, folder: TrainFolder, states: States | None = None) -> None:
     """All of it, in each of the processes that share the model. states: see rl.examples. Raises ConfigError."""
@@ -106,7 +104,7 @@ def fit(
     held_out: Sequence[Text] = (),
 ) -> None:
     """Updates until the last batch, from where the trainer is; each in the metrics, some in checkpoints."""
-    total, began, start, told = len(order), time.monotonic(), trainer.done, 0.0
+    total, began, start = len(order), time.monotonic(), trainer.done
     for number, rows in enumerate(order):
         if number < start:
             continue
@@ -125,9 +123,8 @@ def fit(
         if held_out and (last or trainer.done % trainer.stage.save_every == 0):
             found["held_out"] = held_out_loss(trainer, held_out, objective)
         folder.record(trainer.done, found)
-        if last or time.monotonic() - told > _LINE:
-            told = time.monotonic()
-            left = (told - began) / (trainer.done - start) * (total - trainer.done)
+        if folder.due() or last:
+            left = (time.monotonic() - began) / (trainer.done - start) * (total - trainer.done)
             folder.say(_line(trainer.done, total, found, left))
         if last or trainer.done % trainer.stage.save_every == 0:
             folder.save(trainer, trainer.done)

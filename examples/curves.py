@@ -1,0 +1,58 @@
+"""The curves of examples/learn.py as one picture: the loss, what expert iteration proved, and GRPO's three seeds.
+
+pip install matplotlib && python examples/curves.py FOLDER PICTURE.svg
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from statistics import fmean
+from typing import Any
+
+import matplotlib.pyplot as plt
+
+STAGES = {"before": "before", "sft": "SFT", "expert-iteration": "expert\niteration"}
+
+
+def column(file: Path, name: str) -> list[float]:
+    rows = [json.loads(line) for line in file.read_text("utf-8").splitlines()]
+    return [row[name] for row in rows if name in row]
+
+
+def smooth(values: Sequence[float], width: int) -> list[float]:
+    return [fmean(values[max(0, n - width) : n + 1]) for n in range(len(values))]
+
+
+def main(folder: Path, picture: Path) -> None:
+    results: dict[str, Any] = json.loads((folder / "learning.json").read_text("utf-8"))
+    seeds = sorted(name for name in results if name.startswith("grpo-"))
+    figure, (loss, reward, rates) = plt.subplots(1, 3, figsize=(13, 3.6), layout="constrained")
+
+    loss.plot(smooth(column(folder / "sft" / "metrics.jsonl", "loss"), 20))
+    loss.set(title="SFT", xlabel="update", ylabel="loss")
+    for name in seeds:
+        proved = column(folder / name / "metrics.jsonl", "proved")
+        reward.plot(smooth(proved, 5), label=f"seed {name.removeprefix('grpo-')}")
+    reward.set(title="GRPO, 3 seeds", xlabel="update", ylabel="proved of the answers drawn")
+    reward.legend()
+
+    every = {**STAGES, **{name: name.upper().replace("-", "\n") for name in seeds}}
+    for k, colour in ((8, "tab:cyan"), (1, "tab:blue")):
+        found = [next(row for row in results[name]["all"]["pass"] if row[0] == k) for name in every]
+        values = [100 * value for _, value, _, _ in found]
+        errors = [[100 * (v - low) for _, v, low, _ in found], [100 * (high - v) for _, v, _, high in found]]
+        rates.errorbar(range(len(every)), values, errors, fmt="o-", capsize=3, color=colour, label=f"pass@{k}")
+        tactics = next(100 * row[1] for row in results["tactics"]["all"]["pass"] if row[0] == k)
+        rates.axhline(tactics, color=colour, linestyle=":", label=f"tactics, {k} check{'s' * (k > 1)}")
+    rates.set(title="Held-out theorems", xticks=range(len(every)), xticklabels=every.values(), ylabel="% proved")
+    rates.legend(fontsize="small")
+    figure.savefig(picture)
+
+
+if __name__ == "__main__":
+    if len(sys.argv) != 3:
+        sys.exit("usage: python examples/curves.py FOLDER PICTURE")
+    main(Path(sys.argv[1]), Path(sys.argv[2]))
