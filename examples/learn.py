@@ -16,6 +16,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice, pairwise
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 from data import pairs
@@ -135,6 +136,13 @@ def gains(results: dict[str, Any], before: str, after: str) -> dict[str, list[fl
     return found
 
 
+def seconds(folder: Path) -> dict[str, float]:
+    """What an update of GRPO takes, on average: of which Lean alone is waited for in `only_checking`."""
+    rows = list(read_lines(folder / "metrics.jsonl"))
+    parts = [name for name in rows[0] if name.startswith("seconds/")]
+    return {name.removeprefix("seconds/"): fmean(row[name] for row in rows) for name in parts}
+
+
 async def main(folder: Path) -> None:
     searched, practised, held_out = problems(folder)
     renamings = (renamed(Pair(problem, ""), seed) for seed, problem in enumerate(practised))
@@ -209,6 +217,7 @@ async def main(folder: Path) -> None:
     runs = ["before", "sft", "expert-iteration"]
     pairs_of = [*pairwise(runs), *((runs[-1], f"grpo-{seed}") for seed in SEEDS)]
     results["gains"] = {after: gains(results, before, after) for before, after in pairs_of}
+    results["seconds"] = {f"grpo-{seed}": seconds(folder / f"grpo-{seed}") for seed in SEEDS}
     (folder / "learning.json").write_text(json.dumps(results, indent=1), "utf-8")
 
 
