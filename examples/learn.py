@@ -199,11 +199,11 @@ async def main(folder: Path) -> None:
                 {
                     "model": {"folder": str(model)},
                     "problems": [practice],
-                    "writing": {**DRAWN, "answers": 16},
+                    "writing": {**DRAWN, "answers": 16, "check_seconds": 5},
                     "context": 512,
                     "micro_batch": 8,
                     "groups": 16,
-                    "updates": 120,
+                    "updates": 80,
                     "save_every": 20,
                     "optimiser": {"lr": 2e-4, "warmup": 5, "weight_decay": 0.0},
                     "selection": {"answers": drawn},

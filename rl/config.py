@@ -198,7 +198,7 @@ class Selection(Part):
     """
 
     answers: list[Path] = []
-    floor: NonNegativeFloat = 0.02
+    floor: NonNegativeFloat = 0.005
     replace: bool = True
 
 

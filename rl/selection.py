@@ -8,6 +8,8 @@ from typing import Any
 
 from rl.config import Selection
 
+_PRIOR = 0.25  # below 1: most theorems are proved nearly always, or nearly never
+
 
 class Chooser:
     """Draws theorems by how often they have been proved so far (see Selection).
@@ -21,8 +23,8 @@ class Chooser:
         self._proved, self._tried = [0.0] * count, [0.0] * count
 
     def rate(self, theorem: int) -> float:
-        """The expected share of proofs among its answers: the mean of Beta(1 + proved, 1 + not proved)."""
-        return (self._proved[theorem] + 1) / (self._tried[theorem] + 2)
+        """The expected share of proofs among its answers: the mean of Beta(prior + proved, prior + not proved)."""
+        return (self._proved[theorem] + _PRIOR) / (self._tried[theorem] + 2 * _PRIOR)
 
     def draw(self, number: int, without: Collection[int]) -> int:
         """Draw number `number`; none of the theorems `without`, unless there are no others."""

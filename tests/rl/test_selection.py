@@ -26,7 +26,8 @@ def noted(count: int = 6, floor: float = 0.02, seed: int = 0) -> Chooser:
 
 def test_rates_are_those_of_what_was_noted_last_most_of_all() -> None:
     rates = [noted().rate(theorem) for theorem in range(6)]
-    wanted = [1 / 10, (2 + 8 + 1) / (4 + 8 + 2), 9 / 10, (0.5 + 1) / (4 + 8 + 2), 1 / 2, 1 / 2]
+    prior = 0.25
+    wanted = [prior / 8.5, (2 + 8 + prior) / 12.5, (8 + prior) / 8.5, (0.5 + prior) / 12.5, 1 / 2, 1 / 2]
     assert rates == pytest.approx(wanted)
 
 
@@ -50,7 +51,7 @@ def test_a_draw_follows_from_seed_number_and_what_was_noted() -> None:
 
 
 def test_what_was_noted_survives_as_json() -> None:
-    chooser, other = noted(), Chooser(6, Selection())
+    chooser, other = noted(), Chooser(6, Selection(floor=0.02))
     other.restore(json.loads(json.dumps(chooser.state)))
     chooser.note(5, 1, 2)  # the state is no longer looked at
     assert other.state == noted().state
