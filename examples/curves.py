@@ -1,4 +1,4 @@
-"""The curves of examples/learn.py as one picture: the loss, what expert iteration proved, and GRPO's three seeds.
+"""The curves of examples/learn.py as one picture: the loss of SFT, GRPO's three seeds, and what is proved.
 
 pip install matplotlib && python examples/curves.py FOLDER PICTURE.svg
 """
@@ -29,15 +29,16 @@ def smooth(values: Sequence[float], width: int) -> list[float]:
 def main(folder: Path, picture: Path) -> None:
     results: dict[str, Any] = json.loads((folder / "learning.json").read_text("utf-8"))
     seeds = sorted(name for name in results if name.startswith("grpo-"))
-    figure, (loss, reward, rates) = plt.subplots(1, 3, figsize=(13, 3.6), layout="constrained")
+    figure, (loss, tokens, rates) = plt.subplots(1, 3, figsize=(13, 3.6), layout="constrained")
 
     loss.plot(smooth(column(folder / "sft" / "metrics.jsonl", "loss"), 20))
     loss.set(title="SFT", xlabel="update", ylabel="loss")
-    for name in seeds:
-        proved = column(folder / name / "metrics.jsonl", "proved")
-        reward.plot(smooth(proved, 5), label=f"seed {name.removeprefix('grpo-')}")
-    reward.set(title="GRPO, 3 seeds", xlabel="update", ylabel="proved of the answers drawn")
-    reward.legend()
+    for number, name in enumerate(seeds):
+        for what, style in (("entropy", "-"), ("kl", ":")):
+            values = smooth(column(folder / name / "metrics.jsonl", what), 5)
+            tokens.plot(values, style, color=f"C{number}", label=f"{what}, seed {number}")
+    tokens.set(title="GRPO: entropy, distance from the start", xlabel="update", ylabel="nats")
+    tokens.legend(fontsize="small")
 
     every = {**STAGES, **{name: name.upper().replace("-", "\n") for name in seeds}}
     for k, colour in ((8, "tab:cyan"), (1, "tab:blue")):
@@ -49,7 +50,7 @@ def main(folder: Path, picture: Path) -> None:
         rates.axhline(tactics, color=colour, linestyle=":", label=f"tactics, {k} check{'s' * (k > 1)}")
     rates.set(title="Held-out theorems", xticks=range(len(every)), xticklabels=every.values(), ylabel="% proved")
     rates.legend(fontsize="small")
-    figure.savefig(picture)
+    figure.savefig(picture, metadata={"Creator": None, "Date": None} if picture.suffix == ".svg" else None)
 
 
 if __name__ == "__main__":
