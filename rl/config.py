@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
@@ -17,6 +18,7 @@ from pydantic import (
     model_validator,
 )
 
+from data.problems import ProblemError
 from eval.config import ConfigError, read_config, validated
 from rl.reward import RewardSettings
 
@@ -252,6 +254,7 @@ class DPOConfig(Stage):
 
 
 C = TypeVar("C", bound=Part)
+T = TypeVar("T")
 
 
 def read(kind: type[C], path: Path, changes: list[str] | None = None) -> C:
@@ -263,6 +266,19 @@ def read(kind: type[C], path: Path, changes: list[str] | None = None) -> C:
     for change in changes or []:
         _change(fields, change)
     return validated(kind, fields, str(path))
+
+
+def read_all(reader: Callable[[Path], Iterable[T]], paths: Iterable[Path]) -> list[T]:
+    """What a reader of corpora finds in some files. Raises ConfigError."""
+    found: list[T] = []
+    for path in paths:
+        try:
+            found += reader(path)
+        except ProblemError as error:
+            raise ConfigError(str(error)) from None
+        except OSError as error:
+            raise ConfigError(f"{error.filename or path}: {error.strerror or error}") from None
+    return found
 
 
 def _change(fields: dict[str, Any], change: str) -> None:

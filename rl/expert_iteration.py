@@ -12,13 +12,14 @@ from contextlib import aclosing, closing
 from pathlib import Path
 from typing import Any
 
+from data import pairs
 from data.decontaminate import deduplicated
 from data.lines import Lines, read_lines
 from data.pairs import Pair, as_row
 from data.problems import Problem
 from lean_env import LeanPool
-from rl import runs, sft
-from rl.config import ExpertIterationConfig, ModelSource, SFTConfig
+from rl import runs
+from rl.config import ExpertIterationConfig, ModelSource, SFTConfig, read_all
 from rl.folder import TrainFolder
 from rl.groups import sampled
 from rl.model import tokenizer_of
@@ -26,7 +27,7 @@ from rl.model import tokenizer_of
 
 async def run(config: ExpertIterationConfig, folder: TrainFolder, pool: LeanPool) -> None:
     """All rounds; the last one's model is the run's. Raises ConfigError, PolicyUnavailable."""
-    problems, given = runs.read_problems(config.problems), sft.read_pairs(config.data)
+    problems, given = runs.read_problems(config.problems), read_all(pairs.read, config.data)
     source, found = config.model, list[Pair]()
     for number in range(1, config.iterations + 1):
         place = folder.inner(f"iteration-{number}")
@@ -81,14 +82,14 @@ def _line(rows: Sequence[Mapping[str, Any]], total: int) -> str:
     return f"asked {len(rows)} of {total}, {proved} proved ({proved / max(len(rows), 1):.1%})"
 
 
-def _write(file: Path, pairs: Sequence[Pair]) -> None:
+def _write(file: Path, learnt: Sequence[Pair]) -> None:
     draft = file.with_suffix(".draft")
     draft.unlink(missing_ok=True)
     with closing(Lines(draft)) as lines:
-        lines.append(as_row(pair) for pair in pairs)
+        lines.append(as_row(pair) for pair in learnt)
     draft.replace(file)
 
 
-def _supervised(config: ExpertIterationConfig, source: ModelSource, pairs: Path) -> SFTConfig:
+def _supervised(config: ExpertIterationConfig, source: ModelSource, data: Path) -> SFTConfig:
     shared = {name: getattr(config, name) for name in SFTConfig.model_fields if name in type(config).model_fields}
-    return SFTConfig(**{**shared, "model": source, "data": [pairs], "family": config.writing.families[0]})
+    return SFTConfig(**{**shared, "model": source, "data": [data], "family": config.writing.families[0]})

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from data import problems as corpora
-from data.problems import Problem, ProblemError
+from data import pairs, problems
+from data.problems import Problem
 from eval.config import ConfigError
 from lean_env import LeanPool
 from prover.model import checkpoint
@@ -22,7 +22,7 @@ from prover.policy.native import Native
 from prover.prompts import FAMILIES
 from prover.serving.model import ModelError
 from rl import dpo, grpo, sft
-from rl.config import DPOConfig, GRPOConfig, ModelSource, Placement, SFTConfig, Stage, Writing
+from rl.config import DPOConfig, GRPOConfig, ModelSource, Placement, SFTConfig, Stage, Writing, read_all
 from rl.continuations import states
 from rl.examples import States
 from rl.folder import TrainFolder
@@ -37,12 +37,7 @@ if TYPE_CHECKING:
 
 def read_problems(paths: Iterable[Path]) -> list[Problem]:
     """Raises ConfigError."""
-    found: list[Problem] = []
-    for path in paths:
-        try:
-            found += corpora.read(path)
-        except (ProblemError, OSError) as error:
-            raise ConfigError(str(error)) from None
+    found = read_all(problems.read, paths)
     if not found:
         raise ConfigError("problems: there are none")
     return found
@@ -108,7 +103,7 @@ async def run_sft(config: SFTConfig, folder: TrainFolder, pool: LeanPool | None)
     if "continuation" in config.kinds:
         assert pool is not None
         folder.say("reading the tactic states of the proofs")
-        known = await states(pool, sft.read_pairs(config.data), folder.path / "states.jsonl")
+        known = await states(pool, read_all(pairs.read, config.data), folder.path / "states.jsonl")
     if config.placement.trainers == 1:
         await asyncio.to_thread(sft.run, config, folder, known)
     else:

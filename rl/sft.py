@@ -6,20 +6,18 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 
 from torch import Tensor
 
 from data import pairs as corpora
 from data.pairs import Pair
-from data.problems import ProblemError
 from eval.config import ConfigError
 from prover.model.transformer import Output
 from prover.policy import Prompt
 from prover.prompts import FAMILIES
 from rl import losses
 from rl.batch import Batch, Epochs, Text, packed
-from rl.config import Kind, SFTConfig, Stage
+from rl.config import Kind, SFTConfig, Stage, read_all
 from rl.examples import Example, States, Writer, answered, examples
 from rl.folder import TrainFolder
 from rl.model import tokenizer_of
@@ -28,7 +26,7 @@ from rl.trainer import Trainer
 
 def run(config: SFTConfig, folder: TrainFolder, states: States | None = None) -> None:
     """All of it, in each of the processes that share the model. states: see rl.examples. Raises ConfigError."""
-    data, held_out = read_pairs(config.data), read_pairs(config.held_out)
+    data, held_out = read_all(corpora.read, config.data), read_all(corpora.read, config.held_out)
     shown = corpus_text(config.family, data) if not config.model.folder else ()
     words = tokenizer_of(config.model, shown)
     texts = made(Writer(words, config.family), data, config.kinds, states or {}, config, folder)
@@ -38,17 +36,6 @@ def run(config: SFTConfig, folder: TrainFolder, states: States | None = None) ->
     folder.restore(trainer)
     fit(trainer, folder, texts, order, Supervised(config.mtp), unseen)
     trainer.write(folder.path / "model")
-
-
-def read_pairs(paths: Iterable[Path]) -> list[Pair]:
-    """Raises ConfigError."""
-    found: list[Pair] = []
-    for path in paths:
-        try:
-            found += corpora.read(path)
-        except (ProblemError, OSError) as error:
-            raise ConfigError(str(error)) from None
-    return found
 
 
 def corpus_text(family: str, data: Iterable[Pair]) -> list[str]:

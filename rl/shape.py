@@ -83,7 +83,9 @@ def shape_of(source: ModelSource) -> Shape:
             return replace(_theirs(LlamaConfig(**known), source.folder), published=True)
         return _theirs(AutoConfig.from_pretrained(source.folder, local_files_only=local), source.folder)
     except (ModelError, ShapeError, OSError, ValueError) as error:
-        raise ConfigError(f"model: {error}") from None
+        missing = bool(source.folder) and not Path(source.folder).is_dir()
+        what = f"{source.folder}: there is no such folder, and no such model is known here" if missing else error
+        raise ConfigError(f"model: {what}") from None
 
 
 def _ours(config: ModelConfig, source: str) -> Shape:

@@ -49,6 +49,7 @@ async def find(
     their names. Raises ValueError for an unknown search, LinesError, LeanUnavailable, PolicyUnavailable, OSError.
     """
     state = Progress()
+    out.parent.mkdir(parents=True, exist_ok=True)
     record = _Record(out, search, budget)
     lines = Lines(out)
     left = iter(problems)

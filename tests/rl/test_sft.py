@@ -24,7 +24,7 @@ from prover.policy import Prompt, Usage
 from prover.policy.engine import Decoding
 from prover.prompts import FAMILIES
 from rl import runs, sft, stages
-from rl.config import SFTConfig
+from rl.config import SFTConfig, read_all
 from rl.folder import TrainFolder
 from tests.rl.runs import MODEL, corpus, metrics
 
@@ -165,7 +165,7 @@ async def test_two_processes_compute_what_one_does(experts: int, data: Path, tmp
 
 
 def test_any_causal_model_of_transformers_can_be_trained(data: Path, tmp_path: Path) -> None:
-    words = tokenizer.train(sft.corpus_text(FAMILY, sft.read_pairs([data])), 320)
+    words = tokenizer.train(sft.corpus_text(FAMILY, read_all(pairs.read, [data])), 320)
     shape = LlamaConfig(
         vocab_size=len(words), hidden_size=48, intermediate_size=96, num_hidden_layers=2, num_attention_heads=4
     )

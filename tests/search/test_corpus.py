@@ -42,7 +42,7 @@ def made(count: int) -> list[Problem]:
 
 
 async def test_what_a_row_holds(pool: LeanPool, tmp_path: Path) -> None:
-    out = tmp_path / "found.jsonl"
+    out = tmp_path / "made" / "found.jsonl"
     problems = [Problem("a", made(1)[0].theorem, tags=("own", "level-1")), *list(generate(0, 2, ["arithmetic"]))]
     policy = Fresh(by_goal({"f n": ["omega", "  first | omega | (simp [f]; done) | rfl"]}))
     state = await find(pool, policy, problems[:1], out, Budget(checks=5), "sampling")
