@@ -2,8 +2,9 @@
 
     python examples/learn.py FOLDER
 
-On two cores this takes about an hour and a half. Killed and started again, it goes on where it was. FOLDER/learning.json has
-the figures: on held-out theorems, before and after each stage, and of `tactics` at the same number of checks.
+On two cores this takes about an hour and a half. Killed and started again, it goes on where it was. The figures, on
+held-out theorems before and after each stage, and of `tactics` at the same number of checks, are in
+FOLDER/learning.json.
 """
 
 from __future__ import annotations
