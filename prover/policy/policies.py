@@ -23,7 +23,7 @@ async def opened(
     openai: `model` at an OpenAI-compatible server `base_url`. vllm: `model` loaded into this process. native: our own
     model, from the folder `model`, by default the one that comes along. `family`: whose prompts it knows (see
     prover.prompts); by default it follows from the model's name; a native model without a chat template goes on with a
-    text (V1.5's non-CoT prompt).
+    text (V1.5's non-CoT prompt; the model that comes along sees only what a statement speaks of).
     Raises PolicyUnavailable, and ValueError for a name or family that does not exist.
     """
     if name == "tactics":
@@ -35,6 +35,7 @@ async def opened(
     from prover.policy.engine import Engine
     from prover.policy.model import ModelPolicy
     from prover.prompts import FAMILIES, family_of
+    from prover.prompts.bare import BARE
     from prover.prompts.completion import NON_COT
 
     if family and family not in FAMILIES:
@@ -48,7 +49,8 @@ async def opened(
         from prover.policy.native import Native
 
         engine = await Native.load(model or str(PRETRAINED))
-        family = family or ("" if engine.chats else NON_COT.name)
+        own = NON_COT if model else BARE
+        family = family or ("" if engine.chats else own.name)
     else:
         from prover.policy.vllm import InProcess
 

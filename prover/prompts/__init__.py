@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from prover.prompts import chat, completion
+from prover.prompts import bare, chat, completion
 from prover.prompts.request import Family, Message, Request, Unreadable
 
 __all__ = ["FAMILIES", "Family", "Message", "Request", "Unreadable", "family_of"]
@@ -15,6 +15,7 @@ FAMILIES: dict[str, Family] = {
         completion.COT,
         completion.NON_COT,
         completion.FEW_SHOT,
+        bare.BARE,
         chat.DEEPSEEK_V2,
         chat.DEEPSEEK_V2_NON_COT,
         chat.GOEDEL_V2,

@@ -100,8 +100,20 @@ def test_the_state_at_the_start_of_a_proof_is_not_shown(family: str) -> None:
 @pytest.mark.parametrize("family", FAMILIES)
 def test_a_theorem_without_a_header_and_words_leaves_no_empty_lines(family: str) -> None:
     text = written(FAMILIES[family].request(Prompt(Theorem("t", "theorem t : True"))))
-    assert "```lean4\ntheorem t : True := by" in text
+    assert f"```lean4\ntheorem {'claim' if family == 'bare' else 't'} : True := by" in text
     assert "/--" not in text.replace("".join(EXAMPLES), "") or family == "deepseek-v1.5-fewshot"
+
+
+def test_a_small_model_sees_only_what_the_statement_speaks_of() -> None:
+    preamble = (
+        "/-- def idle -/\n@[simp] private def base : ℕ := 2  -- two\n\nopen Nat\n\n/- theorem\nx -/\n"
+        "def Ns.doubled : Nat → Nat\n  | n => n + base\n\ndef idle := 3\n\ntheorem t : 1 = 1 := by sorry\n\n",
+    )
+    theorem = Theorem("u", "/-- words -/\ntheorem u\n  (n : ℤ) :\n  Ns.doubled 1 = 3", "import Mathlib", preamble)
+    assert FAMILIES["bare"].request(Prompt(theorem)).text == (
+        "Complete the following Lean 4 code:\n\n```lean4\n@[simp] private def base : Nat := 2\n\n"
+        "def Ns.doubled : Nat → Nat\n  | n => n + base\n\ntheorem claim (n : Int) : Ns.doubled 1 = 3 := by\n"
+    )
 
 
 def test_a_doc_comment_cannot_be_closed_by_its_text() -> None:
