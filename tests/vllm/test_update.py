@@ -155,7 +155,7 @@ async def test_answers_under_way_go_on_with_the_new_weights(it: Engine) -> None:
         wrong += not right
         mixed += right and 0 < switch < len(answer.tokens)
     assert mixed
-    assert wrong <= len(answers) // 4  # where two experts are as good, vLLM's rounding may choose the other one
+    assert wrong <= len(answers) // 4  # seen at some random weights; not explained yet (a tie between experts?)
 
 
 async def test_weights_that_are_not_the_models_change_nothing(it: Engine) -> None:
