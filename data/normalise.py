@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import count
 
 from data.lexer import Token, dotted, is_doc, is_word, tokens
@@ -19,7 +19,7 @@ _LOOSE = frozenset(("=", "≠", "<", ">", "≤", "≥", "∧", "∨", "→", "�
 _OPEN = {"(": ")", "[": "]", "{": "}", "⟨": "⟩", "⦃": "⦄"}
 _SAME = {"λ": "fun", "↦": "=>", "ℕ": "Nat", "ℤ": "Int", "ℚ": "Rat", "ℝ": "Real", "ℂ": "Complex", "Π": "∀"}
 _GLUED = {"->": "→", "<=": "≤", ">=": "≥", "<-": "←"}
-_NAMED = frozenset(("def", "abbrev", "structure", "inductive", "class", "opaque", "axiom"))
+NAMED = frozenset(("def", "abbrev", "structure", "inductive", "class", "opaque", "axiom"))
 _SCOPES = frozenset(("namespace", "section", "end", "open", "import", "universe", "set_option"))
 _DEEPEST = 150  # brackets and binders in each other; a text with more is left as it is
 
@@ -50,7 +50,7 @@ def digest(theorem: Theorem, salt: str = "") -> bytes:
 
 def _parts(theorem: Theorem) -> tuple[list[str], list[str], list[str]]:
     """What is defined before it, its binders, its conclusion."""
-    code = _code(tokens(theorem.statement))
+    code = plain(tokens(theorem.statement))
     start = next((k for k, token in enumerate(code) if token.text in THEOREMS), -1)
     kind = [] if start >= 0 else [code[0].text] if code else []
     _, after = dotted(code, start + 1)
@@ -64,8 +64,8 @@ def _parts(theorem: Theorem) -> tuple[list[str], list[str], list[str]]:
     return [*kind, *before], binders, words
 
 
-def _code(given: Iterator[Token] | Sequence[Token]) -> list[Token]:
-    """Without doc comments, and with one text for each notation of the same."""
+def plain(given: Iterable[Token]) -> list[Token]:
+    """Tokens without doc comments, and with one text for each notation of the same."""
     found: list[Token] = []
     for t in given:
         if is_doc(t):
@@ -87,13 +87,13 @@ def _needed(preamble: Sequence[str], signature: Sequence[Token]) -> tuple[list[s
     used = {token.text for token in signature} - own
     words: list[list[str]] = []
     variables: list[Token] = []
-    for keyword, name, given in reversed(list(definitions("".join(preamble)))):
-        code = _code(given)
+    for given in reversed(list(definitions("".join(preamble)))):
+        keyword, name, code = given.keyword, given.name, plain(given.after)
         if keyword in ("variable", "variables"):
             kept = [token for group in _groups(code) for token in _kept(group, used)]
             variables = [*kept, *variables]
             used |= {token.text for token in kept}
-        elif keyword not in _SCOPES and (keyword not in _NAMED or name.rpartition(".")[2] in used):
+        elif keyword not in _SCOPES and (keyword not in NAMED or name.rpartition(".")[2] in used):
             words.append([keyword, name, *(token.text for token in code)])
             used |= {token.text for token in code}
     return [word for command in reversed(words) for word in command], variables

@@ -280,7 +280,7 @@ def _open(theorem: Theorem, proof: str) -> bool:
     if not any(hole in before for hole in _HOLES):
         return False
     lemmas = {name.rpartition(".")[2] for name in open_theorems(before)}
-    return bool(lemmas & used) or any(t.text in _HOLES for _, _, code in definitions(before) for t in code)
+    return bool(lemmas & used) or any(t.text in _HOLES for d in definitions(before) for t in d.after)
 
 
 def _trimmed(theorem: Theorem) -> Theorem:

@@ -74,14 +74,24 @@ def proved_theorems(text: str, source: str = "") -> Iterator[tuple[Theorem, tupl
             yield SourceError(f"{source}:{line}: {error}")
 
 
-def definitions(text: str) -> Iterator[tuple[str, str, list[Token]]]:
-    """The commands of a text, which are no theorems: the keyword, the name that follows it, and the tokens after it."""
+@dataclass(frozen=True)
+class Definition:
+    """A command that is no theorem: its keyword, the name that follows it, and its tokens, before and after both."""
+
+    keyword: str
+    name: str
+    before: list[Token]
+    after: list[Token]
+
+
+def definitions(text: str) -> Iterator[Definition]:
+    """The commands of a text which are no theorems."""
     code = list(tokens(text))
     for command in _commands(code):
         word = code[command.keyword].text
         if word not in THEOREMS:
             name, after = dotted(code[: command.end], command.keyword + 1)
-            yield word, name, code[after : command.end]
+            yield Definition(word, name, code[command.start : after], code[after : command.end])
 
 
 def _theorem(

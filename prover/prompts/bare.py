@@ -5,21 +5,17 @@ What Lean judges is the theorem as it is; this is what the model reads.
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from data import Theorem
+from data.lexer import Token, dotted, tokens
+from data.normalise import NAMED, plain
+from data.source import definitions
+from data.words import THEOREMS
 from prover.policy import Prompt
 from prover.prompts.completion import NON_COT, Completion
 from prover.prompts.request import Request
-
-_COMMENT = re.compile(r"(?s:/-.*?-/)|--[^\n]*")
-_MODIFIERS = r"(?:@\[[^\]]*\]\s*)?(?:(?:private|protected|noncomputable|partial|unsafe)\s+)*"
-_DEFINES = re.compile(rf"{_MODIFIERS}(?:def|abbrev|inductive|structure|class)\s+([^\s({{\[:]+)")
-_COMMAND = re.compile(r"(?m)^(?=[@a-z#])")  # at the first column, where nothing goes on from the line before
-_WORD = re.compile(r"[^\W\d][\w'!?]*")
-_KEYWORD = re.compile(r"^\s*(?:theorem|lemma)\s+\S+")
 
 
 @dataclass(frozen=True)
@@ -32,23 +28,28 @@ class Bare(Completion):
 
 def bare(theorem: Theorem) -> Theorem:
     """The same theorem as far as it can be told by its text; nothing but a prompt may rest on it."""
-    statement = " ".join(_KEYWORD.sub("theorem claim", _plain(theorem.statement)).split())
-    kept, words = list[str](), set(_WORD.findall(statement))
-    for piece in reversed(list(_commands(_plain("\n".join(theorem.preamble))))):
-        defined = _DEFINES.match(piece)
-        if defined and defined[1].split(".")[-1] in words:
-            kept.append(piece)
-            words.update(_WORD.findall(piece))
-    return Theorem("claim", statement, preamble=tuple(reversed(kept)))
+    code = plain(tokens(theorem.statement))
+    start = next((k for k, token in enumerate(code) if token.text in THEOREMS), -1)
+    signature = code[dotted(code, start + 1)[1] :]
+    used = {token.text for token in signature}
+    kept: list[str] = []
+    for given in reversed(list(definitions("".join(theorem.preamble)))):
+        if given.keyword in NAMED and given.name.rpartition(".")[2] in used:
+            whole = plain([*given.before, *given.after])
+            kept.append(f"{_text(whole)}\n")
+            used.update(token.text for token in whole)
+    statement = " ".join(_text(signature).split())
+    return Theorem("claim", f"theorem claim {statement}", preamble=tuple(reversed(kept)))
 
 
-def _plain(text: str) -> str:
-    """Without comments, and with the letters of core Lean."""
-    return _COMMENT.sub("", text).replace("ℕ", "Nat").replace("ℤ", "Int")
-
-
-def _commands(text: str) -> Iterator[str]:
-    return (f"{piece.strip()}\n" for piece in _COMMAND.split(text) if piece.strip())
+def _text(code: Sequence[Token]) -> str:
+    """Tokens with their lines and columns as they were, and what stood in a line one space apart."""
+    text, end = "", code[0].start if code else 0
+    for token in code:
+        text += "\n" + " " * token.column if token.breaks else " " * (token.start > end)
+        text += token.text
+        end = token.end
+    return text.strip()
 
 
 BARE = Bare("bare", NON_COT.task)
