@@ -21,7 +21,7 @@ from lean_env import LeanPool
 from rl import runs
 from rl.config import ExpertIterationConfig, ModelSource, SFTConfig, read_all
 from rl.folder import TrainFolder
-from rl.groups import sampled
+from rl.groups import holds, sampled
 from rl.model import tokenizer_of
 
 
@@ -69,16 +69,12 @@ async def _proofs(
                         if place.due():
                             place.say(_line(rows, len(problems) * len(config.writing.families)))
     place.say(_line(rows, len(rows)))
-    proofs = [(row["name"], answer["proof"]) for row in rows for answer in row["answers"] if _holds(answer)]
+    proofs = [(row["name"], answer["proof"]) for row in rows for answer in row["answers"] if holds(answer)]
     return [Pair(by_name[name], proof) for name, proof in proofs if name in by_name]
 
 
-def _holds(answer: Mapping[str, Any]) -> bool:
-    return bool(answer["reason"] == "proved")
-
-
 def _line(rows: Sequence[Mapping[str, Any]], total: int) -> str:
-    proved = sum(any(map(_holds, row["answers"])) for row in rows)
+    proved = sum(any(map(holds, row["answers"])) for row in rows)
     return f"asked {len(rows)} of {total}, {proved} proved ({proved / max(len(rows), 1):.1%})"
 
 

@@ -102,7 +102,12 @@ class Told:
 
     @property
     def proved(self) -> int:
-        return sum(answer["reason"] == Reason.PROVED for answer in self.answers)
+        return sum(map(holds, self.answers))
+
+
+def holds(answer: Mapping[str, Any]) -> bool:
+    """Has Lean accepted an answer that was written down?"""
+    return bool(answer["reason"] == Reason.PROVED)
 
 
 def read(path: Path) -> Iterator[Told]:
