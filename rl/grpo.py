@@ -43,7 +43,7 @@ class Learns(Protocol):
 
 
 class Loop:
-    """A run. judges: for each family of `config.writing`. Raises ConfigError.
+    """A run. judges: for each family of `config.writing`.
 
     asked: the number of the next group; taken: of the first that has not been learnt from.
     """
@@ -60,7 +60,6 @@ class Loop:
         self.config, self.folder, self.learner, self.sampler, self.judges = config, folder, learner, sampler, judges
         self.choices = [(problem, family) for problem in problems for family in config.writing.families]
         self.chooser = Chooser(len(self.choices), config.selection, config.seed)
-        self._remember(config.selection.answers)
         self.asked = self.taken = self.batches = self.finished = 0
         self.drawn: dict[int, int] = {}  # of the groups that have not been learnt from: which choice it is
         self.running: dict[int, asyncio.Task[Group]] = {}
@@ -69,7 +68,7 @@ class Loop:
         self.busy = Busy()
 
     async def run(self) -> None:
-        """All updates, from the newest checkpoint on. Raises PolicyUnavailable if no answers come."""
+        """All updates, from the newest checkpoint on. Raises ConfigError, PolicyUnavailable if no answers come."""
         try:
             await self._updates()
         finally:
@@ -81,6 +80,8 @@ class Loop:
             self.asked = self.taken = state["taken"]
             self.batches = self.finished = state["finished"]
             self.chooser.restore(state["chooser"])
+        else:
+            await asyncio.to_thread(self._remember, self.config.selection.answers)
         self.folder.trim("answers.jsonl", lambda row: row["number"] < self.taken)
         await self._renew()
         answers, began, start = Lines(self.folder.path / "answers.jsonl"), time.monotonic(), self.finished
