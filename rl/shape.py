@@ -84,8 +84,8 @@ def shape_of(source: ModelSource) -> Shape:
         return _theirs(AutoConfig.from_pretrained(source.folder, local_files_only=local), source.folder)
     except (ModelError, ShapeError, OSError, ValueError) as error:
         missing = bool(source.folder) and not Path(source.folder).is_dir()
-        what = f"{source.folder}: there is no such folder, and no such model is known here" if missing else error
-        raise ConfigError(f"model: {what}") from None
+        what = f"{source.folder}: there is no such folder, and no model of this name can be had: " if missing else ""
+        raise ConfigError(f"model: {what}{error}") from None
 
 
 def _ours(config: ModelConfig, source: str) -> Shape:
