@@ -63,7 +63,7 @@ class Engine:
 
     @asynccontextmanager
     async def asked(self) -> AsyncIterator[list[Answer]]:
-        """Answers are under way at all times until the block ends; all of them, afterwards."""
+        """Answers are under way until the block ends; all of them, afterwards."""
         found: list[Answer] = []
         usage, over = Usage(), False
 
@@ -71,7 +71,7 @@ class Engine:
             while not over:
                 found.extend(await self.answers(2, tokens, usage))
 
-        asking = [asyncio.create_task(ask(tokens)) for tokens in (270, 400)]  # which do not end at the same time
+        asking = [asyncio.create_task(ask(tokens)) for tokens in (500, 700)]  # which do not end at the same time
         while usage.written < 40:  # noqa: ASYNC110 - another process
             await asyncio.sleep(0.01)
         yield found
@@ -142,20 +142,21 @@ async def test_what_it_writes_next_is_by_the_new_weights_alone(it: Engine) -> No
 
 async def test_answers_under_way_go_on_with_the_new_weights(it: Engine) -> None:
     await it.engine.update(it.changed().items())
-    before, weights = copy.deepcopy(it.model), it.changed()
-    async with it.asked() as answers:
-        await it.engine.update(weights.items())
-    mixed = wrong = 0
-    for answer in answers:
-        old, new = it.errors(answer, before) < 1e-3, it.errors(answer) < 1e-3
-        switch = int(old.cumprod(0).sum())  # up to here it is by the old weights
-        right = bool(
-            new[switch:].all()
-        )  # then by the new ones, and nothing of the old ones is left in what it remembers
-        wrong += not right
-        mixed += right and 0 < switch < len(answer.tokens)
-    assert mixed
-    assert wrong <= len(answers) // 4  # seen at some random weights; not explained yet (a tie between experts?)
+    mixed = 0
+    for _ in range(8):  # vLLM can keep this process from running until its answers are written
+        before, weights = copy.deepcopy(it.model), it.changed()
+        async with it.asked() as answers:
+            await it.engine.update(weights.items())
+        for answer in answers:
+            old, new = it.errors(answer, before), it.errors(answer)
+            switch = int((old < 1e-3).cumprod(0).sum())  # up to here it is by the old weights
+            # Then by the new ones, and nothing of the old ones is left in what it remembers.
+            wrong = {k: (float(old[k]), float(new[k])) for k in range(switch, len(new)) if new[k] >= 1e-3}
+            assert not wrong, f"{len(answer.tokens)} tokens, {switch} by the old weights; errors by both: {wrong}"
+            mixed += 0 < switch < len(answer.tokens)
+        if mixed:
+            return
+    pytest.fail("no update came while answers were written")
 
 
 async def test_weights_that_are_not_the_models_change_nothing(it: Engine) -> None:
