@@ -44,6 +44,8 @@ class ModelSource(Part):
     def _one(self) -> ModelSource:
         if bool(self.folder) == bool(self.preset):
             raise ValueError("give a folder, or the name of a preset, to start from")
+        if self.folder and self.changes:
+            raise ValueError("a folder's model is taken as it is; changes are for presets")
         return self
 
 
@@ -105,7 +107,6 @@ class Stage(Part):
     micro_batch: PositiveInt = 8
     optimiser: Optimiser = Optimiser()
     moe: Moe = Moe()
-    mtp: NonNegativeFloat = 0.0
     placement: Placement = Placement()
     save_every: PositiveInt = 100
     keep: PositiveInt = 2
@@ -136,7 +137,8 @@ class Writing(Part):
     """How answers are drawn while training (V1.5 §2.3).
 
     answers: to each prompt. families: whose prompts each theorem is asked with; one after the other. top_p below 1 and
-        other temperatures than 1 are taken into account in training. check_seconds: limit of a check.
+        other temperatures than 1, which only our own generator can tell all of, are taken into account in training.
+        check_seconds: limit of a check.
     engine: what writes: our own generator, or vLLM, in this process or in `placement.rollouts` others. base_url: a vLLM
         server instead, that takes new weights (`prover serve --trainable`). room: answers that are written at a time.
     """
@@ -170,6 +172,12 @@ class ExpertIterationConfig(Stage):
     batch: PositiveInt = 16
     epochs: PositiveInt = 1
     mtp: NonNegativeFloat = 0.3
+
+    @model_validator(mode="after")
+    def _writes_with_its_own_models(self) -> ExpertIterationConfig:
+        if self.writing.base_url:
+            raise ValueError("each round writes with the model of the one before, which writing.base_url has not")
+        return self
 
 
 class PolicyLoss(Part):
@@ -210,7 +218,8 @@ class GRPOConfig(Stage):
     problems: theorems to prove. groups: theorems of an update, with `writing.answers` each. updates: in all.
     minibatches: steps of the optimiser that an update is divided into. staleness: updates that a model may be behind
         when it writes: 0 waits for the newest, 1 writes while the next update is worked out.
-    replay_experts, replay_truncation: compute with the experts, and among the tokens, that were used when sampling.
+    replay_experts, replay_truncation: compute with the experts, and among the tokens, that were used when sampling, as
+        far as what writes can tell: our own generator can, vLLM tells no experts.
     """
 
     problems: list[Path] = Field(min_length=1)
@@ -226,12 +235,16 @@ class GRPOConfig(Stage):
     replay_truncation: bool = True
     optimiser: Optimiser = Optimiser(lr=5e-6, weight_decay=0.0)
     save_every: PositiveInt = 20
+    context: PositiveInt = 4096
 
     @model_validator(mode="after")
     def _knows_probabilities(self) -> GRPOConfig:
         writing = self.writing
-        if writing.temperature != 1 and (writing.base_url or writing.engine == "vllm"):
-            raise ValueError("vLLM tells log-probabilities at temperature 1; writing.temperature must be 1")
+        for name in ("temperature", "top_p") if writing.base_url or writing.engine == "vllm" else ():
+            if getattr(writing, name) != 1:
+                raise ValueError(f"vLLM tells log-probabilities before these; writing.{name} must be 1")
+        if writing.max_tokens >= self.context:
+            raise ValueError(f"context, {self.context}, has to have room for a prompt and writing.max_tokens")
         if writing.temperature != 1 and writing.top_p < 1 and not self.replay_truncation:
             raise ValueError("with top_p below 1 and another temperature than 1, replay_truncation is needed")
         if self.groups % self.minibatches:

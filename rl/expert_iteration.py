@@ -21,7 +21,7 @@ from lean_env import LeanPool
 from rl import runs
 from rl.config import ExpertIterationConfig, ModelSource, SFTConfig, read_all
 from rl.folder import TrainFolder
-from rl.groups import holds, sampled
+from rl.groups import holds, read, sampled
 from rl.model import tokenizer_of
 
 
@@ -52,7 +52,7 @@ async def _proofs(
 ) -> list[Pair]:
     """What is proved of the problems; those that have been asked before a kill are not asked again."""
     place.path.mkdir(parents=True, exist_ok=True)
-    file, by_name = place.path / "answers.jsonl", {problem.name: problem for problem in problems}
+    file = place.path / "answers.jsonl"
     rows: list[dict[str, Any]] = list(read_lines(file))
     done = len(rows) // len(config.writing.families)
     words = tokenizer_of(source, ())
@@ -69,8 +69,7 @@ async def _proofs(
                         if place.due():
                             place.say(_line(rows, len(problems) * len(config.writing.families)))
     place.say(_line(rows, len(rows)))
-    proofs = [(row["name"], answer["proof"]) for row in rows for answer in row["answers"] if holds(answer)]
-    return [Pair(by_name[name], proof) for name, proof in proofs if name in by_name]
+    return [Pair(told.problem, answer["proof"]) for told in read(file) for answer in told.answers if holds(answer)]
 
 
 def _line(rows: Sequence[Mapping[str, Any]], total: int) -> str:

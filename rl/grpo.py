@@ -10,12 +10,14 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from statistics import fmean
 from typing import Any, Protocol
 
 from data.lines import Lines
+from data.normalise import digest
 from data.problems import Problem
 from rl.config import GRPOConfig
 from rl.folder import TrainFolder
@@ -79,6 +81,7 @@ class Loop:
         if state := await asyncio.to_thread(self.folder.restore, self.learner):
             self.asked = self.taken = state["taken"]
             self.batches = self.finished = state["finished"]
+            self.drawn = {int(number): choice for number, choice in state["drawn"].items()}
             self.chooser.restore(state["chooser"])
         else:
             await asyncio.to_thread(self._remember, self.config.selection.answers)
@@ -98,18 +101,24 @@ class Loop:
                 self.folder.say(_line(self.finished, self.config.updates, figures, waited, left))
                 if self.finished % self.config.save_every == 0 or self.finished == self.config.updates:
                     await asyncio.to_thread(self.folder.save, self.learner, self.finished, self._state())
+            if self.updating is not None:  # cancelled, it would leave a server without any weights
+                await self.updating
         finally:
             answers.close()
 
     def _remember(self, answers: Sequence[Path]) -> None:
         """How often the theorems were proved in earlier runs. Raises ConfigError."""
-        places = {(problem.name, family): place for place, (problem, family) in enumerate(self.choices)}
+        if not answers:
+            return
+        places: dict[tuple[bytes, str], list[int]] = defaultdict(list)
+        for place, (problem, family) in enumerate(self.choices):
+            places[digest(problem.theorem), family].append(place)
         for told in (told for path in answers for told in read(path)):
-            if (place := places.get((told.problem.name, told.family))) is not None:
+            for place in places.get((digest(told.problem.theorem), told.family), ()):
                 self.chooser.note(place, told.proved, len(told.answers))
 
     def _state(self) -> dict[str, Any]:
-        return {"taken": self.taken, "finished": self.finished, "chooser": self.chooser.state}
+        return {"taken": self.taken, "finished": self.finished, "drawn": self.drawn, "chooser": self.chooser.state}
 
     async def _stop(self) -> None:
         tasks = [*self.running.values(), *([self.updating] if self.updating else [])]
@@ -120,10 +129,12 @@ class Loop:
     # Asking
 
     def _ask(self) -> None:
-        """Ask as many groups as may be under way."""
-        while self._update_of(self.asked) <= self.finished + self.config.staleness:
-            self.drawn[self.asked] = choice = self.chooser.draw(self.asked, set(self.drawn.values()))
-            problem, family = self.choices[choice]
+        """Ask as many groups as may be under way. What had been drawn before a kill is not drawn again."""
+        last = min(self.finished + self.config.staleness, self.config.updates - 1)
+        while self._update_of(self.asked) <= last:
+            if self.asked not in self.drawn:
+                self.drawn[self.asked] = self.chooser.draw(self.asked, set(self.drawn.values()))
+            problem, family = self.choices[self.drawn[self.asked]]
             asked = Asked(self.asked, problem, family, self.finished)
             self.running[self.asked] = asyncio.create_task(self._group(asked))
             self.asked += 1
@@ -166,8 +177,10 @@ class Loop:
             (batch if self._of_use(group) else dropped).append(group)
             number += 1
         for taken in range(self.taken, number):
-            self.chooser.note(self.drawn.pop(taken), self.groups[taken].proved, len(self.groups[taken].answers))
-            del self.groups[taken]
+            group = self.groups.pop(taken)
+            # One without answers, whose prompt does not fit, is as one that is never proved: not worth asking again.
+            tried = len(group.answers) or self.config.writing.answers
+            self.chooser.note(self.drawn.pop(taken), group.proved, tried)
         self.taken, self.batches = number, self.batches + 1
         return dropped, batch
 
@@ -190,7 +203,7 @@ class Loop:
         """Let the sampler have the newest weights; what it is writing it may finish with the old ones."""
         if self.updating is not None:
             await self.updating
-        weights = await asyncio.to_thread(list, self.learner.weights())
+        weights = await asyncio.to_thread(lambda: list(self.learner.weights()))
         self.updating = asyncio.create_task(self.sampler.update(weights))
         await asyncio.sleep(0)  # it has been told before anything more is asked
         if not self.config.staleness:

@@ -44,13 +44,13 @@ class Learner:
     def learn(self, groups: Sequence[Rewarded]) -> dict[str, float]:
         """One update from some groups of answers.
 
-        Returns means over the tokens of all answers, and of the steps' figures; nothing if there is nothing to learn.
-        Answers that do not fit a row are left out, but count as answers of their group.
+        Returns means over the tokens of the answers, and of the steps' figures; nothing if there is nothing to learn.
+        Answers that do not fit a row are left out (`left_out`: how many), but count as answers of their group.
         """
         size = math.ceil(len(groups) / self.config.minibatches)
         every = [self._minibatch(groups[k : k + size]) for k in range(0, len(groups), size)]
         # Without a signal there is nothing to follow, and Adam would make a step of any noise.
-        minibatches = [some for some in every if some.advantages.any() or self._began is not None]
+        minibatches = [some for some in every if some.tokens and (some.advantages.any() or self._began is not None)]
         if not minibatches:
             return {}
         for minibatch in minibatches if len(minibatches) > 1 else ():  # while the policy is what it was
@@ -59,6 +59,7 @@ class Learner:
         found = [self._step(minibatch) for minibatch in minibatches]
         tokens = max(sum(minibatch.tokens for minibatch in minibatches), 1)
         told = {name: sum(row.pop(name) for row in found) / tokens for name in _SUMS}
+        told["left_out"] = float(sum(some.left_out for some in every))
         return told | {name: sum(row[name] for row in found) / len(found) for name in found[0]}
 
     def _minibatch(self, groups: Sequence[Rewarded]) -> _Minibatch:
@@ -71,7 +72,8 @@ class Learner:
         lengths = torch.tensor([len(text.tokens) - text.start for text in texts])
         weights = losses.token_weights(lengths, settings.weighting, self.config.writing.max_tokens)
         parts = self.trainer.parts(texts, rows)
-        return _Minibatch(parts, advantages.to(device), weights.to(device), settings, int(lengths.sum()))
+        tokens, left_out = int(lengths[fitting].sum()), len(texts) - len(fitting)
+        return _Minibatch(parts, advantages.to(device), weights.to(device), settings, tokens, left_out)
 
     def _step(self, minibatch: _Minibatch) -> dict[str, float]:
         for part in minibatch.parts if self._began is not None else ():
@@ -103,13 +105,17 @@ class Learner:
 
 @dataclass
 class _Minibatch:
-    """What one step of the optimiser works on. advantages, weights [answers]; tokens: of all answers together."""
+    """What one step of the optimiser works on.
+
+    advantages, weights [answers]; tokens: of the answers that fit a row; left_out: how many do not.
+    """
 
     parts: list[Batch]
     advantages: Tensor
     weights: Tensor
     settings: PolicyLoss
     tokens: int
+    left_out: int
 
     def objective(self, output: Output, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
         assert output.log_probs is not None

@@ -98,9 +98,8 @@ def _loaded(source: ModelSource, words: PreTrainedTokenizerFast, seed: int) -> M
         return Transformer(PRESETS[source.preset].with_(**{**tokens, **source.changes}))
     if is_ours(source.folder):
         if dist.is_initialized():  # filled when each process knows its part
-            config = checkpoint.read_config(source.folder)
             with torch.device("meta"):
-                return Transformer(config.with_(**source.changes))
+                return Transformer(checkpoint.read_config(source.folder))
         return checkpoint.load(source.folder, dtype=torch.float32)
     from transformers import AutoModelForCausalLM
 

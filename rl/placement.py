@@ -134,6 +134,8 @@ def _controller(config: GRPOConfig, shape: Shape) -> Process:
     """What holds the new weights in fp32 on their way, all of them, in the machine's own memory."""
     where, size = config.placement, 4.0 * shape.total
     memory = {"new weights": size}
+    if config.writing.base_url:
+        memory["for a server that is started again"] = size
     if where.trainers > 1:
         memory["at the first trainer"] = size
     if where.trainers > 1 or (where.rollouts and not config.writing.base_url):

@@ -219,7 +219,7 @@ class Scribes:
             place.load -= n
 
     async def update(self, weights: Weights) -> None:
-        self._weights = ray.put(list(weights))
+        self._weights = await asyncio.to_thread(lambda: ray.put(list(weights)))
         await asyncio.gather(*(place.call("update", self._weights) for place in self._free))
 
     async def close(self) -> None:

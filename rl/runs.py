@@ -65,7 +65,7 @@ async def sampling(
         sampler = Scribes(source, writing, placement.rollouts, placement.gpus)
         await sampler.start()
     else:
-        sampler = EngineSampler(await engine(source, words, writing))
+        sampler = EngineSampler(await engine(source, words, writing), restarts=bool(writing.base_url))
     try:
         yield sampler
     finally:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Iterable
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from dataclasses import replace
 from typing import Protocol
 
@@ -15,6 +15,7 @@ from prover.policy.engine import Answer, Decoding, Engine
 from prover.prompts import FAMILIES
 
 _PAUSES = (0.5, 2.0, 8.0, 30.0)  # seconds before what failed is tried again
+_LOADING = (60.0, 120.0, 240.0)  # and then, for new weights: a server that is started again has to load its own first
 
 Weights = Iterable[tuple[str, Tensor]]
 
@@ -34,10 +35,17 @@ class Sampler(Protocol):
 
 
 class EngineSampler:
-    """One engine, in this process or behind a URL."""
+    """One engine, in this process or behind a URL.
 
-    def __init__(self, engine: Engine) -> None:
-        self._engine = engine
+    restarts: it may be started again by others, as a server is. Then it is given the newest weights again, which are
+    kept for that.
+    """
+
+    def __init__(self, engine: Engine, restarts: bool = False) -> None:
+        self._engine, self._restarts = engine, restarts
+        self._held: list[tuple[str, Tensor]] = []
+        self._given = 0  # times that weights were taken
+        self._giving = asyncio.Lock()
 
     async def answers(self, prompt: Prompt, family: str, n: int, decoding: Decoding) -> AsyncGenerator[Answer]:
         format_, came = FAMILIES[family], 0
@@ -47,6 +55,7 @@ class EngineSampler:
             given = self._engine.generate(
                 format_.request(prompt), n - came, rest, lambda text: format_.complete(prompt, text), Usage()
             )
+            before = self._given
             try:
                 async with aclosing(given):
                     async for answer in given:
@@ -57,17 +66,30 @@ class EngineSampler:
                 if pause is None:
                     raise
             await asyncio.sleep(pause)
+            with suppress(PolicyUnavailable):  # what keeps it from taking them keeps it from answering
+                await self._give(before)
 
     async def update(self, weights: Weights) -> None:
-        held = list(weights)  # they may have to be given twice
-        for pause in (*_PAUSES, None):
+        self._held = [(name, tensor.cpu() if self._restarts else tensor) for name, tensor in weights]
+        for pause in (*_PAUSES, *_LOADING, None):
             try:
-                await self._engine.update(held)
+                await self._give()
+                self._held = self._held if self._restarts else []
                 return
             except PolicyUnavailable:
                 if pause is None:
                     raise
             await asyncio.sleep(pause)
+
+    async def _give(self, before: int | None = None) -> None:
+        """Let the engine take the newest weights; with `before`, only if it has taken none since this number was so.
+
+        Raises PolicyUnavailable.
+        """
+        async with self._giving:
+            if self._held and before in (None, self._given):
+                await self._engine.update(self._held)
+                self._given += 1
 
     async def close(self) -> None:
         await self._engine.close()

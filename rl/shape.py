@@ -71,7 +71,7 @@ def shape_of(source: ModelSource) -> Shape:
             fields = {"vocab_size": source.vocabulary, **source.changes}
             return _ours(PRESETS[source.preset].with_(**fields), f"preset {source.preset}")
         if is_ours(source.folder):
-            return _ours(checkpoint.read_config(source.folder).with_(**source.changes), source.folder)
+            return _ours(checkpoint.read_config(source.folder), source.folder)
         from transformers import AutoConfig, LlamaConfig
 
         local = Path(source.folder).is_dir()
@@ -79,7 +79,7 @@ def shape_of(source: ModelSource) -> Shape:
             if not re.search(pattern, source.folder.lower()):
                 continue
             if isinstance(known, ModelConfig):
-                return replace(_ours(known.with_(**source.changes), source.folder), published=True)
+                return replace(_ours(known, source.folder), published=True)
             return replace(_theirs(LlamaConfig(**known), source.folder), published=True)
         return _theirs(AutoConfig.from_pretrained(source.folder, local_files_only=local), source.folder)
     except (ModelError, ShapeError, OSError, ValueError) as error:

@@ -227,7 +227,7 @@ class Counting:
 
     def __init__(self, script: Callable[[int], Sequence[int] | None], seed: int) -> None:
         self.script, self.chance = script, random.Random(seed)
-        self.asked = self.updates = self.done = 0
+        self.asked = self.updates = self.updated = self.done = 0
         self.dies = 0  # with this update
         self.learnt: list[list[int]] = []  # of each update, how far behind its groups are
 
@@ -247,6 +247,7 @@ class Counting:
     async def update(self, weights: Weights) -> None:
         self.updates += 1
         await asyncio.sleep(self.chance.random() * 0.01)
+        self.updated += 1
 
     def learn(self, groups: Sequence[Rewarded]) -> dict[str, float]:
         if self.done + 1 == self.dies:
@@ -311,6 +312,8 @@ async def test_no_group_is_learnt_from_too_late(tmp_path: Path, staleness: int, 
         behind = [number for update in counting.learnt for number in update]
         assert max(behind) <= staleness
         assert max(row["staleness"] for row in metrics) <= staleness
+        assert counting.asked == len(rows)  # nothing is written that nobody learns from
+        assert counting.updated == counting.updates  # an update that is cancelled leaves a server without weights
         if staleness:
             assert max(behind) > 0
         if not replace:
@@ -354,6 +357,36 @@ async def test_a_run_that_was_killed_leaves_nothing_twice(tmp_path: Path, stalen
     _, metrics, rows = await looped(tmp_path / "run", lambda number: (0, 1), **how)
     assert len(metrics) == 4
     assert sorted(row["number"] for row in rows) == list(range(len(rows)))
+
+
+@pytest.mark.parametrize("staleness", [0, 1, 2])
+async def test_a_run_that_was_killed_asks_the_same_theorems(tmp_path: Path, staleness: int) -> None:
+    chance = random.Random(1)
+    earns = [chance.choice([(0, 1), (0, 0), (1, 1)]) for _ in range(100)]
+    how: dict[str, Any] = {"groups": 2, "updates": 12, "save_every": 1, "staleness": staleness}
+    how["selection"] = Selection(replace=False)
+    _, _, whole = await looped(tmp_path / "whole", lambda number: earns[number], **how)
+    with pytest.raises(RuntimeError, match="killed"):
+        await looped(tmp_path / "run", lambda number: earns[number], dies=6, **how)
+    _, _, rows = await looped(tmp_path / "run", lambda number: earns[number + 10], **how)
+    assert [row["name"] for row in rows] == [row["name"] for row in whole]
+
+
+async def test_prompts_that_do_not_fit_are_hardly_asked_again(tmp_path: Path) -> None:
+    """Not all that is asked ends at the same time: the answers say which theorem it was."""
+
+    class Narrow(Counting):
+        async def answers(self, prompt: Prompt, family: str, n: int, decoding: Decoding) -> AsyncGenerator[Answer]:
+            self.script = lambda number: None if prompt.theorem.name == "a" else (0, 1)
+            async for answer in super().answers(prompt, family, n, decoding):
+                yield answer
+
+    config, folder = configured(Path("none"), groups=1, updates=60, writing={"answers": 2}), TrainFolder(tmp_path)
+    narrow = Narrow(lambda number: None, 0)
+    with folder.working("grpo", config, {}):
+        await grpo.Loop(config, folder, PROBLEMS, narrow, narrow, {FAMILY: narrow}).run()  # type: ignore[arg-type]
+    rows = [json.loads(line) for line in (tmp_path / "answers.jsonl").read_text("utf-8").splitlines()]
+    assert sum(row["name"] == "a" for row in rows) < len(rows) / 6
 
 
 async def test_which_update_a_group_belongs_to_is_no_matter_of_time(tmp_path: Path) -> None:

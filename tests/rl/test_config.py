@@ -81,6 +81,9 @@ def test_files_that_are_no_configurations_are_refused(tmp_path: Path, text: str)
         (["writing.temperature=0.7", "writing.base_url=http://127.0.0.1:1"], "temperature must be 1"),
         (["writing.temperature=0.7", "writing.top_p=0.9", "replay_truncation=false"], "replay_truncation"),
         (["groups=6", "minibatches=4"], "6 groups"),
+        (["writing.top_p=0.9", "writing.engine=vllm"], "writing.top_p must be 1"),
+        (["writing.max_tokens=2048", "context=2048"], "has to have room"),
+        (["model.changes={rms_norm_eps: 0.5}"], "changes are for presets"),
         (["writing.top_p=0"], "top_p"),
         (["writing.top_p=1.1"], "top_p"),
         (["staleness=-1"], "staleness"),
@@ -101,7 +104,6 @@ def test_what_training_could_not_be_right_with_is_refused(tmp_path: Path, change
         ["writing.temperature=0.7", "writing.top_p=0.9"],
         ["writing.temperature=0.7", "replay_truncation=false"],
         ["writing.top_p=0.9", "replay_truncation=false"],
-        ["writing.top_p=0.9", "writing.engine=vllm"],
         ["groups=6", "minibatches=3", "staleness=0", "loss.correction=null", "loss.off_policy=0.1"],
     ],
 )
@@ -116,6 +118,12 @@ def test_by_default_it_is_what_the_papers_do(tmp_path: Path) -> None:
     assert (config.writing.answers, config.writing.max_tokens, config.writing.temperature) == (32, 2048, 1)
     assert config.groups * config.writing.answers == 512
     assert (config.reward.consistency, config.reward.format, config.loss.weighting) == (0, 0, "sequence")
+
+
+def test_expert_iteration_writes_with_the_models_of_its_rounds(tmp_path: Path) -> None:
+    """A server has one model."""
+    with pytest.raises(ConfigError, match="has not"):
+        read(ExpertIterationConfig, written(tmp_path, GRPO), ["writing.base_url=http://localhost:1/v1"])
 
 
 @pytest.mark.parametrize("kind", [SFTConfig, GRPOConfig, DPOConfig, ExpertIterationConfig])

@@ -31,7 +31,7 @@ LLAMA = {
     "num_attention_heads": 4,
     "num_key_value_heads": 2,
 }
-SERVED = Writing(base_url="http://127.0.0.1:8000/v1")
+SERVED = Writing(base_url="http://127.0.0.1:8000/v1", max_tokens=256)
 
 
 def grpo(
@@ -93,8 +93,8 @@ def test_the_shape_of_a_llama_in_a_folder(tmp_path: Path) -> None:
 
 def test_the_shape_of_a_model_of_our_own_in_a_folder(tmp_path: Path) -> None:
     config_file.write(PRESETS["tiny"], torch.float32, tmp_path)
-    found = shape_of(ModelSource(folder=str(tmp_path), changes={"num_hidden_layers": 2}))
-    assert found.config == PRESETS["tiny"].with_(num_hidden_layers=2)
+    found = shape_of(ModelSource(folder=str(tmp_path)))
+    assert found.config == PRESETS["tiny"]
 
 
 def test_published_shapes_need_no_checkpoint() -> None:
@@ -234,7 +234,7 @@ def test_one_process_that_also_writes() -> None:
     assert [p.role for p in found.processes] == ["trainer", "lean", "controller"]
     shape = shape_of(ModelSource(preset="tiny"))
     memory = found.processes[0].memory
-    assert memory["rollout: cache of 10 answers"] == 4 * 10 * 1024 * shape.cache
+    assert memory["rollout: cache of 10 answers"] == 4 * 10 * 4096 * shape.cache
     assert memory["rollout: weights"] == 2 * 4 * shape.total
 
 
