@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import random
 import time
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import product
 from typing import Any
 
 import torch
@@ -103,21 +105,20 @@ def _objective(output: Output, batch: Batch, beta: float, count: int) -> tuple[T
 
 def preferences(config: DPOConfig, words: Any) -> list[Preference]:
     """Some pairs of each theorem's proofs with what was refused, drawn. Raises ConfigError."""
-    found = []
+    judged: dict[tuple[int, ...], tuple[set[str], set[str]]] = defaultdict(lambda: (set(), set()))
     for path in config.answers:
-        for number, told in enumerate(groups.read(path)):
+        for told in groups.read(path):  # a theorem comes as often as it was asked
             if told.family not in FAMILIES:
                 raise ConfigError(f"answers: {path}: no family is called {told.family!r}")
             family = FAMILIES[told.family]
-            prompt = prompt_tokens(words, family.request(Prompt(told.problem.theorem)))
-            good, bad = (
-                sorted({_text(family, answer) for answer in told.answers if (answer["reward"] > 0) is wanted})
-                for wanted in (True, False)
-            )
-            chance = random.Random(f"{config.seed}:{path.name}:{number}")
-            for _ in range(min(config.pairs, len(good) * len(bad))):
-                two = (_whole(words, prompt, chance.choice(some)) for some in (good, bad))
-                found.append(Preference(*two))
+            good, bad = judged[tuple(prompt_tokens(words, family.request(Prompt(told.problem.theorem))))]
+            for answer in told.answers:
+                (good if answer["reward"] > 0 else bad).add(_text(family, answer))
+    found = []
+    for number, (prompt, (good, bad)) in enumerate(judged.items()):
+        every = list(product(sorted(good), sorted(bad - good)))
+        for two in random.Random(f"{config.seed}:{number}").sample(every, min(config.pairs, len(every))):
+            found.append(Preference(*(_whole(words, prompt, answer) for answer in two)))
     return found
 
 

@@ -28,6 +28,7 @@ from rl.model import tokenizer_of
 async def run(config: ExpertIterationConfig, folder: TrainFolder, pool: LeanPool) -> None:
     """All rounds; the last one's model is the run's. Raises ConfigError, PolicyUnavailable."""
     problems, given = runs.read_problems(config.problems), read_all(pairs.read, config.data)
+    await runs.look(problems, pool)
     source, found = config.model, list[Pair]()
     for number in range(1, config.iterations + 1):
         place = folder.inner(f"iteration-{number}")

@@ -38,15 +38,16 @@ Tell = Callable[[str], None]
 class TrainFolder(Folder):
     """The files of a training run, finished or not.
 
-    tell: takes lines for people. writes: False in processes that share the work with one that does.
+    tell: takes lines for people. writes: False in processes that share the work with one that does. keep: checkpoints;
+    `working` takes its configuration's.
     """
 
-    def __init__(self, path: Path, tell: Tell = lambda line: None, writes: bool = True) -> None:
+    def __init__(self, path: Path, tell: Tell = lambda line: None, writes: bool = True, keep: int = 1) -> None:
         super().__init__(path)
         self.tell, self._writes = tell, writes
         self._lines: Lines | None = None
         self._board: Any = None
-        self._keep = 1
+        self._keep = keep
         self._told = 0.0
 
     @contextmanager

@@ -10,14 +10,12 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from statistics import fmean
 from typing import Any, Protocol
 
 from data.lines import Lines
-from data.normalise import digest
 from data.problems import Problem
 from rl.config import GRPOConfig
 from rl.folder import TrainFolder
@@ -108,13 +106,9 @@ class Loop:
 
     def _remember(self, answers: Sequence[Path]) -> None:
         """How often the theorems were proved in earlier runs. Raises ConfigError."""
-        if not answers:
-            return
-        places: dict[tuple[bytes, str], list[int]] = defaultdict(list)
-        for place, (problem, family) in enumerate(self.choices):
-            places[digest(problem.theorem), family].append(place)
+        places = {(*_said(problem), family): place for place, (problem, family) in enumerate(self.choices)}
         for told in (told for path in answers for told in read(path)):
-            for place in places.get((digest(told.problem.theorem), told.family), ()):
+            if (place := places.get((*_said(told.problem), told.family))) is not None:
                 self.chooser.note(place, told.proved, len(told.answers))
 
     def _state(self) -> dict[str, Any]:
@@ -233,6 +227,11 @@ class Loop:
             "seconds/checking": busy["checked"],
             "seconds/only_checking": busy["only_checked"],
         }
+
+
+def _said(problem: Problem) -> tuple[str, str]:
+    """What makes it the same theorem: others can have its name."""
+    return "".join(problem.theorem.context), problem.theorem.statement
 
 
 def _line(done: int, total: int, figures: Mapping[str, float], waited: float, left: float) -> str:

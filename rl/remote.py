@@ -60,7 +60,7 @@ class _Rank:
 
     def stage(self, config: Stage, path: Path, states: States) -> None:
         """A whole stage in which all processes do the same."""
-        folder = TrainFolder(path, self._lines.append, writes=dist.get_rank() == 0)
+        folder = TrainFolder(path, self._lines.append, writes=dist.get_rank() == 0, keep=config.keep)
         try:
             if isinstance(config, SFTConfig):
                 sft.run(config, folder, states)

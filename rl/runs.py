@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Iterable
+from collections.abc import AsyncGenerator, Iterable, Sequence
 from contextlib import asynccontextmanager, closing
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -34,6 +34,9 @@ from rl.samplers import EngineSampler, Sampler
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
 
+_LOOKED_AT = 8  # statements
+_SHOWN = 300  # characters of what Lean says
+
 
 def read_problems(paths: Iterable[Path]) -> list[Problem]:
     """Raises ConfigError."""
@@ -41,6 +44,17 @@ def read_problems(paths: Iterable[Path]) -> list[Problem]:
     if not found:
         raise ConfigError("problems: there are none")
     return found
+
+
+async def look(problems: Sequence[Problem], pool: LeanPool) -> None:
+    """Let Lean read some of the statements, before all else. Raises ConfigError if it has errors in all of them."""
+    said: list[str] = []
+    for problem in problems[:: max(len(problems) // _LOOKED_AT, 1)]:
+        check = await pool.check(problem.theorem.challenge, context=problem.theorem.context)
+        if not check.errors:
+            return
+        said.append(f"{problem.name}: {' '.join(check.errors[0].text.split())}"[:_SHOWN])
+    raise ConfigError(f"problems: Lean can read none of {len(said)} statements that it was asked, such as {said[0]}")
 
 
 def judges(pool: LeanPool, writing: Writing, reward: RewardSettings | None = None) -> dict[str, Judge]:
@@ -129,6 +143,7 @@ async def _shared(config: Stage, folder: TrainFolder, known: States) -> None:
 async def run_grpo(config: GRPOConfig, folder: TrainFolder, pool: LeanPool) -> None:
     """Raises ConfigError, PolicyUnavailable."""
     every = read_problems(config.problems)
+    await look(every, pool)
     words = tokenizer_of(config.model, ())
     graded = judges(pool, config.writing, config.reward)
     async with sampling(config.model, words, config.writing, config.placement) as sampler:

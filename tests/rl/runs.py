@@ -10,12 +10,12 @@ SHAPE = {"hidden_size": 64, "num_hidden_layers": 2, "num_nextn_predict_layers": 
 MODEL = {"preset": "tiny", "changes": SHAPE, "vocabulary": 320}
 
 
-def corpus(file: Path, count: int = 60) -> Path:
-    """Pairs of two kinds, whose proofs follow from the statement."""
+def corpus(file: Path, count: int = 60, first: int = 0) -> Path:
+    """Pairs of two kinds, the one or the other of them first, whose proofs follow from the statement."""
     chance, rows = random.Random(0), []
     for number in range(count):
         a, b, c = chance.sample("abcdefgk", 3)
-        if number % 2:
+        if (number + first) % 2:
             said, proof = f"({a} {b} {c} : Nat) (h : {a} < {b}) : {c} + {a} < {c} + {b}", "omega"
         else:
             said, proof = f"({a} {b} : Prop) (h : {a} ∧ {b}) : {b} ∧ {a}", "have g := h\nexact ⟨g.2, g.1⟩"

@@ -9,20 +9,24 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 import ray
 
-from data import pairs, problems
+from data import Theorem, pairs, problems
+from data.pairs import Pair, as_row
+from data.problems import Problem
 from eval.config import ConfigError
 from lean_env import LeanPool
 from prover.model import checkpoint
-from rl import remote, sft, stages
-from rl.config import DPOConfig, ExpertIterationConfig, GRPOConfig, SFTConfig, Stage, Writing
+from rl import dpo, remote, sft, stages
+from rl.config import DPOConfig, ExpertIterationConfig, GRPOConfig, ModelSource, SFTConfig, Stage, Writing
 from rl.folder import TrainFolder
 from rl.measure import measure
+from rl.model import tokenizer_of
 from tests.rl.runs import MODEL, corpus, metrics
 
 
@@ -62,6 +66,11 @@ def grpo(data: Path, model: Path, **changes: Any) -> GRPOConfig:
         "optimiser": {"lr": 5e-4},
     }
     return GRPOConfig.model_validate(fields | changes)
+
+
+def iterated(data: Path, model: Path, **changes: Any) -> ExpertIterationConfig:
+    fields = {"model": {"folder": str(model)}, "problems": [data], "writing": {"answers": 4, "max_tokens": 40}}
+    return ExpertIterationConfig.model_validate(fields | {"context": 192} | changes)
 
 
 async def run(stage: str, config: Stage, path: Path, pool: LeanPool | None, lines: list[str] | None = None) -> Path:
@@ -115,20 +124,14 @@ async def test_what_earlier_runs_found_tells_what_is_asked_first(
 ) -> None:
     given = grpo(data, half, updates=1, groups=1)
     first = answers(await run("grpo", given, tmp_path / "first", pool) / "answers.jsonl")[0]
-    names = [problem.name for problem in problems.read(data)]
+    *proved, other = problems.read(data)
+    proved.append(Problem(other.name, Theorem(other.name, f"theorem {other.name} : True")))  # another of its name
     known = {**first["answers"][0], "reward": 1.0, "reason": "proved"}
+    rows = [{**first, **as_row(Pair(problem, "")), "answers": [known] * 999} for problem in proved]
     earlier = tmp_path / "earlier.jsonl"  # which proved all theorems but one, every time
-    earlier.write_text(
-        "".join(
-            json.dumps(
-                {**first, "name": name, "formal_statement": f"theorem {name} : True := by", "answers": [known] * 999}
-            )
-            + "\n"
-            for name in names[:-1]
-        )
-    )
+    earlier.write_text("".join(f"{json.dumps(row)}\n" for row in rows))
     given = grpo(data, half, updates=1, groups=1, selection={"answers": [earlier], "floor": 0})
-    assert answers(await run("grpo", given, tmp_path / "second", pool) / "answers.jsonl")[0]["name"] == names[-1]
+    assert answers(await run("grpo", given, tmp_path / "second", pool) / "answers.jsonl")[0]["name"] == other.name
     earlier.write_text(json.dumps({**first, "answers": [{"answer": "x"}]}))
     with pytest.raises(ConfigError, match=r"earlier\.jsonl: not what a run writes"):
         await run("grpo", given, tmp_path / "third", pool)
@@ -189,17 +192,8 @@ def test_reinforcement_killed_at_any_time_goes_on_as_if_nothing_had_been(
 async def test_expert_iteration_goes_on_where_it_was_and_its_proofs_are_learnt(
     data: Path, half: Path, pool: LeanPool, tmp_path: Path
 ) -> None:
-    given = ExpertIterationConfig.model_validate(
-        {
-            "model": {"folder": str(half)},
-            "problems": [data],
-            "writing": {"answers": 4, "max_tokens": 40},
-            "context": 192,
-            "iterations": 2,
-            "epochs": 5,
-            "optimiser": {"lr": 2e-3, "warmup": 5, "schedule": "cosine"},
-        }
-    )
+    schedule = {"lr": 2e-3, "warmup": 5, "schedule": "cosine"}
+    given = iterated(data, half, iterations=2, epochs=5, optimiser=schedule)
     said: list[str] = []
     folder = await run("expert-iteration", given, tmp_path / "run", pool, said)
     first, second = (answers(folder / f"iteration-{n}" / "answers.jsonl") for n in (1, 2))
@@ -216,6 +210,42 @@ async def test_expert_iteration_goes_on_where_it_was_and_its_proofs_are_learnt(
     before = (folder / "iteration-1" / "answers.jsonl").stat().st_mtime_ns
     await run("expert-iteration", given, folder, pool)
     assert (folder / "iteration-1" / "answers.jsonl").stat().st_mtime_ns == before
+
+
+async def test_proofs_stay_with_the_theorem_that_they_prove(half: Path, pool: LeanPool, tmp_path: Path) -> None:
+    """Although others have its name."""
+    both = [corpus(tmp_path / "a.jsonl", 6), corpus(tmp_path / "b.jsonl", 6, first=1)]
+    given = iterated(both[0], half, problems=both, writing={"answers": 8, "max_tokens": 40})
+    folder = await run("expert-iteration", given, tmp_path / "run", pool)
+    learnt = list(pairs.read(folder / "iteration-1" / "pairs.jsonl"))
+    assert {"omega" in pair.proof for pair in learnt} == {True, False}
+    for pair in learnt:
+        assert (await pool.judge(pair.problem.theorem.claim(pair.proof))).proved
+
+
+@pytest.mark.parametrize("stage", [grpo, iterated])
+async def test_statements_that_lean_cannot_read_are_told_at_once(
+    stage: Callable[[Path, Path], Stage], pool: LeanPool, tmp_path: Path
+) -> None:
+    row = {"name": "t", "header": "import Mathlib\n", "formal_statement": "theorem t (x : ℝ) : x = x := by"}
+    file = tmp_path / "real.jsonl"
+    file.write_text(json.dumps(row) + "\n", "utf-8")
+    with pytest.raises(ConfigError, match=r"can read none of 1 statements.*t: .*Mathlib"):
+        await stages.run(stage(file, tmp_path), TrainFolder(tmp_path / "run"), pool)
+
+
+def test_preferences_are_different_and_so_many_of_each_theorem(half: Path, tmp_path: Path) -> None:
+    """Although it was asked twice."""
+    row = {"name": "t", "header": "", "formal_statement": "theorem t : 1 = 1 := by", "family": "deepseek-v1.5-noncot"}
+    told = [{"finished": True, "proof": "", "reason": "proved" if k < 2 else "error"} for k in range(6)]
+    judged = [answer | {"answer": f"a{k}", "reward": float(k < 2)} for k, answer in enumerate(told)]
+    file = tmp_path / "answers.jsonl"
+    file.write_text("".join(json.dumps(row | {"answers": some}) + "\n" for some in (judged[:4], judged[1:])), "utf-8")
+    words = tokenizer_of(ModelSource(folder=str(half)), ())
+    for most, expected in ((3, 3), (100, 2 * 4)):
+        given = DPOConfig.model_validate({"model": {"folder": str(half)}, "answers": [file], "pairs": most})
+        found = dpo.preferences(given, words)
+        assert len({(two.chosen.tokens, two.rejected.tokens) for two in found}) == len(found) == expected
 
 
 @pytest.mark.slow
