@@ -20,7 +20,7 @@ test-slow: $(VENV)/.dev
 test-all: test test-slow
 
 test-vllm: $(VLLM)/.installed
-	$(VLLM)/bin/pip install --quiet --disable-pip-version-check -e '.[test]'
+	$(VLLM)/bin/pip install --quiet --disable-pip-version-check -e '.[test,train]'
 	$(VLLM)/bin/pytest tests/vllm
 
 lint: $(VENV)/.dev

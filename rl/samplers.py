@@ -70,7 +70,7 @@ class EngineSampler:
                 await self._give(before)
 
     async def update(self, weights: Weights) -> None:
-        self._held = [(name, tensor.cpu() if self._restarts else tensor) for name, tensor in weights]
+        self._held = list(weights)
         for pause in (*_PAUSES, *_LOADING, None):
             try:
                 await self._give()

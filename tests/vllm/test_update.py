@@ -18,12 +18,22 @@ import torch
 from torch import Tensor
 from transformers import AutoModelForCausalLM
 
+from data import Theorem
+from data.problems import Problem
+from lean_env import Reason, Verdict
 from prover.model import checkpoint
-from prover.policy import PolicyUnavailable, Usage
+from prover.policy import PolicyUnavailable, Prompt, Usage
 from prover.policy.engine import Answer, Decoding
 from prover.policy.server import Server
 from prover.policy.vllm import InProcess
 from prover.prompts import Request
+from rl.config import GRPOConfig, ModelSource, Optimiser, PolicyLoss, Writing
+from rl.folder import TrainFolder
+from rl.grpo import Loop
+from rl.learner import Learner
+from rl.model import Borrowed, tokenizer_of
+from rl.reward import Graded
+from rl.samplers import EngineSampler
 from tests.vllm.conftest import ENVIRONMENT
 from tests.vllm.models import CONTEXT, save
 
@@ -35,7 +45,7 @@ class Engine:
     """A vLLM, and the same model by transformers (Llama) or by us (DeepSeek)."""
 
     def __init__(self, kind: str, engine: Server | InProcess, folder: Path) -> None:
-        self.kind, self.engine = kind, engine
+        self.kind, self.engine, self.folder = kind, engine, folder
         self.model: Any
         if kind == "llama":
             self.model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32)
@@ -77,6 +87,13 @@ class Engine:
         yield found
         over = True
         await asyncio.gather(*asking)
+
+    async def start_again(self) -> None:
+        """As far as can be told from outside: vLLM then calls its weights `default`."""
+        assert isinstance(self.engine, Server)
+        root = str(self.engine._client.base_url).removesuffix("/v1/")
+        async with httpx.AsyncClient() as client:
+            await client.post(f"{root}/update_weight_version", json={"new_version": "default"})
 
     def errors(self, answer: Answer, model: Any = None) -> Tensor:
         """How far its log-probabilities are from a model's, by default this one's: a number for each token."""
@@ -197,14 +214,64 @@ async def test_an_update_that_breaks_is_told_until_one_succeeds(it: Engine) -> N
     await it.assert_same()
 
 
+class Letters:
+    """A judge that pays for answers that begin with some letters."""
+
+    async def grade(self, prompt: Prompt, answer: str, finished: bool = True) -> Graded:
+        right = answer[:1] in set("abcdefghijklmnopqrstuvwxyz")
+        return Graded(float(right), Verdict(Reason.PROVED if right else Reason.ERROR, ""), answer)
+
+
+async def test_it_writes_what_is_trained_on(it: Engine, tmp_path: Path) -> None:
+    """GRPO from the checkpoint: what was drawn is as likely to the trainer, and in the end it has the last weights."""
+    family = "deepseek-v1.5-noncot"
+    writing = Writing(answers=8, max_tokens=16, families=[family], engine="vllm")
+    config = GRPOConfig(
+        model=ModelSource(folder=str(it.folder)),
+        problems=[Path("none")],
+        context=256,
+        writing=writing,
+        loss=PolicyLoss(kl=0),
+        optimiser=Optimiser(lr=1e-2, weight_decay=0),
+        groups=2,
+        updates=4,
+        save_every=100,
+    )
+    learner, folder = Learner(config, tokenizer_of(config.model, ())), TrainFolder(tmp_path / "run")
+    problems = [Problem(name, Theorem(name, f"theorem {name} : {name} = {name}")) for name in "ab"]
+    with folder.working("grpo", config, {}):
+        judges: Any = {family: Letters()}
+        await Loop(config, folder, problems, learner, EngineSampler(it.engine), judges).run()
+    rows = folder.metrics()
+    assert [row["step"] for row in rows] == [1, 2, 3, 4]
+    assert rows[0]["mismatch"] < 1e-3
+    assert any(row["groups"] for row in rows)
+    trained = learner.trainer.model
+    it.model.load_state_dict((trained.inner if isinstance(trained, Borrowed) else trained).state_dict())
+    await it.assert_same()
+
+
+async def test_a_server_that_is_started_again_gets_the_last_weights(it: Engine) -> None:
+    """While training."""
+    if not isinstance(it.engine, Server):
+        pytest.skip("what is in this process is not started again")
+    sampler = EngineSampler(it.engine, restarts=True)
+    await sampler.update(it.changed().items())
+    await it.start_again()
+
+    async def asked() -> int:
+        prompt, decoding = Prompt(Theorem("t", "theorem t : 1 = 1")), Decoding(max_tokens=8)
+        return len([answer async for answer in sampler.answers(prompt, "deepseek-v1.5-noncot", 2, decoding)])
+
+    assert await asyncio.gather(*(asked() for _ in range(3))) == [2, 2, 2]
+    await it.assert_same()
+
+
 async def test_a_server_without_the_last_weights_is_found_out(it: Engine) -> None:
-    """As after a start: vLLM then calls its weights `default`."""
     if not isinstance(it.engine, Server):
         pytest.skip("what is in this process is not started again")
     await it.engine.update(it.changed().items())
-    root = str(it.engine._client.base_url).removesuffix("/v1/")
-    async with httpx.AsyncClient() as client:
-        await client.post(f"{root}/update_weight_version", json={"new_version": "default"})
+    await it.start_again()
     with pytest.raises(PolicyUnavailable, match="weights"):
         await it.answers()
     await it.engine.update(it.weights().items())
