@@ -1,6 +1,6 @@
 """How many statements of a benchmark file are proved without a model to be served and without Mathlib.
 
-    python benchmarks/minif2f.py minif2f_valid.jsonl [--policy tactics --policy native --policy both]
+    python benchmarks/minif2f.py FILE.jsonl [--split valid] [--policy tactics --policy native --policy both]
         [--search rmaxts --search sampling] [--seeds 3] [--checks 60] [--seconds 60] [--workers 2] [--only NAME]
 
 The file is one that data.problems reads. Statements are tried under the header `core`;
@@ -32,6 +32,7 @@ BUDGETS = (5, 10, 20, 40, 60, 100, 200)
 async def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("file", type=Path)
+    parser.add_argument("--split")
     parser.add_argument("--policy", action="append", choices=("tactics", "native", "both"))
     parser.add_argument("--search", action="append", choices=SEARCHES)
     parser.add_argument("--seeds", type=int, default=1)
@@ -41,7 +42,7 @@ async def main() -> None:
     parser.add_argument("--only", action="append")
     args = parser.parse_args()
     install.install()
-    problems = [problem for problem in read(args.file) if not args.only or problem.name in args.only]
+    problems = [p for p in read(args.file) if args.split in (None, p.split) and (not args.only or p.name in args.only)]
     theorems = [replace(problem.theorem, header=CORE) for problem in problems]
     runs = list(product(args.policy or ["tactics"], args.search or ["auto"], range(args.seeds)))
     spent: dict[tuple[str, str, int], list[int]] = {run: [] for run in runs}  # checks of what was proved

@@ -20,6 +20,7 @@ from pydantic import (
 
 from data.problems import ProblemError
 from eval.config import ConfigError, read_config, validated
+from prover.prompts import FAMILIES
 from rl.reward import RewardSettings
 
 
@@ -152,6 +153,12 @@ class Writing(Part):
     engine: Literal["native", "vllm"] = "native"
     base_url: str = ""
     room: PositiveInt = 128
+
+    @model_validator(mode="after")
+    def _are_known(self) -> Writing:
+        if unknown := [name for name in self.families if name not in FAMILIES]:
+            raise ValueError(f"no family is called {unknown[0]!r}; there are: {', '.join(FAMILIES)}")
+        return self
 
 
 class ExpertIterationConfig(Stage):

@@ -20,7 +20,7 @@ from rl.config import DPOConfig, ExpertIterationConfig, GRPOConfig, Placement, S
 from rl.shape import Shape
 
 _LEAN = 1.5e9  # bytes of a Lean process
-_GPU = 80e9  # bytes of a GPU, where there is none here to be asked
+_GPU = 80e9  # bytes of a GPU that does not tell
 _PLACE = 45  # bytes of a place of a batch: its token and what is known of it (rl.batch)
 _BACK = 1.25  # a layer on its way back, over what it has kept (measured): gradients come before all of that is gone
 _GB = 1e9
@@ -72,8 +72,8 @@ def plan(config: Stage, shape: Shape) -> Plan:
         processes.append(_controller(config, shape))
     published = f"{shape.source} is not on this machine; its shape is taken from a table"
     notes = [published] if shape.published else []
-    if not machine().gpus and any(process.gpus for process in processes):
-        notes.append(f"there is no GPU on this machine; one is taken to have {_GPU / _GB:.0f} GB")
+    if not machine().gpus and (needed := max((p.needed / min(p.gpus, 1) for p in processes if p.gpus), default=0)):
+        notes.append(f"there is no GPU on this machine; the run wants such with {needed / _GB:.1f} GB")
     problems = [*_misfits(config, shape), *_shortages(processes, where)]
     return Plan(tuple(processes), (shape.total, shape.active), tuple(problems), tuple(notes))
 
@@ -167,8 +167,8 @@ def _misfits(config: Stage, shape: Shape) -> Iterator[str]:
 def _shortages(processes: Sequence[Process], where: Placement) -> Iterator[str]:
     """What the GPUs, and this machine if all runs here, do not have."""
     here = machine()
-    size = here.memory or _GPU
-    for process in processes:
+    for process in processes if here.gpus else ():
+        size = here.memory or _GPU
         gpus = min(process.gpus, 1) if process.role == "trainer" else process.gpus
         if gpus and process.needed > gpus * size:
             yield f"a {process.role} needs {process.needed / _GB:.1f} GB, and {gpus:g} GPU has {gpus * size / _GB:.1f}"

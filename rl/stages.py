@@ -30,9 +30,9 @@ def read(stage: str, path: Path, changes: list[str] | None = None) -> Stage:
     return configs.read(STAGES[stage], path, changes)
 
 
-def plan(config: Stage) -> list[str]:
-    """What would run where, and what memory it takes, for people. Raises ConfigError."""
-    return placement.lines(placement.plan(config, shape_of(config.model)))
+def plan(config: Stage) -> placement.Plan:
+    """What would run where, and what memory it takes. Raises ConfigError."""
+    return placement.plan(config, shape_of(config.model))
 
 
 def needs_lean(config: Stage) -> bool:

@@ -63,11 +63,15 @@ def _train(stage: str, path: Path, changes: list[str] | None, output: Path | Non
         raise Stop(f"{missing[0]} is not installed: run `pip install 'open-prover[train]'`", Exit.ENVIRONMENT)
     from rl import stages
     from rl.folder import TrainFolder
+    from rl.placement import lines
 
     try:
         config = stages.read(stage, path, changes)
-        for line in stages.plan(config):
+        plan = stages.plan(config)
+        for line in lines(plan):
             out.print(printable(line))
+        if dry_run and plan.problems:
+            raise typer.Exit(Exit.ENVIRONMENT)
         if dry_run:
             return
         folder = TrainFolder(output or Path("runs") / path.stem, lambda line: out.print(printable(line)))

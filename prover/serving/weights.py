@@ -7,6 +7,7 @@ afterwards: answers under way stand still, and go on with the keys and values of
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import logging
 import re
 import secrets
@@ -27,6 +28,7 @@ ENVIRONMENT = {"VLLM_SERVER_DEV_MODE": "1"}  # a server gives its workers' metho
 
 _log = logging.getLogger(__name__)
 _MEMORY = Path("/dev/shm")
+_PREFIX, _LOCK = "prover-weights-", "lock"
 _FILE = 1 << 30  # bytes of weights in a file, where no tensor is larger
 _SPARE = 64 << 20  # bytes left free where a file is written
 _NOT_TAKEN = "not taken"
@@ -123,12 +125,24 @@ class Updates:
 @contextmanager
 def _folders() -> Iterator[list[Path]]:
     """Empty folders that are deleted at the end: in memory, where there is such a place, and on the disk."""
-    with tempfile.TemporaryDirectory(prefix="prover-weights-") as disk:
+    with _folder(Path(tempfile.gettempdir())) as disk:
         if not _MEMORY.is_dir():
-            yield [Path(disk)]
+            yield [disk]
             return
-        with tempfile.TemporaryDirectory(prefix="prover-weights-", dir=_MEMORY) as memory:
-            yield [Path(memory), Path(disk)]
+        with _folder(_MEMORY) as memory:
+            yield [memory, disk]
+
+
+@contextmanager
+def _folder(place: Path) -> Iterator[Path]:
+    """One of them; those of processes that were killed, whose lock nobody has, are deleted now."""
+    for old in place.glob(f"{_PREFIX}*"):
+        with suppress(OSError), (old / _LOCK).open() as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            shutil.rmtree(old)
+    with tempfile.TemporaryDirectory(prefix=_PREFIX, dir=place) as name, (Path(name) / _LOCK).open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield Path(name)
 
 
 async def _write(weights: Iterable[tuple[str, Tensor]], folders: Sequence[Path]) -> tuple[list[str], int]:

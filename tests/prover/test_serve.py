@@ -10,10 +10,12 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import httpx
 import pytest
 
+from prover.serving import weights
 from prover.serving.model import Machine, Model
 
 H100 = 80 << 30
@@ -134,3 +136,31 @@ def test_a_port_that_is_taken_is_said() -> None:
         )
     assert done.returncode == 3
     assert f"cannot listen on 127.0.0.1:{port}" in done.stderr
+
+
+HELD = """
+import sys, time
+from pathlib import Path
+from prover.serving.weights import _folder
+with _folder(Path(sys.argv[1])) as folder:
+    (folder / "00000.safetensors").write_bytes(b"weights")
+    print(folder, flush=True)
+    time.sleep(60)
+"""
+
+
+def test_weights_that_a_killed_process_has_left_are_deleted(tmp_path: Path) -> None:
+    """In memory, they would stay until the machine is started again. Those of one that lives stay."""
+    dead, alive = (
+        subprocess.Popen([sys.executable, "-c", HELD, str(tmp_path)], stdout=subprocess.PIPE, text=True)
+        for _ in range(2)
+    )
+    left, used = (Path(process.stdout.readline().strip()) for process in (dead, alive) if process.stdout)
+    dead.kill()
+    dead.wait()
+    assert left.exists()
+    with weights._folder(tmp_path) as new:
+        assert sorted(tmp_path.iterdir()) == sorted([used, new])
+        assert (used / "00000.safetensors").exists()
+    alive.kill()
+    alive.wait()

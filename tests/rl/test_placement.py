@@ -306,6 +306,7 @@ def test_what_people_are_told() -> None:
     told = lines(planned(read(GRPOConfig, ROOT / "configs" / "grpo-671b.yaml")))
     assert told[0] == "682.6 billion parameters, of which a token uses 37.6 billion"
     assert told[2].startswith("trainer           512          1")
-    assert any(line.startswith("Problem: a trainer needs") for line in told)  # with 80 GB
+    assert any(line.endswith("the run wants such with 114.3 GB") for line in told)
+    assert not any(line.startswith("Problem") for line in told)
     assert any(line.startswith("Note: models/DeepSeek-Prover-V2-671B is not on this machine") for line in told)
     assert max(map(len, told)) < 200
