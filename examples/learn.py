@@ -47,13 +47,12 @@ SHAPE = {
     "max_position_embeddings": 1024,
     "initializer_range": 0.06,  # with the usual 0.02 a model so narrow learns to copy names much later
 }
-FAMILY = "deepseek-v1.5-noncot"
 DRAWN = {"answers": 8, "max_tokens": 160, "check_seconds": 10, "room": 128}
 MEASURED = Writing(answers=16, max_tokens=160, check_seconds=10, room=128)
 SEEDS = (0, 1, 2)
 
 
-def problems(folder: Path) -> tuple[list[Problem], list[Problem], list[Problem]]:
+def problems() -> tuple[list[Problem], list[Problem], list[Problem]]:
     """Theorems to search proofs of, to practise on, and to measure with; no statement is in two of them."""
     held_out = list(generate(seed=1, count=HELD_OUT))
     unseen = {normal_form(problem.theorem) for problem in held_out}
@@ -104,7 +103,7 @@ async def measured(pool: LeanPool, name: str, model: Path, some: Sequence[Proble
     """How often a model proves held-out theorems."""
     file = kept / f"{name}.json"
     if not file.exists():
-        file.write_text(json.dumps(await measure(model, some, pool, MEASURED)), "utf-8")
+        written(file, [await measure(model, some, pool, MEASURED)])
     figures: dict[str, Any] = json.loads(file.read_text("utf-8"))
     rates = {k: f"{value:.1%} ({low:.1%} to {high:.1%})" for k, value, low, high in figures["all"]["pass"]}
     print(f"{name}: pass@1 {rates[1]}, pass@8 {rates[8]}", flush=True)
@@ -145,7 +144,7 @@ def seconds(folder: Path) -> dict[str, float]:
 
 
 async def main(folder: Path) -> None:
-    searched, practised, held_out = problems(folder)
+    searched, practised, held_out = problems()
     renamings = (renamed(Pair(problem, ""), seed) for seed, problem in enumerate(practised))
     practice = written(folder / "practice.jsonl", map(as_row, renamings))
     results: dict[str, Any] = {}

@@ -45,7 +45,7 @@ class Asked:
 
 @dataclass(frozen=True)
 class Group:
-    """The answers to a prompt in the order of their numbers, each with what it earned."""
+    """The answers to a prompt, in an order that time has no part in, each with what it earned."""
 
     asked: Asked
     answers: tuple[Answer, ...]
