@@ -204,6 +204,7 @@ class Scribes:
         options: Any = ray.remote(_Scribe).options(num_cpus=0, num_gpus=gpus, max_concurrency=10_000)
         self._make: Callable[[], Any] = lambda: options.remote(source, writing, threads)
         self._weights: Any = ray.put([])
+        self._thread = ThreadPoolExecutor(1)  # of its own, as the Trainers' is
         self._free = [_Place(self) for _ in range(count)]
 
     async def start(self) -> None:
@@ -219,12 +220,14 @@ class Scribes:
             place.load -= n
 
     async def update(self, weights: Weights) -> None:
-        self._weights = await asyncio.to_thread(lambda: ray.put(list(weights)))
+        held = list(weights)
+        self._weights = await asyncio.get_running_loop().run_in_executor(self._thread, ray.put, held)
         await asyncio.gather(*(place.call("update", self._weights) for place in self._free))
 
     async def close(self) -> None:
         for place in self._free:
             place.kill()
+        self._thread.shutdown(wait=False)
 
 
 class _Place:

@@ -257,7 +257,7 @@ async def test_preferences_come_from_what_lean_said(data: Path, half: Path, pool
             "answers": [drawn / "answers.jsonl"],
             "context": 384,
             "batch": 4,
-            "epochs": 4,
+            "epochs": 6,
             "optimiser": {"lr": 3e-4},
         }
     )
