@@ -34,7 +34,7 @@ from rl.learner import Learner
 from rl.model import Borrowed, tokenizer_of
 from rl.reward import Graded
 from rl.samplers import EngineSampler
-from tests.vllm.conftest import ENVIRONMENT
+from tests.vllm.conftest import ENVIRONMENT, LAST
 from tests.vllm.models import CONTEXT, save
 
 REQUEST = Request(text="theorem t (a b : Nat) (h : a < b) : a + 1 ≤ b := by\n" * 3)  # more than one block of the cache
@@ -113,7 +113,7 @@ class Engine:
 @asynccontextmanager
 async def serving(folder: Path) -> AsyncIterator[str]:
     """`prover serve --trainable`; its address."""
-    command = [sys.executable, "-m", "prover", "serve", str(folder), "--trainable", "--port", "0"]
+    command = [*LAST, sys.executable, "-m", "prover", "serve", str(folder), "--trainable", "--port", "0"]
     process = await asyncio.create_subprocess_exec(
         *command, "--context", str(CONTEXT), stdout=asyncio.subprocess.PIPE, env={**os.environ, **ENVIRONMENT}
     )
