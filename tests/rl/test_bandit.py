@@ -373,8 +373,6 @@ async def test_a_run_that_was_killed_asks_the_same_theorems(tmp_path: Path, stal
 
 
 async def test_prompts_that_do_not_fit_are_hardly_asked_again(tmp_path: Path) -> None:
-    """Not all that is asked ends at the same time: the answers say which theorem it was."""
-
     class Narrow(Counting):
         async def answers(self, prompt: Prompt, family: str, n: int, decoding: Decoding) -> AsyncGenerator[Answer]:
             self.script = lambda number: None if prompt.theorem.name == "a" else (0, 1)

@@ -16,8 +16,8 @@ from prover.policy.vllm import InProcess
 from tests.vllm.models import CONTEXT, save
 
 KINDS = ("llama", "deepseek")
-# Its threads never rest: without a core of its own Lean would stand still on a machine of two.
 LAST = ("nice", "-n", "10")  # its turn, behind the test's: they can have a core together
+# Its threads never rest: without a core of its own Lean would stand still on a machine of two.
 ENVIRONMENT = {"HF_HUB_OFFLINE": "1", "VLLM_CPU_NUM_OF_RESERVED_CPU": "1"}
 
 

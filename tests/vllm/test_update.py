@@ -18,22 +18,18 @@ import torch
 from torch import Tensor
 from transformers import AutoModelForCausalLM
 
-from data import Theorem
-from data.problems import Problem
-from lean_env import Reason, Verdict
 from prover.model import checkpoint
 from prover.policy import PolicyUnavailable, Prompt, Usage
 from prover.policy.engine import Answer, Decoding
 from prover.policy.server import Server
 from prover.policy.vllm import InProcess
 from prover.prompts import Request
-from rl.config import GRPOConfig, ModelSource, Optimiser, PolicyLoss, Writing
 from rl.folder import TrainFolder
 from rl.grpo import Loop
 from rl.learner import Learner
 from rl.model import Borrowed, tokenizer_of
-from rl.reward import Graded
 from rl.samplers import EngineSampler
+from tests.rl.test_bandit import FAMILY, LETTERS, PROBLEMS, FirstLetter, configured
 from tests.vllm.conftest import ENVIRONMENT, LAST
 from tests.vllm.models import CONTEXT, save
 
@@ -214,34 +210,14 @@ async def test_an_update_that_breaks_is_told_until_one_succeeds(it: Engine) -> N
     await it.assert_same()
 
 
-class Letters:
-    """A judge that pays for answers that begin with some letters."""
-
-    async def grade(self, prompt: Prompt, answer: str, finished: bool = True) -> Graded:
-        right = answer[:1] in set("abcdefghijklmnopqrstuvwxyz")
-        return Graded(float(right), Verdict(Reason.PROVED if right else Reason.ERROR, ""), answer)
-
-
 async def test_it_writes_what_is_trained_on(it: Engine, tmp_path: Path) -> None:
     """GRPO from the checkpoint: what was drawn is as likely to the trainer, and in the end it has the last weights."""
-    family = "deepseek-v1.5-noncot"
-    writing = Writing(answers=8, max_tokens=16, families=[family], engine="vllm")
-    config = GRPOConfig(
-        model=ModelSource(folder=str(it.folder)),
-        problems=[Path("none")],
-        context=256,
-        writing=writing,
-        loss=PolicyLoss(kl=0),
-        optimiser=Optimiser(lr=1e-2, weight_decay=0),
-        groups=2,
-        updates=4,
-        save_every=100,
-    )
+    writing = {"answers": 8, "max_tokens": 16, "engine": "vllm"}
+    config = configured(it.folder, context=256, writing=writing, groups=2, updates=4, staleness=1)
     learner, folder = Learner(config, tokenizer_of(config.model, ())), TrainFolder(tmp_path / "run")
-    problems = [Problem(name, Theorem(name, f"theorem {name} : {name} = {name}")) for name in "ab"]
+    judges: Any = {FAMILY: FirstLetter(LETTERS)}
     with folder.working("grpo", config, {}):
-        judges: Any = {family: Letters()}
-        await Loop(config, folder, problems, learner, EngineSampler(it.engine), judges).run()
+        await Loop(config, folder, PROBLEMS, learner, EngineSampler(it.engine), judges).run()
     rows = folder.metrics()
     assert [row["step"] for row in rows] == [1, 2, 3, 4]
     assert rows[0]["mismatch"] < 1e-3
@@ -260,8 +236,8 @@ async def test_a_server_that_is_started_again_gets_the_last_weights(it: Engine) 
     await it.start_again()
 
     async def asked() -> int:
-        prompt, decoding = Prompt(Theorem("t", "theorem t : 1 = 1")), Decoding(max_tokens=8)
-        return len([answer async for answer in sampler.answers(prompt, "deepseek-v1.5-noncot", 2, decoding)])
+        prompt, decoding = Prompt(PROBLEMS[0].theorem), Decoding(max_tokens=8)
+        return len([answer async for answer in sampler.answers(prompt, FAMILY, 2, decoding)])
 
     assert await asyncio.gather(*(asked() for _ in range(3))) == [2, 2, 2]
     await it.assert_same()
