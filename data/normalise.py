@@ -51,17 +51,21 @@ def digest(theorem: Theorem, salt: str = "") -> bytes:
 def _parts(theorem: Theorem) -> tuple[list[str], list[str], list[str]]:
     """What is defined before it, its binders, its conclusion."""
     code = plain(tokens(theorem.statement))
-    start = next((k for k, token in enumerate(code) if token.text in THEOREMS), -1)
-    kind = [] if start >= 0 else [code[0].text] if code else []
-    _, after = dotted(code, start + 1)
-    signature = code[after:]
-    before, variables = _needed(theorem.preamble, signature)
-    colon = _colon(signature)
+    kind = [] if any(token.text in THEOREMS for token in code) else [token.text for token in code[:1]]
+    stated = signature(code)
+    before, variables = _needed(theorem.preamble, stated)
+    colon = _colon(stated)
     try:
-        binders, words = _Writer().statement([*variables, *signature[:colon]], signature[colon + 1 :])
+        binders, words = _Writer().statement([*variables, *stated[:colon]], stated[colon + 1 :])
     except RecursionError:
-        binders, words = [], [token.text for token in signature]
+        binders, words = [], [token.text for token in stated]
     return [*kind, *before], binders, words
+
+
+def signature(code: Sequence[Token]) -> Sequence[Token]:
+    """Of a statement, what comes after the theorem's name."""
+    start = next((k for k, token in enumerate(code) if token.text in THEOREMS), -1)
+    return code[dotted(code, start + 1)[1] :]
 
 
 def plain(given: Iterable[Token]) -> list[Token]:

@@ -167,8 +167,8 @@ def _misfits(config: Stage, shape: Shape) -> Iterator[str]:
 def _shortages(processes: Sequence[Process], where: Placement) -> Iterator[str]:
     """What the GPUs, and this machine if all runs here, do not have."""
     here = machine()
+    size = here.memory or _GPU
     for process in processes if here.gpus else ():
-        size = here.memory or _GPU
         gpus = min(process.gpus, 1) if process.role == "trainer" else process.gpus
         if gpus and process.needed > gpus * size:
             yield f"a {process.role} needs {process.needed / _GB:.1f} GB, and {gpus:g} GPU has {gpus * size / _GB:.1f}"

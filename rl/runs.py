@@ -49,7 +49,7 @@ def read_problems(paths: Iterable[Path]) -> list[Problem]:
 async def look(problems: Sequence[Problem], pool: LeanPool) -> None:
     """Let Lean read some of the statements, before all else. Raises ConfigError if it has errors in all of them."""
     said: list[str] = []
-    for problem in problems[:: max(len(problems) // _LOOKED_AT, 1)]:
+    for problem in problems[:: -(-len(problems) // _LOOKED_AT)]:
         check = await pool.check(problem.theorem.challenge, context=problem.theorem.context)
         if not check.errors:
             return

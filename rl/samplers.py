@@ -74,7 +74,8 @@ class EngineSampler:
         for pause in (*_PAUSES, *_LOADING, None):
             try:
                 await self._give()
-                self._held = self._held if self._restarts else []
+                if not self._restarts:
+                    self._held = []
                 return
             except PolicyUnavailable:
                 if pause is None:

@@ -9,10 +9,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from data import Theorem
-from data.lexer import Token, dotted, tokens
-from data.normalise import NAMED, plain
+from data.lexer import Token, tokens
+from data.normalise import NAMED, plain, signature
 from data.source import definitions
-from data.words import THEOREMS
 from prover.policy import Prompt
 from prover.prompts.completion import NON_COT, Completion
 from prover.prompts.request import Request
@@ -28,17 +27,15 @@ class Bare(Completion):
 
 def bare(theorem: Theorem) -> Theorem:
     """The same theorem as far as it can be told by its text; nothing but a prompt may rest on it."""
-    code = plain(tokens(theorem.statement))
-    start = next((k for k, token in enumerate(code) if token.text in THEOREMS), -1)
-    signature = code[dotted(code, start + 1)[1] :]
-    used = {token.text for token in signature}
+    stated = signature(plain(tokens(theorem.statement)))
+    used = {token.text for token in stated}
     kept: list[str] = []
     for given in reversed(list(definitions("".join(theorem.preamble)))):
         if given.keyword in NAMED and given.name.rpartition(".")[2] in used:
             whole = plain([*given.before, *given.after])
             kept.append(f"{_text(whole)}\n")
             used.update(token.text for token in whole)
-    statement = " ".join(_text(signature).split())
+    statement = " ".join(_text(stated).split())
     return Theorem("claim", f"theorem claim {statement}", preamble=tuple(reversed(kept)))
 
 
