@@ -80,6 +80,7 @@ class Ended(StrEnum):
     CRASH = "crash"  # the process died, also on a second try; or its stack overflowed
     INPUT = "input"  # not text that Lean could read: lone surrogates, or too large
     CONTEXT = "context"  # the text before the code has errors
+    FORBIDDEN = "forbidden"  # guarded code contains what it must not contain
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,8 +107,9 @@ class Check:
     @classmethod
     def read(cls, answer: dict[str, Any], seconds: float) -> Check:
         """From the REPL's answer to a `cmd`."""
+        ended, detail = _end(answer)
         return cls(
-            ended=Ended.TIMEOUT if answer.get("timeout") else Ended.COMPLETED,
+            ended=ended,
             messages=tuple(
                 Message(
                     m["severity"],
@@ -134,8 +136,21 @@ class Check:
             ),
             axioms={n: None if a is None else tuple(a) for n, a in answer.get("axioms", {}).items()},
             seconds=seconds,
-            detail="wall-clock limit reached" if answer.get("timeout") else "",
+            detail=detail,
         )
+
+
+def _end(answer: dict[str, Any]) -> tuple[Ended, str]:
+    """How the REPL came to an answer, and why it did not complete."""
+    if refused := answer.get("refused"):
+        return Ended.FORBIDDEN, refusal(refused)
+    return (Ended.TIMEOUT, "wall-clock limit reached") if answer.get("timeout") else (Ended.COMPLETED, "")
+
+
+def refusal(refused: dict[str, Any]) -> str:
+    """What the driver's guard has against a text, in words."""
+    place = f" at {refused['pos']['line']}:{refused['pos']['column']}" if "pos" in refused else ""
+    return f"{refused['what']} `{refused['text']}`{place} is not allowed in a solution"
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,11 +179,12 @@ class Steps:
     @classmethod
     def read(cls, answer: dict[str, Any]) -> Steps:
         """From the REPL's answer to a `tactic` with `steps`."""
-        steps, late = answer["steps"], bool(answer.get("timeout"))
+        steps = answer.get("steps", ())
+        ended, detail = _end(answer)
         return cls(
             steps=tuple(Step(s["tactic"], tuple(s["goals"])) for s in steps),
             complete=bool(steps) and steps[-1]["proofStatus"] == "Completed",
-            problem="wall-clock limit reached" if late else answer.get("problem", ""),
-            failed="" if late else answer.get("failed", ""),
-            ended=Ended.TIMEOUT if late else Ended.COMPLETED,
+            problem=detail or answer.get("problem", ""),
+            failed="" if detail else answer.get("failed", ""),
+            ended=ended,
         )

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import os
 import resource
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from lean_env.embedded import install
 from lean_env.embedded.node import node
+from lean_env.sandbox import Policy, confined
 
 NATIVE_STACK = 80_000 * 1024  # bytes; deep terms recurse on V8's native stack
 STACK_RESERVE = 20_000 * 1024  # bytes of it that V8 must not use
 MEMORY = 1536 * 1024 * 1024  # bytes; the build itself can address 2 GiB
+OVERHEAD = 2560 * 1024 * 1024  # bytes that Node may take beside Lean's heap, the compiled module most of all
+_DRIVER = Path(__file__).parent / "embedded" / "driver"
 
 
 class LeanUnavailable(Exception):
@@ -27,22 +32,46 @@ class Lean:
     argv: tuple[str, ...]
 
 
-def embedded(memory: int = MEMORY) -> Lean:
-    """The embedded Lean; `memory` bounds each process's Lean heap (bytes).
+def embedded(
+    memory: int = MEMORY, *, read: Sequence[Path] = (), folder: Path | None = None, notices: bool = True
+) -> Lean:
+    """The embedded Lean, in the sandbox; `memory` bounds each process's Lean heap (bytes).
 
+    `read`: files and folders that the REPL's `path` may name, relative to `folder`; by default none. `notices`: it says
+    before it runs code of a text, which the community's clients do not expect. PROVER_SANDBOX is
+    `auto` (every lock that this machine has; the default) or `required` (no start where one is missing).
     Raises LeanUnavailable if it is not installed (`lean_env.embedded.install.install` does that).
     """
     found = install.find()
     if found is None:
         raise LeanUnavailable("the embedded Lean is not installed: run `prover lean install`")
+    wish = os.environ.get("PROVER_SANDBOX", "auto")
+    if wish not in ("auto", "required"):
+        raise LeanUnavailable(f"PROVER_SANDBOX is {wish!r}: it is `auto` or `required`")
     hard = resource.getrlimit(resource.RLIMIT_STACK)[1]
     stack = NATIVE_STACK if hard == resource.RLIM_INFINITY else min(NATIVE_STACK, hard)
-    v8 = (stack - STACK_RESERVE) // 1024
-    driver = Path(__file__).parent / "embedded" / "driver" / "repl.cjs"
-    # A stack limit can only be set on the way into a process, and only a shell does that without forking Python.
-    shell = ("/bin/sh", "-c", 'ulimit -s "$1" && shift && exec "$@"', "prover-lean", str(stack // 1024))
-    return Lean(
-        name="embedded",
-        version=found.version,
-        argv=(*shell, str(node()), f"--stack-size={v8}", str(driver), str(found.root), str(memory)),
+    readable = tuple(str(path.absolute()) for path in (found.root, _DRIVER, *read))
+    policy = Policy(
+        read=(*readable, str(node().parents[1])),
+        folder=str(folder.absolute() if folder else found.empty),
+        data=memory + OVERHEAD,
+        stack=stack,
+        required=wish == "required",
     )
+    driver = str(_DRIVER / "repl.cjs"), str(found.root), str(memory), *(["notices"] if notices else [])
+    return Lean("embedded", found.version, confined([str(node()), *_flags(stack, readable), *driver], policy))
+
+
+def _flags(stack: int, readable: Sequence[str]) -> list[str]:
+    """Node's own locks: it reads files of these folders, writes none, starts no process, loads no native code."""
+    return [
+        f"--stack-size={(stack - STACK_RESERVE) // 1024}",
+        "--permission",
+        "--allow-worker",  # for the watchdog's thread
+        *(f"--allow-fs-read={path}" for path in readable),
+        "--disallow-code-generation-from-strings",
+        "--disable-sigusr1",  # which would start the inspector
+        "--no-addons",
+        "--no-warnings",  # it warns of --allow-worker
+        "--openssl-config=/dev/null",  # it would read the one of the machine
+    ]

@@ -103,13 +103,17 @@ class LeanPool:
         tactics: bool = False,
         axioms: Sequence[str] = (),
         reuse: bool = False,
+        challenge: str | None = None,
     ) -> Check:
         """See Worker.check."""
-        try:
-            return await self._provers.run(
-                context,
-                lambda w: w.check(code, context=context, timeout=timeout, tactics=tactics, axioms=axioms, reuse=reuse),
+
+        async def job(worker: Worker) -> Check:
+            return await worker.check(
+                code, context=context, timeout=timeout, tactics=tactics, axioms=axioms, reuse=reuse, challenge=challenge
             )
+
+        try:
+            return await self._provers.run(context, job)
         except ProcessDied as error:
             return Check(Ended.CRASH, detail=str(error))
 

@@ -11,6 +11,7 @@ import time
 from typing import Any
 
 from lean_env.lean import Lean
+from lean_env.protocol import read_answer
 
 START = 120.0  # seconds that a process may take to its first answer
 MAX_ANSWER = 256 * 1024 * 1024  # bytes
@@ -39,16 +40,21 @@ class Overflow(ProcessDied):
 
 
 class ReplProcess:
-    """A running REPL. Not safe for two requests at once; after any exception it must be thrown away."""
+    """A running REPL. Not safe for two requests at once; after any exception it must be thrown away.
+
+    ran_code: it has said of some request that it was going to run code of its text. What it says since then may be that
+    code's doing.
+    """
 
     def __init__(self, process: asyncio.subprocess.Process) -> None:
         self._process = process
+        self.ran_code = False
         self._stderr = b""
         self._stderr_task = asyncio.create_task(self._keep_stderr())
 
     @classmethod
     async def start(cls, lean: Lean) -> ReplProcess:
-        """Start a process in a session of its own, so that Ctrl-C in the terminal reaches only us."""
+        """Start a process in a session of its own, so that Ctrl-C in the terminal reaches only us, with no environment."""
         return cls(
             await asyncio.create_subprocess_exec(
                 *lean.argv,
@@ -57,6 +63,7 @@ class ReplProcess:
                 stderr=asyncio.subprocess.PIPE,
                 limit=MAX_ANSWER,
                 start_new_session=True,
+                env={},
             )
         )
 
@@ -81,7 +88,10 @@ class ReplProcess:
             async with asyncio.timeout(timeout + GRACE):
                 stdin.write(json.dumps(request).encode("ascii") + b"\n\n")
                 await stdin.drain()
-                answer: dict[str, Any] = json.loads(await stdout.readuntil(b"\n\n"))
+                answer = read_answer(await stdout.readuntil(b"\n\n"))
+                while answer.get("runsCode"):
+                    self.ran_code = True
+                    answer = read_answer(await stdout.readuntil(b"\n\n"))
         except TimeoutError:
             await self.kill()
             raise OutOfTime("it ignored its wall-clock limit and was killed") from None
@@ -92,8 +102,9 @@ class ReplProcess:
             death = await self._death(error)
             late = time.monotonic() - start >= timeout  # then the driver has ended itself
             raise (OutOfTime("it ignored its wall-clock limit and ended itself") if late else death) from None
-        if "fatal" in answer:
+        if "fatal" in answer or answer.get("last"):
             await self.kill()
+        if "fatal" in answer:
             raise self._fatal(answer["fatal"])
         return answer
 
@@ -124,6 +135,6 @@ class ReplProcess:
         if "out of memory" in said.lower():
             return OutOfMemory("it reached its memory limit")
         if isinstance(error, ValueError):
-            return ProcessDied(f"its answer is not JSON: {error}")
+            return ProcessDied(f"its answer has not the form of one: {error}")
         how = f"was killed by signal {-code}" if code is not None and code < 0 else f"ended with code {code}"
         return ProcessDied(f"the process {how}" + (f": {said.splitlines()[-1]}" if said else ""))

@@ -1,7 +1,7 @@
 """What a solution may contain beyond what its challenge contains: the one list that everybody judges by.
 
-The driver examines the syntax tree of every command before Lean runs it (embedded/driver/guard.cjs). A solution may add
-lemmas and definitions. What could change the meaning of a statement, run code, hide a message or loosen the kernel is
+The driver examines the syntax tree of every command before Lean runs it (embedded/driver/guard.cjs), and Lean's
+interpreter refuses to run code of a solution (embedded/driver/evaluation.cjs). A solution may add lemmas and definitions. What could change the meaning of a statement, run code, hide a message or loosen the kernel is
 refused, even where comparing the elaborated statements and the axioms would find it out: two locks are better than one.
 """
 
@@ -42,6 +42,16 @@ REFUSED = [
     _TERM + "unsafe",
 ]
 SETTINGS = ["native"]  # of tactic configurations: `decide +native`
+# Last parts of names that make Lean evaluate code of the text, or that let one type pass for another in compiled code.
+NAMES = [
+    "autoParam", "reduceBool", "reduceNat", "ofReduceBool", "ofReduceNat", "trustCompiler",
+    "unsafeCast", "unsafeIO", "unsafeEIO", "unsafeBaseIO", "ptrAddrUnsafe", "lcProof", "lcUnreachable",
+]  # fmt: skip
+# Words without which nothing can be run: where one of them occurs, the whole text is examined before any of it is run.
+DANGEROUS = [
+    "unsafe", "extern", "export", "implemented_by", "opaque", "csimp", "init", "macro", "elab", "syntax", "simproc",
+    "#eval", "run_", "native",
+]  # fmt: skip
 
 AXIOMS = frozenset({"propext", "Classical.choice", "Quot.sound"})
 
@@ -56,4 +66,6 @@ def request() -> dict[str, Any]:
         "options": OPTIONS,
         "refused": REFUSED,
         "settings": SETTINGS,
+        "names": NAMES,
+        "dangerous": DANGEROUS,
     }

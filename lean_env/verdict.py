@@ -16,7 +16,7 @@ from enum import StrEnum
 from typing import Any
 
 from lean_env import rules
-from lean_env.check import Check, Ended
+from lean_env.check import Check, Ended, refusal
 
 
 class Reason(StrEnum):
@@ -68,6 +68,7 @@ _ENDED = {
     Ended.MEMORY: Reason.MEMORY,
     Ended.CRASH: Reason.CRASH,
     Ended.INPUT: Reason.INPUT,
+    Ended.FORBIDDEN: Reason.FORBIDDEN,
 }
 
 
@@ -78,10 +79,6 @@ def stopped(check: Check) -> Verdict:
 
 def rejected(answer: dict[str, Any], check: Check) -> Verdict | None:
     """What the REPL's answer to a guarded solution says against it by itself; None if the environments must tell."""
-    if refused := answer.get("refused"):
-        place = f"{refused['pos']['line']}:{refused['pos']['column']}"
-        detail = f"{refused['what']} `{refused['text']}` at {place} is not allowed in a solution"
-        return Verdict(Reason.FORBIDDEN, detail, check)
     if check.ended is not Ended.COMPLETED:
         return stopped(check)
     if check.errors:
@@ -91,6 +88,8 @@ def rejected(answer: dict[str, Any], check: Check) -> Verdict | None:
 
 def conclude(answer: dict[str, Any], check: Check, facts: dict[str, Any], theorem: str) -> Verdict:
     """The Verdict of a solution that elaborated, from the facts of comparing the two environments."""
+    if "refused" in facts:
+        return Verdict(Reason.FORBIDDEN, refusal(facts["refused"]), check)
     if facts.get("timeout"):
         return Verdict(Reason.TIMEOUT, "wall-clock limit reached in the kernel's second look", check)
     fact = facts["theorems"][theorem]

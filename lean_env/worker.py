@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import time
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -43,6 +44,9 @@ class ContextError(Exception):
 class Worker:
     """Asks one process at a time; starts a new one when the old one died, grew too large or was used up.
 
+    Where text of a context has run code (`#eval`, a macro), the process serves calls with that context alone: all others
+    get a new one. Where other text has, the process ends with the call. Solutions and steps of a proof run no code.
+
     Not safe for two calls at once. Deaths of the process come as ProcessDied; the worker is usable again at once.
     """
 
@@ -56,6 +60,8 @@ class Worker:
         self._kept: OrderedDict[Context, int] = OrderedDict()
         self._states: OrderedDict[Context, int] = OrderedDict()  # proof states by (*context, challenge, proof so far)
         self._unwanted: list[int] = []
+        self._bound: Context | None = None  # the context whose code the process has run; () if no context's
+        self.code_runs = 0  # calls, so far, of which some text ran code
 
     @property
     def pid(self) -> int | None:
@@ -76,12 +82,20 @@ class Worker:
             except ProcessDied as error:  # whatever its kind: it is not about what is to be checked
                 raise ProcessDied(f"it did not start: {error}") from None
 
-    async def _use(self) -> None:
-        """Begin a call."""
+    @asynccontextmanager
+    async def _call(self, context: Context) -> AsyncIterator[None]:
+        """A call that needs a process fit for this context."""
         if self._process is not None and self._process.ended:
             self._forget()  # it died between two calls, which is no call's failure
+        if self._bound is not None and context[: len(self._bound)] != self._bound:
+            await self.close()
         await self.start()
         self.used += 1
+        try:
+            yield
+        finally:
+            if self._bound == ():
+                await self.close()
 
     async def close(self) -> None:
         """End the process; a later call starts a new one."""
@@ -95,6 +109,7 @@ class Worker:
         self._kept.clear()
         self._states.clear()
         self._unwanted.clear()
+        self._bound = None
         return process
 
     # ---- what it can be asked ----
@@ -108,9 +123,12 @@ class Worker:
         tactics: bool = False,
         axioms: Sequence[str] = (),
         reuse: bool = False,
+        challenge: str | None = None,
     ) -> Check:
         """Elaborate `code` after `context`; `timeout` in seconds of wall time. Never raises for what is in the code.
 
+        `challenge`: the code is a solution to it, to which the rules for solutions apply before anything of it is run.
+        Whatever a policy wrote is given to Lean with one. Without, the code is trusted as the context is.
         `reuse`: take over the tactics that an earlier code with `reuse` begins with, too. Messages, tactics and proofs
         are those of a full run; the limit then counts only what is new.
         """
@@ -120,8 +138,12 @@ class Worker:
         start = time.perf_counter()
         try:
             readable(code)
-            await self._use()
-            return Check.read(await self._elaborate(request, context, timeout), time.perf_counter() - start)
+            async with self._call(context if challenge is None else (*context, challenge)):
+                if challenge is not None:
+                    request["guard"] = await self._guard((*context, challenge))
+                bind = () if challenge is None else (*context, challenge)
+                answer = await self._elaborate(request, context, timeout, bind)
+                return Check.read(answer, time.perf_counter() - start)
         except InputError as error:
             return Check(Ended.INPUT, detail=str(error))
         except ContextError as error:
@@ -135,15 +157,17 @@ class Worker:
         """Run tactics one by one on the goal that the challenge's `sorry` leaves, after the tactics `after`.
 
         `text` and `after` are lines of a tactic block that begins at column 0. Proof states are kept: only tactics that
-        are new to the worker are run. `timeout` in seconds of wall time for `text`. Never raises for what is in it.
+        are new to the worker are run. The rules for solutions apply to both. `timeout` in seconds of wall time for
+        `text`. Never raises for what is in it.
         """
+        place = (*context, challenge, after)
         try:
             readable(text)
-            await self._use()
-            state = await self._state((*context, challenge, after))
-            if state is None:
-                return Steps(problem="the tactics before it do not work", ended=Ended.CONTEXT)
-            return await self._run_steps((*context, challenge, after), state, text, timeout)
+            async with self._call(place):
+                state = await self._state(place)
+                if state is None:
+                    return Steps(problem="the tactics before it do not work", ended=Ended.CONTEXT)
+                return await self._run_steps(place, state, text, timeout)
         except InputError as error:
             return Steps(problem=str(error), ended=Ended.INPUT)
         except ContextError as error:
@@ -156,21 +180,8 @@ class Worker:
         start = time.perf_counter()
         try:
             readable(claim.solution)
-            await self._use()
-            challenge = await self._environment((*claim.context, claim.challenge), challenge=True)
-            guard = {"env": challenge, "rules": rules.request()}
-            answer = await self._elaborate({"cmd": claim.solution, "guard": guard}, claim.context, timeout)
-            seconds = time.perf_counter() - start
-            check = Check.read(answer, seconds)
-            verdict = rejected(answer, check)
-            if "env" in answer:
-                if verdict is None:
-                    request = {"challenge": challenge, "solution": answer["env"], "theorems": [claim.theorem]}
-                    # The kernel looks at everything again: it may take as long as the solution took at most.
-                    facts = await self._ask({"compare": {**request, "timeout": _milliseconds(timeout)}}, timeout)
-                    verdict = conclude(answer, check, facts, claim.theorem)
-                await self._drop(answer["env"])
-            assert verdict is not None
+            async with self._call((*claim.context, claim.challenge)):
+                verdict = await self._verdict(claim, timeout, start)
         except InputError as error:
             verdict = stopped(Check(Ended.INPUT, detail=str(error)))
         except ContextError as error:
@@ -185,16 +196,42 @@ class Worker:
         Raises InputError, ContextError, ProcessDied.
         """
         readable(code)
-        await self._use()
-        return await self._elaborate({"cmd": code, "discard": True, "declarations": True}, context, timeout)
+        async with self._call(context):
+            return await self._elaborate({"cmd": code, "discard": True, "declarations": True}, context, timeout)
 
     # ---- how the calls above are made ----
 
-    async def _elaborate(self, request: dict[str, Any], context: Context, timeout: float) -> dict[str, Any]:
-        """Send a `cmd` to run after a context, within `timeout` seconds."""
+    async def _verdict(self, claim: Claim, timeout: float, start: float) -> Verdict:
+        """See `judge`; `start` is when it began."""
+        guard = await self._guard((*claim.context, claim.challenge))
+        # What code the solution and the challenge have in common may run: a macro of the file that both are.
+        challenge = (*claim.context, claim.challenge)
+        answer = await self._elaborate({"cmd": claim.solution, "guard": guard}, claim.context, timeout, challenge)
+        check = Check.read(answer, time.perf_counter() - start)
+        verdict = rejected(answer, check)
+        if "env" not in answer:
+            return verdict or stopped(Check(Ended.CRASH, detail="Lean kept no environment of the solution"))
+        if verdict is None:
+            request = {"challenge": guard["env"], "solution": answer["env"], "theorems": [claim.theorem]}
+            # The kernel looks at everything again: it may take as long as the solution took at most.
+            facts = await self._ask({"compare": {**request, "timeout": _milliseconds(timeout)}}, timeout)
+            verdict = conclude(answer, check, facts, claim.theorem)
+            if facts.get("last"):
+                return verdict
+        await self._drop(answer["env"])
+        return verdict
+
+    async def _guard(self, challenge: Context) -> dict[str, Any]:
+        """What a request needs so that its text is taken for a solution to a challenge (the last piece)."""
+        return {"env": await self._environment(challenge, challenge=True), "rules": rules.request()}
+
+    async def _elaborate(
+        self, request: dict[str, Any], context: Context, timeout: float, bind: Context = ()
+    ) -> dict[str, Any]:
+        """Send a `cmd` to run after a context, within `timeout` seconds. See `_ask` for `bind`."""
         env = await self._environment(context)
         limit = _milliseconds(timeout)
-        return await self._ask({**request, "timeout": limit, **({} if env is None else {"env": env})}, timeout)
+        return await self._ask({**request, "timeout": limit, **({} if env is None else {"env": env})}, timeout, bind)
 
     async def _environment(self, context: Context, **request: Any) -> int | None:
         """Environment id of a context; elaborated piece by piece if it is not loaded. None for the empty one.
@@ -207,7 +244,7 @@ class Worker:
             seconds = self.limits.context_seconds
             try:
                 request["cmd"] = readable(context[-1])
-                answer = await self._elaborate(request, context[:-1], seconds)
+                answer = await self._elaborate(request, context[:-1], seconds, bind=context)
             except (InputError, OutOfTime, OutOfMemory, Overflow) as error:
                 raise ContextError([Message("error", f"the text before the code: {error}")]) from None
             errors = Check.read(answer, 0).errors
@@ -238,7 +275,8 @@ class Worker:
         if start not in self._states:
             env = await self._environment(tuple(context))
             base = {} if env is None else {"env": env}
-            answer = await self._ask({"cmd": readable(challenge), **base}, self.limits.context_seconds)
+            request = {"cmd": readable(challenge), **base}
+            answer = await self._ask(request, self.limits.context_seconds, (*context, challenge))
             await self._drop(answer.get("env"))
             check = Check.read(answer, 0)
             if check.errors or not check.sorries:
@@ -260,9 +298,9 @@ class Worker:
     async def _run_steps(self, place: Context, state: int, text: str, timeout: float) -> Steps:
         """Run tactics on a proof state and keep the states they lead to."""
         request = {"tactic": text, "proofState": state, "steps": True, "timeout": _milliseconds(timeout)}
-        answer = await self._ask(request, timeout)
+        answer = await self._ask({**request, "guard": {"rules": rules.request()}}, timeout)
         proof = place[-1]
-        for step in answer["steps"]:
+        for step in answer.get("steps", ()):
             proof = f"{proof}\n{step['tactic']}" if proof else step["tactic"]
             await self._keep_state((*place[:-1], proof), step["proofState"])
         return Steps.read(answer)
@@ -281,12 +319,18 @@ class Worker:
         """Let the process forget an environment (if there is one) and proof states."""
         await self._ask({"drop": [] if environment is None else [environment], "dropProofStates": list(states)}, START)
 
-    async def _ask(self, request: dict[str, Any], timeout: float) -> dict[str, Any]:
+    async def _ask(self, request: dict[str, Any], timeout: float, bind: Context = ()) -> dict[str, Any]:
+        """Send a request. If it runs code, the process is only for calls with the context `bind` from then on."""
         await self.start()
         process = self._process
         assert process is not None
+        process.ran_code = False
         try:
             answer = await process.request(request, timeout)
+            if process.ran_code:
+                self.code_runs += 1
+                if not bind or self._bound is None or len(bind) > len(self._bound) > 0:
+                    self._bound = bind
         except BaseException as error:  # a cancelled request, too, leaves a process that is busy with it
             self._forget()
             await process.kill()

@@ -100,9 +100,13 @@ class Whole:
         proof = joined(before, text)
         code = theorem.solution(proof)
         context = (*theorem.context, SHOW_ALL)
-        check = await self.pool.check(code, context=context, timeout=seconds, tactics=True, reuse=True)
+        check = await self.pool.check(
+            code, context=context, timeout=seconds, tactics=True, reuse=True, challenge=theorem.challenge
+        )
         if check.ok and not check.sorries:
             return Tried(proof=proof)
+        if check.ended is Ended.FORBIDDEN:
+            return Tried(outcome=Reason.FORBIDDEN, detail=check.detail)
         reached = [r for r in self._reached(theorem, proof, check) if len(r.proof) > len(before)]
         return Tried(tuple(reached), _failure(check), _complaint(check))
 

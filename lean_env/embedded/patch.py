@@ -1,14 +1,15 @@
-"""Make the published wasm build of Lean fit for checking proofs: `slim_js` and `single_thread`.
+"""Make the published wasm build of Lean fit for checking proofs: `patch_js` and `patch_wasm`.
 
 The build is meant for a browser page: its glue names all 201,109 exports (89 MB of JavaScript that takes seconds to
 parse) and its tasks run on four worker threads, each of which would load the module again. We keep the exports that the
-glue itself uses, and let tasks run where they are made.
+glue itself uses, let tasks run where they are made, and have Lean's interpreter ask the driver before it runs anything.
 
 Every edit looks for the exact text or bytes of this one build and raises `PatchError` where they are not there.
 """
 
+import functools
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 
@@ -21,9 +22,9 @@ class PatchError(Exception):
 # Looking a symbol up by number or by name scans all exports in the original: too slow for the thousands that Lean makes
 # while it initialises. The prelude keeps, per library, the list of names and the map back.
 #
-# It also reads `globalThis.__MAX_BYTES`, the most bytes that Lean's memory may have. The build allows 2 GiB.
+# It also reads `Module.maxBytes`, the most bytes that Lean's memory may have. The build allows 2 GiB.
 _PRELUDE = """\
-var __maxPages=Math.min(32768,Math.floor((globalThis.__MAX_BYTES??2147483648)/65536));\
+var __maxPages=Math.min(32768,Math.floor((Module.maxBytes??2147483648)/65536));\
 var __names=new WeakMap();\
 var __namesOf=exports=>{var names=__names.get(exports);\
 if(!names){names=Object.keys(exports);__names.set(exports,names)}return names};\
@@ -42,6 +43,11 @@ _JS_EDITS = (
     ("var getHeapMax=()=>2147483648;", "var getHeapMax=()=>__maxPages*65536;"),
     ("newSymIndex=Object.keys(lib.exports).indexOf(symbol)", "newSymIndex=__indexOf(lib.exports,symbol)"),
     ("var symName=Object.keys(symDict)[symbolIndex];", "var symName=__namesOf(symDict)[symbolIndex];"),
+    # Dynamic look-up (`dlsym`) finds what the module exports, and nothing of JavaScript.
+    ('newDSO("__main__",0,wasmImports)', 'newDSO("__main__",0,wasmExports)'),
+    ('mergeLibSymbols(wasmExports,"main");', ""),
+    # Node's permission model has no `process.binding`.
+    ('process.binding("constants")["fs"]', 'require("fs").constants'),
     # Without `replace` only names that have an entry already can change: a few instead of all exports.
     (
         "var updateGOT=(exports,replace)=>{for(var symName in exports){if(isInternalSym(symName)){continue}",
@@ -56,8 +62,9 @@ _DEBUG_HOOK = 'globalThis.__leandbg?.("[DEBUG'  # nothing, unless the driver def
 _IDENTIFIER = re.compile(r"[A-Za-z_$][A-Za-z0-9_$]*")
 
 
-def slim_js(source: str) -> str:
-    """lean.js (89 MB) as 0.7 MB: only the exports that the glue uses, no workers, a memory limit, fast symbol look-up.
+def patch_js(source: str) -> str:
+    """lean.js (89 MB) as 0.7 MB: only the exports that the glue uses, no workers, a memory limit, fast symbol look-up
+    among the exports alone. It is the body of a function of Module, require, process, __filename and __dirname.
 
     Raises `PatchError` if `source` is not the expected build.
     """
@@ -104,14 +111,28 @@ _IS_TASK_MANAGER_NULL = bytes([0x41, 0xD0, 0xD8, 0xDD, 0x00, 0x28, 0x02, 0x00, 0
 # The same for address 8, written in as many bytes. Nothing lives below the first data segment: it always reads 0.
 _IS_NULL_NULL = bytes([0x41, 0x88, 0x80, 0x80, 0x00, 0x28, 0x02, 0x00, 0x45])
 
+ASKED = "getaddrinfo"
+"""The import that the interpreter calls before it runs anything, `(entry, environment, name, 0) -> 0`. Lean has no other
+use for it here, and an import that is there already has the right type without renumbering 201,109 functions."""
 
-def single_thread(wasm: bytes) -> bytes:
-    """lean.wasm with `Task.spawn`, `Task.map` and `Task.bind` run at once, by the one thread there is.
+_ENTRIES = {  # function → (its number for the driver, parameters that hold the environment and the name)
+    "_ZN4lean2ir9run_boxedERKNS_16elab_environmentERKNS_7optionsERKNS_4nameEjPP11lean_object": (0, 0, 2),
+    "_ZN4lean2ir16run_boxed_kernelERKNS_11environmentERKNS_7optionsERKNS_4nameEjPP11lean_object": (1, 0, 2),
+    "lean_run_init": (2, 0, 2),
+}
+"""Where C++ enters the interpreter: to evaluate a constant, for the kernel (`Lean.reduceBool`), for an `initialize`.
+Closures that an evaluation left behind come back by functions of their own: whoever allowed it allowed them."""
+
+
+def patch_wasm(wasm: bytes) -> bytes:
+    """lean.wasm with tasks that run at once, by the one thread there is, and an interpreter that asks before it runs.
 
     Without a task manager Lean runs tasks at once by itself; but promises need a task manager, so it must exist, and
     only these three functions may not see it:
     - `lean_task_spawn_core` asks first whether there is a task manager; it now asks a word that is always null.
     - `lean_task_map_core` and `lean_task_bind_core` have a parameter `sync` (number 3), now always true.
+
+    Each of the interpreter's entries first calls the import `ASKED`, which may throw.
 
     Raises `PatchError` if `wasm` is not the expected build.
     """
@@ -120,17 +141,24 @@ def single_thread(wasm: bytes) -> bytes:
         raise PatchError("lean.wasm: the import, export or code section is missing")
     code = sections[_CODE]
     functions = _exported_functions(wasm, sections[_EXPORT])
-    imported = _count_imported_functions(wasm, sections[_IMPORT])
+    imports = _imported_functions(wasm, sections[_IMPORT])
+    if ASKED not in imports:
+        raise PatchError(f"lean.wasm: {ASKED} is not imported")
 
+    named: dict[str, Callable[[bytes], bytes]] = {
+        "lean_task_spawn_core": _without_task_manager,
+        "lean_task_map_core": _always_sync,
+        "lean_task_bind_core": _always_sync,
+    }
+    for name, entry in _ENTRIES.items():
+        named[name] = functools.partial(_asking, imports.index(ASKED), *entry)
     edits = {}
-    for name, edit in (
-        ("lean_task_spawn_core", _without_task_manager),
-        ("lean_task_map_core", _always_sync),
-        ("lean_task_bind_core", _always_sync),
-    ):
+    for name, edit in named.items():
         if name not in functions:
             raise PatchError(f"lean.wasm: {name} is not exported")
-        edits[functions[name] - imported] = name, edit
+        edits[functions[name] - len(imports)] = edit
+    if len(edits) != len(named):
+        raise PatchError("lean.wasm: two of the functions to be edited are one")
 
     view = memoryview(wasm)  # slices without copies: this is 137 MB
     parts: list[memoryview | bytes] = []
@@ -141,8 +169,7 @@ def single_thread(wasm: bytes) -> bytes:
         header = read.at
         size = read.number()
         if index in edits:
-            name, edit = edits[index]
-            body = edit(name, wasm[read.at : read.at + size])
+            body = edits[index](wasm[read.at : read.at + size])
             parts += [view[copied:header], _leb128(len(body)), body]
             copied = read.at + size
         read.at += size
@@ -151,18 +178,29 @@ def single_thread(wasm: bytes) -> bytes:
     return b"".join([view[: code.header], bytes([_CODE]), _leb128(size), *parts, view[code.end :]])
 
 
-def _without_task_manager(name: str, body: bytes) -> bytes:
+def _without_task_manager(body: bytes) -> bytes:
     if _IS_TASK_MANAGER_NULL not in body:
-        raise PatchError(f"lean.wasm: {name} does not test the task manager as expected")
+        raise PatchError("lean.wasm: lean_task_spawn_core does not test the task manager as expected")
     return body.replace(_IS_TASK_MANAGER_NULL, _IS_NULL_NULL, 1)
 
 
-def _always_sync(name: str, body: bytes) -> bytes:
+def _always_sync(body: bytes) -> bytes:
+    return _before(body, _I32_CONST_1_TO_LOCAL_3)
+
+
+def _asking(asked: int, entry: int, environment: int, name: int, body: bytes) -> bytes:
+    """The body of a function that first calls import `asked`: i32.const, two local.get, i32.const 0, call, drop."""
+    question = bytes([0x41, entry, 0x20, environment, 0x20, name, 0x41, 0, 0x10, *_leb128(asked), 0x1A])
+    return _before(body, question)
+
+
+def _before(body: bytes, instructions: bytes) -> bytes:
+    """The body of a function that begins with some instructions."""
     read = _Reader(body, 0)
     for _ in range(read.number()):  # local variables come in groups: how many, of which type
         read.number()
         read.at += 1
-    return body[: read.at] + _I32_CONST_1_TO_LOCAL_3 + body[read.at :]
+    return body[: read.at] + instructions + body[read.at :]
 
 
 @dataclass(frozen=True)
@@ -238,15 +276,16 @@ def _exported_functions(wasm: bytes, section: _Section) -> dict[str, int]:
     return functions
 
 
-def _count_imported_functions(wasm: bytes, section: _Section) -> int:
+def _imported_functions(wasm: bytes, section: _Section) -> list[str]:
+    """Their names; the place in the list is the index."""
     read = _Reader(wasm, section.start)
-    functions = 0
+    functions = []
     for _ in range(read.number()):
         read.text()  # module
-        read.text()  # name
+        name = read.text()
         kind = read.byte()
         if kind == _FUNCTION:
-            functions += 1
+            functions.append(name.decode())
             read.number()  # type
         elif kind == _TABLE:
             read.byte()  # type of its elements

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from lean_env import LeanUnavailable
+from lean_env import LeanUnavailable, embedded
 from lean_env.embedded import install as embedded_install
 from prover.cli.common import Exit, Stop, err, installed_lean, out, printable, with_bar
 
@@ -58,6 +58,9 @@ def path() -> None:
 
 @app.command()
 def repl() -> None:
-    """Speak leanprover-community/repl's JSON protocol on standard input and output."""
-    lean = installed_lean()
+    """Speak leanprover-community/repl's JSON protocol on standard input and output.
+
+    A request's `path` can name a file in the folder where this was started, or below it."""
+    installed_lean()
+    lean = embedded(read=[Path.cwd()], folder=Path.cwd(), notices=False)
     os.execv(lean.argv[0], lean.argv)

@@ -14,7 +14,7 @@ import pytest
 
 from lean_env.embedded import install as module
 from lean_env.embedded.install import Installation, InstallError, check, fetch, find, home, install
-from lean_env.embedded.patch import PatchError, single_thread, slim_js
+from lean_env.embedded.patch import PatchError, patch_wasm, patch_js
 
 # A process that installs from argv[1] and prints each stage as it enters it, and each tenth of "unpack".
 INSTALLER = """
@@ -251,8 +251,8 @@ def test_force_replaces_the_installation(tarball: Path, empty_home: Path, instal
 
 def test_only_the_expected_build_is_patched(installed: Installation) -> None:
     with pytest.raises(PatchError, match="exactly once"):
-        slim_js(installed.lean_js.read_text())  # patched already
+        patch_js(installed.lean_js.read_text())  # patched already
     with pytest.raises(PatchError, match="not a WebAssembly module"):
-        single_thread(b"<html>")
+        patch_wasm(b"<html>")
     with pytest.raises(PatchError, match="lean_task_spawn_core"):
-        single_thread(installed.lean_wasm.read_bytes())
+        patch_wasm(installed.lean_wasm.read_bytes())

@@ -274,9 +274,9 @@ async def test_no_process_outlives_its_python(pool: LeanPool, backend: str, how:
 async def test_each_piece_of_a_context_is_loaded_once(pool: LeanPool, asked: Asked) -> None:
     first, second, other = "def one := 1", "def two := one + one", "def three := one + one + one"
     for context, code in [
-        ((first, second), "#eval two"),
-        ((first, second), "#eval two"),
-        ((first, other), "#eval three"),
+        ((first, second), "#reduce two"),
+        ((first, second), "#reduce two"),
+        ((first, other), "#reduce three"),
     ]:
         check = await pool.check(code, context=context)
         assert check.ok, check
@@ -302,7 +302,7 @@ async def test_a_broken_context_is_its_own_reason(pools: Pools) -> None:
 async def test_the_context_used_longest_ago_is_forgotten(one: LeanPool, asked: Asked) -> None:
     contexts = [f"def number := {n}" for n in range(70)]
     for n, context in [*enumerate(contexts), (0, contexts[0]), (69, contexts[69])]:
-        check = await one.check("#eval number", context=(context,))
+        check = await one.check("#reduce number", context=(context,))
         assert [m.text for m in check.messages] == [str(n)]
     assert len(askers(asked, contexts[0])) == 2
     assert len(askers(asked, contexts[69])) == 1

@@ -23,9 +23,9 @@ DONE = {"env": ANY}
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def repl() -> AsyncIterator[ReplProcess]:
+async def repl(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[ReplProcess]:
     install.install()
-    process = await ReplProcess.start(embedded())
+    process = await ReplProcess.start(embedded(read=[tmp_path_factory.getbasetemp()]))
     yield process
     await process.kill()
 
@@ -36,7 +36,9 @@ async def ask(repl: ReplProcess, **request: Any) -> Answer:
 
 def raw(text: str) -> tuple[list[Answer], int]:
     """All answers of a process of its own that is given this text and then the end of its input, and its exit code."""
-    done = subprocess.run(embedded().argv, input=text.encode("utf-8"), capture_output=True, timeout=100, check=False)
+    done = subprocess.run(
+        embedded(notices=False).argv, input=text.encode("utf-8"), capture_output=True, timeout=100, check=False
+    )
     return [json.loads(block) for block in done.stdout.decode("utf-8").split("\n\n") if block], done.returncode
 
 

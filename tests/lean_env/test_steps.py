@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from dataclasses import replace
 
+from typing import Any
+
 import pytest
 import pytest_asyncio
 from hypothesis import HealthCheck, given, settings
@@ -58,9 +60,9 @@ async def test_only_what_is_new_is_run(one: LeanPool, monkeypatch: pytest.Monkey
     asked = []
     ask = workers.Worker._ask
 
-    async def record(worker: workers.Worker, request: dict[str, object], timeout: float) -> object:
+    async def record(worker: workers.Worker, request: dict[str, object], *rest: Any) -> object:
         asked.append(request)
-        return await ask(worker, request, timeout)
+        return await ask(worker, request, *rest)
 
     monkeypatch.setattr(workers.Worker, "_ask", record)
     await one.steps(CHALLENGE, "constructor\n· omega", context=CONTEXT)

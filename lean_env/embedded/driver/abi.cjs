@@ -20,11 +20,13 @@
  */
 
 const CLOSURE = 245;
+const { Buffer } = require('buffer');
+
 const abi = { W: null };          // W: the exports of the wasm instance
 let memory, U8, I32, U32;
 
-/** Connect to a running instance. */
-abi.attach = (wasmExports, wasmMemory) => { abi.W = wasmExports; memory = wasmMemory; };
+/** Connect to a running instance; `addFunction` is the glue's, which puts a JS function into the function table. */
+abi.attach = (wasmExports, wasmMemory, addFunction) => { abi.W = wasmExports; memory = wasmMemory; abi.addFunction = addFunction; };
 
 /** Views on the memory, made again after it has grown (a view of the old size would miss new objects). */
 const view = () => {
@@ -45,6 +47,8 @@ const byte = address => { view(); return U8[address >>> 0]; };
 /** Constructor index of an object, boxed or not. */
 abi.tag = o => o & 1 ? o >>> 1 : byte(o + 7);
 abi.fieldCount = o => o & 1 ? 0 : byte(o + 6);
+/** The object that a C++ reference refers to, borrowed. */
+abi.referred = address => word(address);
 /** i-th object field, borrowed. */
 abi.field = (o, i) => word(o + 8 + 4 * i);
 /** i-th byte of the scalar fields. */
@@ -174,7 +178,7 @@ abi.promised = promise => { const value = word(word(promise + 8) + 8); return va
 const slots = {};                 // one function table entry per arity, calling the JS body set last
 /** JS function as an owned Lean closure of that arity (the world token counts); valid until the next one of the same arity. */
 abi.closure = (arity, body) => {
-  const slot = slots[arity] ??= (() => { const s = {}; s.index = globalThis.addFunction((...args) => s.body(...args), 'i'.repeat(arity + 1)); return s; })();
+  const slot = slots[arity] ??= (() => { const s = {}; s.index = abi.addFunction((...args) => s.body(...args), 'i'.repeat(arity + 1)); return s; })();
   slot.body = body;
   const o = abi.ctor(0, [abi.nil, abi.nil]);
   view();

@@ -1,8 +1,11 @@
 'use strict';
 /** From files to a running Lean: instantiates the wasm module, closes it off from the disk, initialises Lean. */
 
-const fs = require('fs'), path = require('path'), vm = require('vm');
+const fs = require('fs'), path = require('path'), process = require('process'), vm = require('vm');
+const { Buffer } = require('buffer'), { randomFillSync } = require('crypto');
 const abi = require('./abi.cjs');
+const evaluation = require('./evaluation.cjs');
+const { restrict } = require('./imports.cjs');
 
 const STACK = 128 << 20;          // region given to Lean's own stack; the build's default of 64 KB overflows silently
 const STACK_GUARD = 16 << 20;     // Lean reports deep recursion here, before V8's native stack runs out
@@ -38,50 +41,76 @@ function initialise() {
   W.lean_init_task_manager_using(1);   // tasks run inline; with 0 workers promises assert
 }
 
+/** Reading files of one folder, with Node's names: all that the glue is given of `fs`. Everything else is missing there. */
+function readOnly(folder) {
+  const inside = file => {
+    const full = path.resolve(file);
+    if (full !== folder && !full.startsWith(folder + path.sep)) throw Object.assign(Error('outside of the folder'), { code: 'EACCES', errno: -13 });
+    return full;
+  };
+  const onPath = name => (file, ...rest) => fs[name](inside(file), ...rest);
+  return {
+    constants: fs.constants, readSync: fs.readSync, closeSync: fs.closeSync, fstatSync: fs.fstatSync,
+    openSync: file => fs.openSync(inside(file), 'r'),
+    ...Object.fromEntries(['statSync', 'lstatSync', 'readdirSync'].map(name => [name, onPath(name)])),
+  };
+}
+
+/** The names that JavaScript itself defines, and what the glue still looks up when Lean runs: all others are deleted. */
+function clearGlobals() {
+  const kept = new Set([...vm.runInNewContext('Object.getOwnPropertyNames(globalThis)'), 'performance', 'TextDecoder']);
+  for (const name of Object.getOwnPropertyNames(globalThis)) if (!kept.has(name)) delete globalThis[name];
+}
+
 /**
  * Start Lean from `<root>/lean.js`, `<root>/lean.wasm` and the folder `<root>/oleans` of compiled modules.
  * `maxBytes` bounds the memory of the instance; growth beyond it aborts the process.
  */
 function boot(root, maxBytes) {
-  const glue = path.join(root, 'lean.js');
+  const glue = path.join(root, 'lean.js'), oleans = path.join(path.resolve(root), 'oleans');
+  const modules = { fs: readOnly(oleans), util: { inspect: String }, crypto: { randomFillSync }, worker_threads: { isMainThread: true } };
   return new Promise((resolve, reject) => {
     const fail = what => error => reject(Error(`${what}: ${error && error.message || error}`));
-    globalThis.__MAX_BYTES = maxBytes;
-    Object.assign(globalThis, { require, __filename: glue, __dirname: root });
-    globalThis.Module = {
-      noInitialRun: true, arguments: [], thisProgram: '/lean/bin/lean',
+    const Module = {
+      maxBytes, noInitialRun: true, arguments: [], thisProgram: '/lean/bin/lean',
       print: () => {}, printErr: () => {},
       instantiateWasm(imports, done) {
+        restrict(imports.env, { [evaluation.ASKED]: evaluation.ask });
         WebAssembly.compile(fs.readFileSync(path.join(root, 'lean.wasm')))
-          .then(async module => done(await WebAssembly.instantiate(module, imports), module))
-          .catch(fail('lean.wasm'));
+          .then(module => WebAssembly.instantiate(module, imports).then(instance => {
+            abi.attach(instance.exports, imports.env.memory, Module.addFunction);
+            done(instance, module);
+          })).catch(fail('lean.wasm'));
         return {};
       },
       preRun: [() => {
-        const { FS, NODEFS } = globalThis;
+        const { FS, NODEFS } = Module;
         FS.init(() => null, () => {}, hear);
         closeOff(FS, NODEFS);
         FS.mkdirTree(OLEANS);
         FS.mkdirTree('/sandbox');
-        FS.mount(NODEFS, { root: path.join(root, 'oleans') }, OLEANS);
+        FS.mount(NODEFS, { root: oleans }, OLEANS);
         FS.chdir('/sandbox');
       }],
       onRuntimeInitialized() {
         try {
-          abi.attach(globalThis.wasmExports, globalThis.wasmMemory);
-          globalThis.out = globalThis.err = () => {};
           initialise();
+          hasFile = file => Module.FS.analyzePath(file).exists;
+          exceptionText = pointer => Module.getExceptionMessage(pointer).join(': ');
+          clearGlobals();
           resolve();
         } catch (error) { fail('initialisation')(error); }
       },
     };
-    const argv = process.argv;
-    process.argv = [argv[0], glue];    // the glue reads its own name there
-    try { vm.runInThisContext(fs.readFileSync(glue, 'utf8'), { filename: glue }); } finally { process.argv = argv; }
+    const shown = { versions: process.versions, platform: process.platform, argv: [process.argv[0], glue], release: process.release };
+    const parameters = ['Module', 'require', 'process', '__filename', '__dirname'];
+    vm.compileFunction(fs.readFileSync(glue, 'utf8'), parameters, { filename: glue })(Module, name => modules[name], shown, glue, root);
   });
 }
 
-/** Is there a compiled module of that name (as a header writes it)? */
-const hasModule = name => globalThis.FS.analyzePath(`${OLEANS}/${name.replace(/[«»]/g, '').replaceAll('.', '/')}.olean`).exists;
+let hasFile, exceptionText;        // of the glue's, once it runs
 
-module.exports = { boot, hasModule, lastWords: () => Buffer.from(lastWords).toString('utf8').trim() };
+/** Is there a compiled module of that name (as a header writes it)? */
+const hasModule = name => hasFile(`${OLEANS}/${name.replace(/[«»]/g, '').replaceAll('.', '/')}.olean`);
+
+module.exports = { boot, hasModule, thrownText: pointer => exceptionText(pointer), lastWords: () => Buffer.from(lastWords).toString('utf8').trim() };

@@ -12,6 +12,19 @@ const INDUCT = { parameters: 1, all: 3, constructors: 4 };    // fields of an in
 
 /** Constant of an environment by its Name (borrowed), owned; null if there is none. */
 const find = (env, name) => abi.option(abi.W.l_Lean_Environment_find_x3f(abi.inc(env), abi.inc(name), 0));
+/** Does the constant come from an imported module (and not from the text)? */
+function imported(env, name) {
+  const index = abi.W.l_Lean_Environment_getModuleIdxFor_x3f(env, name);
+  abi.dec(index);
+  return !abi.isScalar(index);
+}
+/** Calls `visit(name, constant)` (both borrowed) for what an environment has beyond its imports. */
+function eachAdded(env, visit) {
+  const map = abi.W.l_Lean_Environment_constants(abi.inc(env));
+  for (const [name, c] of abi.persistentPairs(abi.field(map, 1))) visit(name, c);      // stage 2 of the map: what no module brought
+  abi.dec(map);
+}
+
 const kindOf = c => abi.tag(c);
 const base = c => abi.field(abi.field(c, 0), 0);
 const nameOf = c => abi.field(base(c), 0);
@@ -20,4 +33,4 @@ const type = c => abi.field(base(c), 2);
 const value = c => [DEF, THEOREM, OPAQUE].includes(kindOf(c)) ? abi.field(abi.field(c, 0), 1) : null;
 const constructors = c => kindOf(c) === INDUCTIVE ? abi.listItems(abi.field(abi.field(c, 0), INDUCT.constructors)) : [];
 
-module.exports = { KINDS, AXIOM, DEF, THEOREM, OPAQUE, INDUCTIVE, CONSTRUCTOR, RECURSOR, INDUCT, find, kindOf, nameOf, universeNames, type, value, constructors };
+module.exports = { KINDS, AXIOM, DEF, THEOREM, OPAQUE, INDUCTIVE, CONSTRUCTOR, RECURSOR, INDUCT, find, imported, eachAdded, kindOf, nameOf, universeNames, type, value, constructors };

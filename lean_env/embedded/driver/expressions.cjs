@@ -10,7 +10,7 @@
 
 const abi = require('./abi.cjs');
 
-const [SORT, CONST, APP, LAMBDA, PI, LET, LITERAL, ANNOTATION, PROJECTION] = [3, 4, 5, 6, 7, 8, 9, 10, 11];
+const [BOUND, SORT, CONST, APP, LAMBDA, PI, LET, LITERAL, ANNOTATION, PROJECTION] = [0, 3, 4, 5, 6, 7, 8, 9, 10, 11];
 const CHILDREN = { [APP]: [0, 1], [LAMBDA]: [1, 2], [PI]: [1, 2], [LET]: [1, 2, 3], [ANNOTATION]: [1], [PROJECTION]: [2] };
 const AUXILIARY = /(^|\.)(match|_proof|_aux|proof)_[0-9]+$/;
 
@@ -56,4 +56,19 @@ function equal(a, b, pair) {
   return go(a, b);
 }
 
-module.exports = { equal, eachConstant, sameName };
+/** Is an expression (borrowed) built of literals, applications, `let`s, and constants of which `plain(name)` holds, and nothing else? */
+function isData(expression, plain) {
+  const seen = new Set();
+  const go = x => {
+    if (seen.has(x)) return true;
+    seen.add(x);
+    const tag = abi.tag(x);
+    if (tag === CONST) return plain(abi.field(x, 0));
+    return tag === LITERAL || tag === BOUND || ((tag === APP || tag === LET || tag === ANNOTATION) && CHILDREN[tag].every(i => go(abi.field(x, i))));
+  };
+  return go(expression);
+}
+
+const isConstant = expression => abi.tag(expression) === CONST;
+
+module.exports = { equal, eachConstant, isConstant, isData, sameName };

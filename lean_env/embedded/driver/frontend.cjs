@@ -6,6 +6,7 @@ const places = require('./text.cjs');
 const syntax = require('./syntax.cjs');
 const { hasModule } = require('./boot.cjs');
 const declarations = require('./declarations.cjs');
+const evaluation = require('./evaluation.cjs');
 const guard = require('./guard.cjs');
 const { drain, exceptionText } = require('./messages.cjs');
 const { Runs } = require('./runs.cjs');
@@ -97,7 +98,10 @@ function elaborate(source, base, options) {
   let start;
   try {
     start = base ? { parserState: afterSpace(input), state: abi.inc(base.state) } : afterHeader(input, options.guard, result);
-    if (start && options.guard) result.before = abi.inc(stateEnvironment(start.state));
+    if (start && options.guard) {
+      result.before = abi.inc(stateEnvironment(start.state));
+      result.refused = scan(text, input, start, options.guard);
+    }
     if (start) runCommands(text, input, start, options, result);
   } finally { abi.dec(input); }
   result.headerEnd = text.offset(result.headerEnd);
@@ -135,12 +139,35 @@ function afterHeader(input, guarded, result) {
   return null;
 }
 
+/**
+ * What a guarded text must not contain, found before anything of it runs: the refusal ({ what, text, pos }), or null. Only
+ * words that the rules call dangerous make this look at all. It stops at the first command that cannot be read without
+ * those before it; `inspect` then sees the rest.
+ */
+function scan(text, input, start, guarded) {
+  if (!guarded.rules.dangerous(text.source)) return null;
+  const ref = abi.ref(abi.inc(start.state)), { state } = start;
+  let parserState = abi.inc(start.parserState), refused = null;
+  for (let ended = false; !ended && !refused;) {
+    const command = parseCommand(input, ref, parserState, { messages: [] });
+    parserState = command.parserState;
+    ended = command.last || command.said.length > 0;
+    if (!ended) refused = guard.examine(command.stx, guarded.rules, guarded.trusted, text, stateEnvironment(state));
+    if (refused) refused = placedRefusal(refused, text, command);
+    [command.stx, command.namespace, command.environmentBefore, command.messages].forEach(abi.dec);
+  }
+  abi.dec(ref); abi.dec(parserState);
+  return refused;
+}
+
+const placedRefusal = (refused, text, command) => ({ what: refused.what, text: refused.text, pos: text.position(refused.span?.[0] ?? abi.unbox(command.position)) });
+
 function runCommands(text, input, start, options, result) {
   const ref = abi.ref(start.state);
   let parserState = start.parserState, token = 0;
   if (options.timeout) { token = abi.ref(abi.box(0)); watchdog.arm(options.timeout, token); }
   try {
-    for (let ended = false; !ended;) {
+    for (let ended = result.refused !== null; !ended;) {
       const command = parseCommand(input, ref, parserState, result);
       parserState = command.parserState;
       ended = command.last;
@@ -188,9 +215,9 @@ function inspect(command, text, options, result) {
   if (options.trusted) result.trusted.push(...guard.trustedTexts(stx, text));
   if (!guarded) return true;
   declarations.collectHoles(stx, text, result.holes);
-  const refused = guard.examine(stx, guarded.rules, guarded.trusted, text);
+  const refused = guard.examine(stx, guarded.rules, guarded.trusted, text, command.environmentBefore);
   // What the parser could not read it may call anything; it is an error already, and only not run.
-  if (refused && !command.said.length) result.refused = { what: refused.what, text: refused.text, pos: text.position(refused.span?.[0] ?? abi.unbox(command.position)) };
+  if (refused && !command.said.length) result.refused = placedRefusal(refused, text, command);
   return !refused && !guard.onlyRuns(stx);
 }
 
@@ -203,7 +230,11 @@ function elaborateCommand(command, text, input, ref, token, options, result) {
   const snapshots = command.said.length ? null : options.reuse?.command(command.stx, abi.unbox(command.position));
   const context = abi.ctor(0, [abi.inc(abi.field(input, 1)), abi.inc(abi.field(input, 2)), abi.box(0), command.position, abi.nil, abi.nil,
     abi.inc(abi.constant('l_Lean_firstFrontendMacroScope')), abi.nil, snapshots ? snapshots.bundle : abi.nil, token ? abi.some(abi.inc(token)) : abi.nil], [0]);
-  const ran = W.l_Lean_Elab_Command_elabCommandTopLevel(abi.inc(command.stx), context, abi.inc(ref));
+  let ran;
+  try { ran = W.l_Lean_Elab_Command_elabCommandTopLevel(abi.inc(command.stx), context, abi.inc(ref)); } catch (error) {
+    if (error instanceof evaluation.Refused) error.pos = text.position(abi.unbox(command.position));
+    throw error;
+  }
   const uncaught = abi.tag(ran) === 1 ? exceptionText(abi.inc(abi.field(ran, 0))) : null;
   abi.dec(ran);
 

@@ -5,22 +5,34 @@
  *
  * A command is allowed if the challenge has the very same one (token for token), or if
  *   - its kind is in `commands`, or it is a declaration whose kind is in `declarations` with modifiers in `modifiers`,
- *   - no node in it has a kind in `refused`, and every option set and attribute used is in `options` and `attributes`.
+ *   - no node in it has a kind in `refused`, no identifier ends in one of `names`, every option set and attribute used is in
+ *     `options` and `attributes`, and
+ *   - every value of a configuration consists of literals and constructors (Lean evaluates what stands there).
  */
 
+const abi = require('./abi.cjs');
+const constants = require('./constants.cjs');
+const evaluation = require('./evaluation.cjs');
 const syntax = require('./syntax.cjs');
 
-const COMMAND = 'Lean.Parser.Command.';
-const CONFIG_ITEM = new Set(['Lean.Parser.Tactic.posConfigItem', 'Lean.Parser.Tactic.valConfigItem']);
+const COMMAND = 'Lean.Parser.Command.', TERM = 'Lean.Parser.Term.', TACTIC = 'Lean.Parser.Tactic.';
+const SWITCHES = new Set([TACTIC + 'posConfigItem', TACTIC + 'negConfigItem']), VALUES = new Set([TACTIC + 'valConfigItem', TACTIC + 'config']);
+const DATA = new Set(['num', 'str', 'char', 'scientific', 'null', 'term-_', 'term[_]', 'term#[_,]', 'hygieneInfo', 'choice',
+  ...['paren', 'tuple', 'app', 'dotIdent', 'anonymousCtor', 'typeAscription', 'structInst', 'structInstFields', 'structInstField',
+    'structInstFieldDef', 'structInstFieldEqns', 'optEllipsis'].map(name => TERM + name)]);
+const FIELD_NAME = TERM + 'structInstLVal';
+const PREFIXES = ['', 'Bool.', 'Option.', 'Lean.', 'Lean.Meta.'];      // of names that may be written short
 const ATTRIBUTE = new Set(['Lean.Parser.Term.attrInstance', 'Lean.Parser.Command.eraseAttr']);
 
 /** `rules` as they come in a request, as sets. */
 function compile(rules) {
   const set = name => new Set(rules[name] ?? []);
   const options = rules.options ?? [];
+  const dangerous = new RegExp([...(rules.dangerous ?? []), ...(rules.names ?? [])].map(w => w.replace(/[^A-Za-z_]/g, '\\$&')).join('|') || '$^');
   return {
     commands: set('commands'), declarations: set('declarations'), modifiers: set('modifiers'), attributes: set('attributes'),
-    refused: set('refused'), settings: set('settings'),
+    refused: set('refused'), settings: set('settings'), names: set('names'),
+    dangerous: source => dangerous.test(source),
     option: name => options.some(o => o.endsWith('.') ? name.startsWith(o) : name === o),
   };
 }
@@ -43,15 +55,16 @@ function trustedTexts(stx, source) {
   return texts;
 }
 
-/** null, or { what, text, span } of the first thing in the command that is not allowed. `trusted` holds the challenge's texts. */
-function examine(stx, rules, trusted, source) {
+/** null, or { what, text, span } of the first thing in the command that is not allowed. `trusted` holds the
+ * challenge's texts, `env` is the environment before the command (borrowed). */
+function examine(stx, rules, trusted, source, env) {
   if (trusted.has(syntax.tokenText(stx, source))) return null;
   const kind = syntax.kind(stx);
   const refuse = (what, node, text) => ({ what, text: text ?? syntax.firstToken(node, source), span: syntax.span(node) });
   if (kind === '' || kind === 'null') return null;           // what is left of a command that did not parse
-  if (kind === COMMAND + 'in') return examine(syntax.child(stx, 0), rules, trusted, source) ?? examine(syntax.child(stx, 2), rules, trusted, source);
+  if (kind === COMMAND + 'in') return examine(syntax.child(stx, 0), rules, trusted, source, env) ?? examine(syntax.child(stx, 2), rules, trusted, source, env);
   if (kind === COMMAND + 'mutual') {
-    for (const c of syntax.children(syntax.child(stx, 1))) { const r = examine(c, rules, trusted, source); if (r) return r; }
+    for (const c of syntax.children(syntax.child(stx, 1))) { const r = examine(c, rules, trusted, source, env); if (r) return r; }
     return null;
   }
   if (kind === COMMAND + 'declaration' || kind === 'lemma') {
@@ -61,33 +74,35 @@ function examine(stx, rules, trusted, source) {
     if (!trusted.has(modifierKey(modifiers, body, source))) {
       for (const m of syntax.children(modifiers).slice(1)) {
         const attributes = syntax.find(m, new Set(['Lean.Parser.Term.attributes']));
-        const r = attributes ? examineTree(attributes, rules, source) : rules.modifiers.has(syntax.tokenText(m, source)) || !syntax.span(m) ? null : refuse('modifier', m);
+        const r = attributes ? examineTree(attributes, rules, source, env) : rules.modifiers.has(syntax.tokenText(m, source)) || !syntax.span(m) ? null : refuse('modifier', m);
         if (r) return r;
       }
     }
-    return examineTree(body, rules, source);
+    return examineTree(body, rules, source, env);
   }
   if (!rules.commands.has(kind)) return refuse('command', stx);
-  return examineTree(stx, rules, source);
+  return examineTree(stx, rules, source, env);
 }
 
 /** The rules that hold at every depth. */
-function examineTree(root, rules, source) {
-  const read = syntax.kindReader();
+function examineTree(root, rules, source, env) {
+  const read = syntax.kindReader(), refuse = (what, text, stx) => ({ what, text, span: syntax.span(stx) });
+  const namesMatter = rules.dangerous(source.source);
   const go = stx => {
-    if (!syntax.isNode(stx)) return null;
+    if (!syntax.isNode(stx)) return namesMatter && rules.names.has(lastPart(syntax.identName(stx))) ? refuse('name', syntax.identName(stx), stx) : null;
     const kind = read(stx);
-    if (rules.refused.has(kind)) return { what: 'syntax', text: syntax.firstToken(stx, source), span: syntax.span(stx) };
+    if (rules.refused.has(kind)) return refuse('syntax', syntax.firstToken(stx, source), stx);
     if (syntax.atomText(syntax.child(stx, 0)) === 'set_option') {       // a command, a term, a tactic, a step of `grind`, …
       const option = syntax.identName(syntax.child(stx, 1));
-      if (!rules.option(option)) return { what: 'option', text: option, span: syntax.span(stx) };
+      if (!rules.option(option)) return refuse('option', option, stx);
     } else if (ATTRIBUTE.has(kind)) {
       const attribute = syntax.firstToken(syntax.child(stx, 1), source);
-      if (!rules.attributes.has(attribute)) return { what: 'attribute', text: attribute, span: syntax.span(stx) };
-    } else if (CONFIG_ITEM.has(kind)) {
+      if (!rules.attributes.has(attribute)) return refuse('attribute', attribute, stx);
+    } else if (SWITCHES.has(kind) || VALUES.has(kind)) {
       const words = syntax.tokenText(stx, source).split('\n');
-      const on = words.some((w, i) => rules.settings.has(w.replace(/^\+/, '')) && !(words[i + 1] === ':=' && words[i + 2] === 'false'));
-      if (on) return { what: 'syntax', text: words.join(''), span: syntax.span(stx) };
+      const on = words.some((w, i) => rules.settings.has(w.replace(/^\+/, '')) && words[0] !== '-' && !(words[i + 1] === ':=' && words[i + 2] === 'false'));
+      if (on) return refuse('syntax', words.join(''), stx);
+      if (VALUES.has(kind) && !isData(syntax.child(stx, 3), read, env)) return refuse('configuration', words.join(''), stx);
     }
     for (const c of syntax.children(stx)) { const r = go(c); if (r) return r; }
     return null;
@@ -95,7 +110,42 @@ function examineTree(root, rules, source) {
   return go(root);
 }
 
+/** The first thing in a block of tactics that is not allowed, as `examine` tells it, or null. */
+const examineTactics = examineTree;
+
+const lastPart = name => name.slice(name.lastIndexOf('.') + 1);
+
+/** Is a term (its syntax) made of literals and of constructors of imported types? */
+function isData(term, read, env) {
+  const own = ownNames(env);
+  const go = stx => {
+    if (abi.isScalar(stx)) return true;
+    if (syntax.isNode(stx)) {
+      const kind = read(stx);
+      return kind === FIELD_NAME || (DATA.has(kind) && syntax.children(stx).every(go) && (kind !== TERM + 'dotIdent' || !own().has(lastPart(syntax.identName(syntax.child(stx, 1))))));
+    }
+    const name = syntax.identName(stx);
+    return name === '' || (!own().has(lastPart(name)) && PREFIXES.some(prefix => isImportedData(env, prefix + name)));
+  };
+  return go(term);
+}
+
+function isImportedData(env, text) {
+  const name = abi.parseName(text), data = evaluation.isImportedData(env, name);
+  abi.dec(name);
+  return data;
+}
+
+/** The last parts of the names of what the text has declared so far: a function of no arguments that looks once. */
+function ownNames(env) {
+  let found = null;
+  return () => {
+    if (!found) { found = new Set(); constants.eachAdded(env, name => found.add(lastPart(abi.kindText(name)))); }
+    return found;
+  };
+}
+
 /** Does a command do nothing but run code? */
 const onlyRuns = stx => RUNNING.has(syntax.kind(stx));
 
-module.exports = { compile, trustedTexts, examine, onlyRuns };
+module.exports = { compile, trustedTexts, examine, examineTactics, onlyRuns };

@@ -6,8 +6,11 @@
  * the list of goals, and `roots`, the goals that it began with. It is never changed: a tactic gives a new one.
  */
 
+const { Buffer } = require('buffer');
 const abi = require('./abi.cjs');
+const guard = require('./guard.cjs');
 const { drain, exceptionText } = require('./messages.cjs');
+const places = require('./text.cjs');
 const syntax = require('./syntax.cjs');
 
 const WIDTH = 120;                // columns of a printed goal, Lean's own default
@@ -214,11 +217,12 @@ function tactic(state, text, token) {
 }
 
 /**
- * Run a text of tactics on a proof state (borrowed) one by one, until one fails or no goal is left. Returns { problem (text
- * or null; without the goals that were there before it), failed (text of the tactic that it is about, if it was run),
+ * Run a text of tactics on a proof state (borrowed) one by one, until one fails or no goal is left. With `rules` (see
+ * guard.cjs) nothing is run if they do not allow the text. Returns { problem (text or null; without the goals that were
+ * there before it), failed (text of the tactic that it is about, if it was run), refused ({ what, text }, by the rules),
  * steps: [{ text, next (owned) }] }; the texts as lines, with the comments before each tactic, are the proof so far.
  */
-function steps(state, source, token) {
+function steps(state, source, token, rules) {
   const env = abi.field(state.coreState, STATE.env), done = [];
   let text = source, parsed = parse(env, text), problem = parsed.problem ?? null;
   while (parsed.problem) {          // what stands above a line that cannot be read is still run
@@ -226,6 +230,11 @@ function steps(state, source, token) {
     text = lines.slice(0, Math.min(parsed.line, lines.length) - 1).join('\n').trimEnd();
     if (!text) return { problem, steps: done };
     parsed = parse(env, text);
+  }
+  const refused = rules && guard.examineTactics(parsed.block, rules, places(OPENING + text + CLOSING), env);
+  if (refused) {
+    abi.dec(parsed.block);
+    return { problem: `${refused.what} \`${refused.text}\` is not allowed in a proof`, refused, steps: done };
   }
   const input = inputOf(text), bytes = Buffer.from(text, 'utf8');
   let start = 0, failed;

@@ -1,7 +1,7 @@
 'use strict';
 /**
  * The embedded Lean as a process that speaks leanprover-community/repl's protocol: JSON requests on stdin, JSON answers
- * on stdout, each followed by a blank line. `node repl.cjs ROOT [MAX_BYTES]`.
+ * on stdout, each followed by a blank line. `node repl.cjs ROOT MAX_BYTES [notices]`.
  *
  * From that protocol: {cmd | path, env?, allTactics?, rootGoals?} → {env, messages?, sorries?, tactics?} or {message};
  * {tactic, proofState} → {proofState, goals, proofStatus, messages?, sorries?, traces?} or {message}.
@@ -10,19 +10,26 @@
  *   axioms: [name]             → axioms: {name: [axiom] | null}
  *   declarations: true         → commands: [{kind, span, declaration?}] (see declarations.cjs), imports, headerEnd
  *   challenge: true            remember the texts of the commands, so that the environment can be a guard's challenge
- *   guard: {rules, env}        refuse what the rules do not allow and the challenge `env` does not have → refused, holes
+ *   guard: {rules, env}        refuse what the rules do not allow and the challenge `env` does not have → refused, holes;
+ *                              with tactic: {rules}
  *   discard: true              keep no environment and no proof state: the answer has no ids
  *   reuse: true                take over what an earlier text with `reuse`, after the same env, begins with (see runs.cjs)
  *   steps: true                with tactic: run its tactics one by one as far as they work and goals are left
  *                              → steps: [{tactic, goals, proofStatus, proofState}], problem?, failed? (of the one that did not work)
  *   {compare: {challenge, solution, theorems, timeout?}} → {theorems: {name: {challenge, solution, differs, axioms, refused}},
  *                              sorries: [name]}; refused: what the kernel does not accept on its own (see replay.cjs), or null
- *   {drop: [env], dropProofStates: [id]} → {}       {stats: true} → {rss, memory} in bytes
+ *   {drop: [env], dropProofStates: [id]} → {}       {stats: true} → {memory} in bytes
+ *
+ * With `notices`, {runsCode: true} comes before the answer to a request whose text runs code (see evaluation.cjs), and
+ * before that code runs: what this process says from then on is as trustworthy as the text. What is guarded, and compare,
+ * must run none: that is refused (what: evaluation), and the answer has last: true, after which the process ends.
  */
 
-const fs = require('fs');
+const fs = require('fs'), process = require('process');
+const { Buffer } = require('buffer');
 const abi = require('./abi.cjs');
-const { boot, lastWords } = require('./boot.cjs');
+const { boot, lastWords, thrownText } = require('./boot.cjs');
+const evaluation = require('./evaluation.cjs');
 const frontend = require('./frontend.cjs');
 const guard = require('./guard.cjs');
 const infotree = require('./infotree.cjs');
@@ -82,15 +89,16 @@ function command(request) {
   if (request.timeout) options.timeout = request.timeout;
   if (request.reuse) options.runs = base ? base.runs ??= new Runs() : runsWithout;
   if (request.guard) {
-    const challenge = environmentOf(request.guard.env);
-    options.guard = { rules: guard.compile(request.guard.rules), trusted: new Set(challenge.trusted), imports: challenge.imports };
+    const { trusted, imports } = environmentOf(request.guard.env);
+    options.guard = { rules: guard.compile(request.guard.rules), trusted: new Set(trusted), imports };
   }
   options.onTrees = (trees, text, environmentBefore, messages) => {
     if (request.allTactics) for (const tree of trees) infotree.tactics(tree, text, keeps && environmentBefore, options.reuse?.remember ?? ((_, read) => read()), tactics);
     if (maySorry(source, messages)) for (const tree of trees) infotree.sorries(tree, text, environmentBefore, sorries);
     if (request.rootGoals) for (const tree of trees) infotree.rootGoals(tree, text, environmentBefore, roots);
   };
-  const result = frontend.elaborate(source, base, options);
+  const challenge = options.guard && frontend.stateEnvironment(environmentOf(request.guard.env).state);
+  const result = evaluation.during({ guarded: isGiven(challenge), challenge }, () => frontend.elaborate(source, base, options));
   sorries.push(...roots);
   if (result.messages.length) answer.messages = result.messages;
   if (result.messages.dropped) answer.droppedMessages = result.messages.dropped;
@@ -125,12 +133,12 @@ function limited(timeout, action) {
 
 const stepAnswer = (state, token) => ({ goals: proof.goals(state), proofStatus: proof.status(state, token) });
 
-function tactic({ tactic: source, proofState, timeout, steps }) {
-  const state = proofStateOf(proofState);
+function tactic({ tactic: source, proofState, timeout, steps, guard: given }) {
+  const state = proofStateOf(proofState), rules = given && guard.compile(given.rules);
   if (steps) {
     const [answer, late] = limited(timeout, token => {
-      const { steps: done, problem, failed } = proof.steps(state, source, token);
-      return { steps: done.map(({ text, next }) => ({ tactic: text, ...stepAnswer(next, token), proofState: keep(next) })),
+      const { steps: done, problem, failed, refused } = proof.steps(state, source, token, rules);
+      return { ...(refused && { refused }), steps: done.map(({ text, next }) => ({ tactic: text, ...stepAnswer(next, token), proofState: keep(next) })),
         ...(problem !== null && { problem, failed }) };
     });
     return late ? { ...answer, timeout: true } : answer;
@@ -196,10 +204,10 @@ function answerTo(request) {
   for (const name in FIELDS) if (isGiven(request[name]) && !FIELDS[name](request[name])) throw new Refusal(`Could not parse as a valid JSON command: wrong value of ${name}`);
   if (typeof request.cmd === 'string') return command(request);
   if (typeof request.path === 'string') return command({ ...request, cmd: readFile(request.path) });
-  if (request.compare) return compare(request.compare);
-  if (isText(request.tactic) && isGiven(request.proofState)) return tactic(request);
+  if (request.compare) return evaluation.during({ guarded: true }, () => compare(request.compare));
+  if (isText(request.tactic) && isGiven(request.proofState)) return evaluation.during({ guarded: isGiven(request.guard) }, () => tactic(request));
   if (request.drop || request.dropProofStates) return drop(request.drop, request.dropProofStates);
-  if (request.stats) return { rss: process.memoryUsage().rss, memory: abi.memoryBytes() };
+  if (request.stats) return { memory: abi.memoryBytes() };
   throw new Refusal('Could not parse as a valid JSON command: none of cmd, path, tactic with proofState, compare, drop, stats');
 }
 
@@ -214,10 +222,15 @@ function write(text) {
   }
 }
 
+let notice = () => {};
+const say = answer => write(JSON.stringify(answer) + '\n\n');
+/** An action that is done at its first call only. */
+const once = action => { let done = false; return () => { if (!done) { done = true; action(); } }; };
+
 /** What an error that left Lean's memory in doubt was: C++ exceptions arrive as numbers, Lean's panics as exit statuses. */
 function fatalText(error) {
   if (error instanceof RangeError && /call stack/.test(error.message)) return 'stack overflow';
-  const thrown = typeof error === 'number' ? globalThis.getExceptionMessage(error).join(': ') : String(error?.message ?? error);
+  const thrown = typeof error === 'number' ? thrownText(error) : String(error?.message ?? error);
   const text = `${thrown}: ${lastWords()}`;
   return /bad_alloc|out of memory/i.test(text) ? 'out of memory' : text;
 }
@@ -227,19 +240,21 @@ function serve(line) {
   try {
     let request;
     try { request = JSON.parse(line); } catch (error) { throw new Refusal(`Could not parse JSON:\n${error.message}`); }
-    answer = answerTo(request);
+    answer = evaluation.during({ onCode: once(notice) }, () => answerTo(request));
   } catch (error) {
     fatal = !(error instanceof Refusal);
-    answer = fatal ? { fatal: fatalText(error) } : { message: error.message };
+    if (error instanceof evaluation.Refused) answer = { refused: { what: 'evaluation', text: error.constant, pos: error.pos ?? { line: 1, column: 0 } }, last: true };
+    else answer = fatal ? { fatal: fatalText(error) } : { message: error.message };
   }
-  write(JSON.stringify(answer) + '\n\n');
+  say(answer);
   if (fatal) process.exit(FATAL);
 }
 
 /** Requests as the community REPL reads them: lines up to a blank one; blocks that start with `#` or `--` are comments. */
 async function main() {
-  const [root, maxBytes] = process.argv.slice(2);
-  await boot(root, maxBytes ? Number(maxBytes) : undefined);
+  const [root, maxBytes, notices] = process.argv.slice(2);
+  if (notices === 'notices') notice = () => say({ runsCode: true });
+  await boot(root, Number(maxBytes));
   let block = [];
   const flush = () => { const text = block.join(''); block = []; if (text && !text.startsWith('#') && !text.startsWith('--')) serve(text); };
   let rest = [];

@@ -5,6 +5,7 @@
  * it lets the elaborator go on from the last tactic whose syntax is the same. Messages and proof are those of a full run.
  */
 
+const { Buffer } = require('buffer');
 const abi = require('./abi.cjs');
 
 const KEPT = 8;                   // runs of one environment

@@ -5,16 +5,9 @@ const abi = require('./abi.cjs');
 const constants = require('./constants.cjs');
 const expressions = require('./expressions.cjs');
 
-const { KINDS, AXIOM, DEF, THEOREM, OPAQUE, find, kindOf, type, value, constructors } = constants;
+const { KINDS, AXIOM, DEF, THEOREM, OPAQUE, find, imported, kindOf, type, value, constructors } = constants;
 
 const universes = c => abi.listItems(constants.universeNames(c)).map(abi.nameText).join(' ');
-
-/** Does the constant come from an imported module (and not from the text)? */
-function imported(env, name) {
-  const index = abi.W.l_Lean_Environment_getModuleIdxFor_x3f(env, name);
-  abi.dec(index);
-  return !abi.isScalar(index);
-}
 
 /** A work list of Names, each taken once. */
 function worklist() {
@@ -113,18 +106,17 @@ function axioms(env, name, watched) {
 
 /** Names (text) of the constants that `env` has beyond its imports and beyond `before` (0: none), and that use `symbol`. */
 function newConstantsUsing(env, before, symbol) {
-  const map = abi.W.l_Lean_Environment_constants(abi.inc(env)), hits = [];
-  for (const [name, c] of abi.persistentPairs(abi.field(map, 1))) {    // stage 2 of the map: what no module brought
+  const hits = [];
+  constants.eachAdded(env, (name, c) => {
     const old = before && find(before, name);
-    if (old) { abi.dec(old); continue; }
+    if (old) { abi.dec(old); return; }
     let uses = false;
     const check = n => { if (abi.kindText(n) === symbol) uses = true; };
     expressions.eachConstant(type(c), check);
     if (value(c) !== null) expressions.eachConstant(value(c), check);
     if (uses) hits.push(abi.nameText(name));
-  }
-  abi.dec(map);
+  });
   return hits.sort();
 }
 
-module.exports = { compare, axioms, newConstantsUsing };
+module.exports = { compare, differences, axioms, newConstantsUsing };

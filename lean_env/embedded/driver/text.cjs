@@ -1,6 +1,8 @@
 'use strict';
 /** Places in a source text: Lean counts UTF-8 bytes; REPL positions are (line, column in code points); JSON clients slice code points. */
 
+const { Buffer } = require('buffer');
+
 /** For `source`: byte offset to `{line, column}` (from 1 and from 0) and to a code point offset. */
 module.exports = function places(source) {
   const bytes = Buffer.from(source, 'utf8');
@@ -20,7 +22,7 @@ module.exports = function places(source) {
     return low;
   };
   return {
-    bytes,
+    source, bytes,
     slice: (from, to) => bytes.toString('utf8', from, to),
     position(byte) { const l = line(byte); return { line: l + 1, column: points(starts[l], byte) }; },
     offset(byte) {

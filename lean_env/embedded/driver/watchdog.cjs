@@ -5,6 +5,7 @@
  * nobody), it kills the process. It also does so when the supervisor is gone, so that no process works for nobody.
  */
 
+const process = require('process');
 const { Worker } = require('worker_threads');
 const abi = require('./abi.cjs');
 

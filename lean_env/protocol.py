@@ -1,0 +1,125 @@
+"""The form of the REPL's answers: what does not have it is no answer, whoever wrote it.
+
+A process that has run code of a text may say anything. Workers throw such a process away; that what they read is at
+least of the right form is checked here, once, so that nothing else has to doubt it.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, cast
+
+from pydantic import ConfigDict, Field, TypeAdapter, ValidationError, with_config
+from typing_extensions import NotRequired, TypedDict  # pydantic wants it before Python 3.12
+
+_Natural = Annotated[int, Field(ge=0)]
+_STRICT = ConfigDict(strict=True, extra="allow")  # other REPLs may say more
+
+
+@with_config(_STRICT)
+class Place(TypedDict):
+    line: _Natural
+    column: _Natural
+
+
+@with_config(_STRICT)
+class MessageAnswer(TypedDict):
+    severity: str
+    data: str
+    pos: NotRequired[Place | None]
+    endPos: NotRequired[Place | None]
+    kind: NotRequired[str]
+
+
+@with_config(_STRICT)
+class SorryAnswer(TypedDict):
+    goal: str
+    pos: NotRequired[Place | None]
+    endPos: NotRequired[Place | None]
+    proofState: NotRequired[_Natural]
+
+
+@with_config(_STRICT)
+class TacticAnswer(TypedDict):
+    tactic: str
+    goals: str
+    goalsAfter: NotRequired[str]
+    pos: Place
+    endPos: Place
+
+
+@with_config(_STRICT)
+class StepAnswer(TypedDict):
+    tactic: str
+    goals: list[str]
+    proofStatus: str
+    proofState: _Natural
+
+
+@with_config(_STRICT)
+class Refusal(TypedDict):
+    what: str
+    text: str
+    pos: NotRequired[Place]
+
+
+@with_config(_STRICT)
+class Difference(TypedDict):
+    name: str
+    how: str
+
+
+@with_config(_STRICT)
+class Axiom(TypedDict):
+    name: str
+    challenge: bool
+
+
+@with_config(_STRICT)
+class Comparison(TypedDict):
+    challenge: str | None
+    solution: str | None
+    differs: list[Difference]
+    axioms: list[Axiom]
+    refused: str | None
+
+
+@with_config(_STRICT)
+class Answer(TypedDict):
+    env: NotRequired[_Natural]
+    messages: NotRequired[list[MessageAnswer]]
+    sorries: NotRequired[list[SorryAnswer] | list[str]]  # of a command, and names in a comparison
+    tactics: NotRequired[list[TacticAnswer]]
+    axioms: NotRequired[dict[str, list[str] | None]]
+    holes: NotRequired[list[list[_Natural]]]
+    refused: NotRequired[Refusal]
+    timeout: NotRequired[bool]
+    steps: NotRequired[list[StepAnswer]]
+    problem: NotRequired[str]
+    failed: NotRequired[str]
+    theorems: NotRequired[dict[str, Comparison]]
+    memory: NotRequired[_Natural]
+    message: NotRequired[str]
+    fatal: NotRequired[str]
+    last: NotRequired[bool]  # the process ends after this answer
+    runsCode: NotRequired[bool]  # no answer: the text of the request is about to run code, and the answer comes later
+    # told of by other modules: commands (data/lean_file.py), imports, headerEnd, proofState, goals, traces
+    commands: NotRequired[list[dict[str, Any]]]
+    imports: NotRequired[list[str]]
+    headerEnd: NotRequired[_Natural]
+    proofState: NotRequired[_Natural]
+    goals: NotRequired[list[str]]
+    proofStatus: NotRequired[str]
+    traces: NotRequired[list[str]]
+    droppedMessages: NotRequired[_Natural]
+
+
+_ANSWER = TypeAdapter(Answer)
+
+
+def read_answer(text: bytes) -> dict[str, Any]:
+    """An answer of the REPL. Raises ValueError, in one line, where it has not the form of one."""
+    try:
+        return cast(dict[str, Any], _ANSWER.validate_json(text))
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        raise ValueError(": ".join([*map(str, first["loc"]), first["msg"]])) from None
