@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from data import problems
+from data.parsing import parse_json
 from lean_env.embedded.install import Progress, home, locked
 
 _RECORD = "fetched.json"
@@ -166,7 +167,7 @@ def shelf() -> Path:
 def find(benchmark: Benchmark) -> Path | None:
     """What `problems.read` takes; None if there is no copy or its files were changed. Takes milliseconds."""
     try:
-        expected = benchmark.sha256 or json.loads((benchmark.root / _RECORD).read_text("utf-8"))["sha256"]
+        expected = benchmark.sha256 or parse_json((benchmark.root / _RECORD).read_bytes())["sha256"]
         if checksum(benchmark, benchmark.root) == expected:
             return benchmark.content(benchmark.root)
     except (OSError, ValueError, KeyError, TypeError):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import time
 from collections import OrderedDict
 from collections.abc import AsyncGenerator, Collection, Iterable
@@ -11,6 +10,7 @@ from contextlib import aclosing
 from typing import Any
 
 from data.lean_file import FileError, parse
+from data.parsing import BYTE_ORDER_MARK, ParseError, nonblank_lines, parse_json
 from data.tasks import in_order
 from lean_env import Claim, LeanPool, Reason, Verdict
 
@@ -35,6 +35,7 @@ async def judge_pair(
     pool: LeanPool, challenge: str, solution: str, names: Collection[str], timeout: float = 60.0
 ) -> dict[str, Verdict]:
     """The verdict on each of the challenge's theorems `names`."""
+    challenge, solution = challenge.removeprefix(BYTE_ORDER_MARK), solution.removeprefix(BYTE_ORDER_MARK)
     claims = [Claim(challenge, solution, name) for name in names]
     return dict(zip(names, await asyncio.gather(*(pool.judge(c, timeout) for c in claims)), strict=True))
 
@@ -83,16 +84,15 @@ async def judge_lines(pool: LeanPool, lines: Iterable[str], timeout: float = 60.
         seconds = round(time.perf_counter() - start, 4)
         return {"id": item["id"], "proved": reason is Reason.PROVED, "reason": str(reason), "seconds": seconds}
 
-    wanted = ((number, line) for number, line in enumerate(lines, 1) if line.strip())
-    async with aclosing(in_order(one, wanted, _AHEAD * pool.size)) as rows:
+    async with aclosing(in_order(one, nonblank_lines(lines), _AHEAD * pool.size)) as rows:
         async for row in rows:
             yield row
 
 
 def _read(line: str) -> dict[str, Any] | None:
     try:
-        item = json.loads(line)
-    except ValueError:
+        item = parse_json(line)
+    except ParseError:
         return None
     texts = ("challenge", "solution", *(("theorem",) if isinstance(item, dict) and "theorem" in item else ()))
     if not isinstance(item, dict) or "id" not in item or not all(isinstance(item.get(key), str) for key in texts):

@@ -6,12 +6,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from data.parsing import BYTE_ORDER_MARK
 from data.theorem import Theorem, indented, informal_text
 from lean_env import Check, LeanPool, Message
 
 # Commands that may stand in a header: they bring nothing into the environment that a statement could be about.
 _HEADER = frozenset(f"Lean.Parser.Command.{name}" for name in ("open", "set_option", "universe", "moduleDoc"))
-_BYTE_ORDER_MARK = "\ufeff"
 _THEOREMS = frozenset({"theorem", "lemma", "example"})
 
 
@@ -103,10 +103,10 @@ class LeanFile:
 
     def _raw_offset(self, offset: int) -> int:
         """Where an offset in `text` is in `raw`."""
-        mark = len(self.raw) - len(self.raw.removeprefix(_BYTE_ORDER_MARK))
+        mark = len(self.raw) - len(self.raw.removeprefix(BYTE_ORDER_MARK))
         if "\r\n" not in self.raw:
             return mark + offset
-        lines = self.raw.removeprefix(_BYTE_ORDER_MARK).split("\n")
+        lines = self.raw.removeprefix(BYTE_ORDER_MARK).split("\n")
         for line in lines:
             length = len(line.removesuffix("\r"))
             if offset <= length:
@@ -121,7 +121,7 @@ async def parse(pool: LeanPool, text: str, path: str = "<input>") -> LeanFile:
 
     Raises FileError if Lean reports an error outside of the theorems' proofs, InputError for what is no text.
     """
-    raw, text = text, text.removeprefix(_BYTE_ORDER_MARK).replace("\r\n", "\n")
+    raw, text = text, text.removeprefix(BYTE_ORDER_MARK).replace("\r\n", "\n")
     answer = await pool.declarations(text, timeout=300)
     check = Check.read(answer, 0)
     if answer.get("timeout"):
@@ -150,7 +150,7 @@ async def parse(pool: LeanPool, text: str, path: str = "<input>") -> LeanFile:
 
 async def with_header(pool: LeanPool, text: str, header: str) -> str:
     """The text with its imports replaced by a header."""
-    body = text.removeprefix(_BYTE_ORDER_MARK).replace("\r\n", "\n")
+    body = text.removeprefix(BYTE_ORDER_MARK).replace("\r\n", "\n")
     answer = await pool.declarations(body, timeout=300)
     return f"{header.rstrip()}\n\n{body[answer['headerEnd'] :]}"
 

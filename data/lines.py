@@ -8,19 +8,28 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
+from data.lock import lock
+from data.parsing import ParseError, parse_json
+
 _BLOCK = 1 << 16
 
 
 class LinesError(Exception):
-    """A line that is not the last one is damaged; str() says which."""
+    """A line that is not the last one is damaged, or another process writes to the file; str() says which."""
 
 
 class Lines:
-    """A file that is only ever appended to. A last line without its end, which a kill left, is removed on opening."""
+    """A file that grows at its end, and that only one Lines at a time may write to, on all processes together.
+
+    A last line without its end, which a kill left, is removed on opening.
+    """
 
     def __init__(self, path: Path) -> None:
-        """Open or begin. Raises OSError."""
+        """Open or begin. Raises LinesError if it is being written to, OSError."""
         self._file = path.open("ab+")
+        if not lock(self._file):
+            self._file.close()
+            raise LinesError(f"{path}: another process is writing to it")
         self._file.truncate(_whole(path))
 
     def append(self, rows: Iterable[Any]) -> None:
@@ -28,6 +37,13 @@ class Lines:
         self._file.write(b"".join(json.dumps(row).encode("ascii") + b"\n" for row in rows))
         self._file.flush()
         os.fsync(self._file.fileno())
+
+    def cut(self, count: int) -> None:
+        """Keep only the first `count` lines."""
+        self._file.seek(0)
+        for _ in range(count):
+            self._file.readline()
+        self._file.truncate(self._file.tell())
 
     def close(self) -> None:
         self._file.close()
@@ -42,9 +58,9 @@ def read_lines(path: Path) -> Iterator[Any]:
             if not line.endswith(b"\n"):
                 return
             try:
-                yield json.loads(line)
-            except ValueError:
-                raise LinesError(f"{path}:{number}: damaged: not JSON") from None
+                yield parse_json(line)
+            except ParseError as error:
+                raise LinesError(f"{path}:{number}: damaged: {error}") from None
 
 
 def _whole(path: Path) -> int:

@@ -9,7 +9,7 @@
 
 from __future__ import annotations
 
-import json
+import codecs
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from data.lexer import is_doc, tokens
+from data.parsing import ParseError, nonblank_lines, parse_json
 from data.problems import INFORMAL, Problem, ProblemError, field, lean_text, problem
 from data.source import SourceError, definitions, open_theorems, proved_theorems
 from data.theorem import Theorem, indented
@@ -145,7 +146,7 @@ def _found(path: Path) -> Iterator[Pair | ProblemError | str]:
 
 def _lean(path: Path) -> Iterator[Pair | ProblemError | str]:
     try:
-        text = path.read_text("utf-8")
+        text = path.read_text("utf-8-sig")
     except UnicodeDecodeError as error:
         yield ProblemError(f"{path}: not UTF-8 at byte {error.start}")
         return
@@ -163,23 +164,22 @@ def _lean(path: Path) -> Iterator[Pair | ProblemError | str]:
 
 def _rows(path: Path) -> Iterator[tuple[str, Mapping[str, Any] | ProblemError]]:
     with path.open("rb") as file:
-        if path.suffix == ".json" and file.read(64).lstrip()[:1] == b"[":
+        if path.suffix == ".json" and file.read(64).removeprefix(codecs.BOM_UTF8).lstrip()[:1] == b"[":
             file.seek(0)
             try:
-                rows = json.load(file)
-            except ValueError as error:
-                raise ProblemError(f"{path}: not JSON: {error}") from None
+                rows = parse_json(file.read())
+            except ParseError as error:
+                raise ProblemError(f"{path}: {error}") from None
             lines: Iterable[Any] = (row if isinstance(row, dict) else None for row in rows)
             yield from ((f"{path}[{k}]", _object(row, f"{path}[{k}]")) for k, row in enumerate(lines))
             return
         file.seek(0)
-        for number, line in enumerate(file, start=1):
+        for number, line in nonblank_lines(file):
             place = f"{path}:{number}"
-            if line.strip():
-                try:
-                    yield place, _object(json.loads(line), place)
-                except ValueError as error:
-                    yield place, ProblemError(f"{place}: not JSON: {error}")
+            try:
+                yield place, _object(parse_json(line), place)
+            except ParseError as error:
+                yield place, ProblemError(f"{place}: {error}")
 
 
 def _object(row: Any, place: str) -> Mapping[str, Any] | ProblemError:

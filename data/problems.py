@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import json
+import codecs
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from textwrap import dedent
 from typing import Any
 
+from data.parsing import ParseError, nonblank_lines, parse_json
 from data.source import SourceError, open_theorems, read_theorem
 from data.theorem import Theorem
 
@@ -78,21 +79,20 @@ def _found(path: Path) -> Iterator[Problem | ProblemError]:
         yield from _lean(path)
     else:
         with path.open("rb") as lines:
-            for number, line in enumerate(lines, start=1):
-                if line.strip():
-                    yield _line(line, f"{path}:{number}")
+            for number, line in nonblank_lines(lines):
+                yield _line(line, f"{path}:{number}")
 
 
 def _only_imports(path: Path) -> bool:
     """Whether a file just gathers others, as the root of a library does."""
-    lines = [line for line in path.read_bytes().splitlines() if line.strip()]
+    lines = [line for line in path.read_bytes().removeprefix(codecs.BOM_UTF8).splitlines() if line.strip()]
     return bool(lines) and all(line.startswith(b"import ") for line in lines)
 
 
 def _lean(path: Path, split: str = "") -> Iterator[Problem | ProblemError]:
     """The theorem of a file, called as the file; of a file with several open ones each, called as it calls them."""
     try:
-        text = path.read_text("utf-8")
+        text = path.read_text("utf-8-sig")
     except UnicodeDecodeError as error:
         yield ProblemError(f"{path}: not UTF-8 at byte {error.start}")
         return
@@ -107,9 +107,9 @@ def _lean(path: Path, split: str = "") -> Iterator[Problem | ProblemError]:
 
 def _line(line: bytes, place: str) -> Problem | ProblemError:
     try:
-        row = json.loads(line)
-    except ValueError as error:
-        return ProblemError(f"{place}: not JSON: {error}")
+        row = parse_json(line)
+    except ParseError as error:
+        return ProblemError(f"{place}: {error}")
     if not isinstance(row, dict):
         return ProblemError(f"{place}: not a JSON object")
     try:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, TypeVar
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from data.parsing import ParseError, parse_yaml
 from search import Budget
 from search.searches import SEARCHES
 
@@ -86,9 +86,9 @@ class RunConfig(_Part):
 def read_config(path: Path) -> dict[str, Any]:
     """The fields in a YAML file, not yet looked at. Raises ConfigError, OSError."""
     try:
-        fields = yaml.safe_load(path.read_bytes())
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: not YAML: {' '.join(str(error).split())}") from None
+        fields = parse_yaml(path.read_bytes())
+    except ParseError as error:
+        raise ConfigError(f"{path}: {error}") from None
     if not isinstance(fields, dict):
         raise ConfigError(f"{path}: not a configuration: it has no fields")
     return fields

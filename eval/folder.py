@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import fcntl
 import json
 from collections.abc import AsyncGenerator, Iterator
 from contextlib import asynccontextmanager, contextmanager
@@ -12,6 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from data.lines import Lines, LinesError, read_lines
+from data.lock import lock
+from data.parsing import parse_json
 from eval.attempts import Attempt, Entry
 from search.report.document import put
 
@@ -34,7 +35,7 @@ class Folder:
         Raises RunError.
         """
         try:
-            head = json.loads((self.path / "run.json").read_bytes())
+            head = parse_json((self.path / "run.json").read_bytes())
             return dict(head)
         except OSError:
             raise RunError(f"{self.path}: there is no run") from None
@@ -44,11 +45,9 @@ class Folder:
     @contextmanager
     def alone(self) -> Iterator[None]:
         """As the only process that writes. Raises RunError."""
-        with (self.path / "run.lock").open("a") as lock:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)  # the system frees it, however this process ends
-            except BlockingIOError:
-                raise RunError(f"{self.path}: another process is at work on this run") from None
+        with (self.path / "run.lock").open("a") as file:
+            if not lock(file):
+                raise RunError(f"{self.path}: another process is at work on this run")
             yield
 
     def put_head(self, head: dict[str, Any]) -> None:

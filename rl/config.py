@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
-import yaml
 from pydantic import (
     BaseModel,
     ConfigDict,
@@ -18,6 +17,7 @@ from pydantic import (
     model_validator,
 )
 
+from data.parsing import ParseError, is_deep, parse_yaml
 from data.problems import ProblemError
 from eval.config import ConfigError, read_config, validated
 from prover.prompts import FAMILIES
@@ -273,6 +273,8 @@ class DPOConfig(Stage):
     epochs: PositiveInt = 1
 
 
+_SHOWN = 100  # characters of a change in a message
+
 C = TypeVar("C", bound=Part)
 T = TypeVar("T")
 
@@ -285,6 +287,8 @@ def read(kind: type[C], path: Path, changes: list[str] | None = None) -> C:
     fields = read_config(path)
     for change in changes or []:
         _change(fields, change)
+    if is_deep(fields):
+        raise ConfigError(f"{path}: with these changes it is nested too deeply")
     return validated(kind, fields, str(path))
 
 
@@ -304,14 +308,15 @@ def read_all(reader: Callable[[Path], Iterable[T]], paths: Iterable[Path]) -> li
 def _change(fields: dict[str, Any], change: str) -> None:
     name, equals, value = change.partition("=")
     *outer, last = name.strip().split(".")
+    shown = repr(change if len(change) <= _SHOWN else f"{change[:_SHOWN]}…")
     if not equals or not last:
-        raise ConfigError(f"{change!r}: a change is FIELD=VALUE, such as optimiser.lr=1e-5")
+        raise ConfigError(f"{shown}: a change is FIELD=VALUE, such as optimiser.lr=1e-5")
     for key in outer:
         inner = fields.setdefault(key, {})
         if not isinstance(inner, dict):
-            raise ConfigError(f"{change!r}: {key} has no fields")
+            raise ConfigError(f"{shown}: {key} has no fields")
         fields = inner
     try:
-        fields[last] = yaml.safe_load(value)
-    except yaml.YAMLError:
-        raise ConfigError(f"{change!r}: the value is not YAML") from None
+        fields[last] = parse_yaml(value)
+    except ParseError as error:
+        raise ConfigError(f"{shown}: the value is {error}") from None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -14,6 +13,7 @@ from torch.distributed.device_mesh import init_device_mesh
 from torch.distributed.fsdp import MixedPrecisionPolicy, fully_shard
 from torch.distributed.tensor import DTensor
 
+from data.parsing import parse_json
 from eval.config import ConfigError
 from prover.model import checkpoint, config_file, tokenizer
 from prover.model.config import PRESETS
@@ -110,7 +110,7 @@ def _loaded(source: ModelSource, words: PreTrainedTokenizerFast, seed: int) -> M
 def is_ours(folder: str) -> bool:
     """Does a folder hold a checkpoint of our own architecture?"""
     try:
-        fields = json.loads((Path(folder) / config_file.NAME).read_text("utf-8"))
+        fields = parse_json((Path(folder) / config_file.NAME).read_bytes())
     except (OSError, ValueError):
         return False
     return isinstance(fields, dict) and fields.get("model_type") == "deepseek_v3"

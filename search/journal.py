@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import re
 from pathlib import Path
 from typing import Any, Self
@@ -11,25 +12,42 @@ from typing import Any, Self
 from data import Theorem
 from data.lines import Lines, LinesError, read_lines
 
+_log = logging.getLogger(__name__)
+
 
 class JournalError(Exception):
-    """The file is no journal of this search."""
+    """The file is no journal of this search, or another process writes to it; str() says which."""
 
 
 class Journal:
     """Append-only: the first line says what is searched for and how, then one line an expansion, in their order."""
 
     def __init__(self, path: Path, identity: dict[str, Any]) -> None:
-        """Open or begin. Raises JournalError if the file is another search's, OSError if it is of no use."""
+        """Open or begin. Raises JournalError if the file is another search's or in use, OSError if it is of no use."""
         self.path = path
+        self.rows: list[Any] = []
         try:
-            rows = list(read_lines(path))
+            self._lines = Lines(path)
         except LinesError as error:
             raise JournalError(str(error)) from None
-        if rows and rows[0] != identity:
-            raise JournalError(f"{path} is not the journal of this search")
-        self._lines = Lines(path)
-        self.rows: list[dict[str, Any]] = rows[1:]
+        try:
+            self._read(identity)
+        except BaseException:
+            self.close()
+            raise
+
+    def _read(self, identity: dict[str, Any]) -> None:
+        rows, damage = [], ""
+        try:
+            for row in read_lines(self.path):
+                rows.append(row)
+        except LinesError as error:
+            damage = str(error)
+        if rows[:1] != [identity] and (rows or damage):
+            raise JournalError(f"{self.path} is not the journal of this search")
+        self.rows = rows[1:]
+        if damage:
+            self.cut(len(self.rows), damage)
         if not rows:
             self.append(identity)
 
@@ -46,6 +64,12 @@ class Journal:
     def append(self, row: dict[str, Any]) -> None:
         """Write a line; it is on the disk when this returns."""
         self._lines.append([row])
+
+    def cut(self, count: int, why: str) -> None:
+        """Keep only the first `count` rows, because the next one is of no use; `why` is logged."""
+        _log.warning("%s; kept: %d expansions before it", why, count)
+        del self.rows[count:]
+        self._lines.cut(1 + count)
 
     def close(self) -> None:
         self._lines.close()

@@ -6,6 +6,7 @@ import asyncio
 import random
 from collections import defaultdict, deque
 from collections.abc import Callable
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from prover.policy import Params, Policy, Prompt, Sample
 from search import trace
 from search.budget import Budget, Meter
 from search.expansion import Expansion, Reached, Stepwise, Tried, Whole, joined
-from search.journal import Journal, JournalError
+from search.journal import Journal
 from search.searcher import LIMITS, PATIENCE, SearchResult, first_goal, stop, until
 from search.tree import Node, Route, Tree
 
@@ -35,6 +36,7 @@ class Plan:
     wanted: int = 0
     again: Sample | None = None
     limit: int = 0  # index of the time limit
+    recorded: list[Attempt] | None = None  # what it came to, if the journal has it
 
 
 @dataclass(frozen=True)
@@ -54,6 +56,28 @@ class Attempt:
         failed, text = row["failure"], row["text"]
         sample = Sample("" if failed else text, row["family"], failed, text if failed else "")
         return cls(sample, Tried.from_json(row), row["known"])
+
+
+@dataclass(frozen=True)
+class _Row:
+    """An expansion in the journal. start: None if it tried again what was cut off before."""
+
+    node: int
+    start: int | None
+    asked: int
+    attempts: list[Attempt]
+
+    def as_json(self) -> dict[str, Any]:
+        return {**vars(self), "attempts": [attempt.as_json() for attempt in self.attempts]}
+
+    @classmethod
+    def from_json(cls, row: dict[str, Any]) -> _Row | None:
+        """None if that is no such row."""
+        try:
+            attempts = [Attempt.from_json(attempt) for attempt in row["attempts"]]
+            return cls(row["node"], row["start"], row["asked"], attempts)
+        except (AttributeError, KeyError, TypeError, ValueError):
+            return None
 
 
 @dataclass
@@ -113,12 +137,14 @@ class RMaxTS:
         meter, result = Meter(budget), SearchResult(theorem)
         goal = await first_goal(self.pool, theorem, result)
         if goal is not None:
-            searches = [_Search(self, theorem, goal, self.seed + n, meter, result) for n in range(self.trees)]
-            tasks = [asyncio.create_task(search.run()) for search in searches]
-            try:
-                await until(lambda: result.proved, tasks, Meter(Budget()))  # each looks after its time itself
-            finally:
-                await stop(tasks)
+            with ExitStack() as journals:
+                trees = (_Search(self, theorem, goal, self.seed + n, meter, result) for n in range(self.trees))
+                searches = [journals.enter_context(closing(search)) for search in trees]
+                tasks = [asyncio.create_task(search.run()) for search in searches]
+                try:
+                    await until(lambda: result.proved, tasks, Meter(Budget()))  # each looks after its time itself
+                finally:
+                    await stop(tasks)
             result.trace = next((s for s in searches if s.completed is not None), searches[0]).trace()
         result.spent(meter)
         return result
@@ -151,13 +177,12 @@ class _Search:
                     if route is None:
                         break
                     plan = self._plan(route[-1][0])
-                    window.append((route, plan, asyncio.create_task(self._expand(plan, self.expansions))))
+                    window.append((route, plan, asyncio.create_task(self._expand(plan))))
                     self.expansions += 1
                 if not window or not await self._first([task for *_, task in window]):
                     break
-                number = self.expansions - len(window)
                 route, plan, task = window.popleft()
-                self._take(route, plan, task.result(), number)
+                self._take(route, plan, task.result())
                 if self.rmaxts.progress:
                     self.rmaxts.progress(self.meter)
             for route, plan, task in window:  # the proof may be one that others were to be taken before
@@ -166,21 +191,29 @@ class _Search:
                     and task.done()
                     and any(a.tried.proof == self.result.proof for a in task.result())
                 ):
-                    self._take(route, plan, task.result(), None)
+                    self._take(route, plan, task.result(), in_turn=False)
                     break
         finally:
             await stop([task for *_, task in window], PATIENCE)
-            if self.journal:
-                self.journal.close()
+
+    def close(self) -> None:
+        if self.journal:
+            self.journal.close()
 
     @property
     def _recorded(self) -> int:
         return len(self.journal.rows) if self.journal else 0
 
-    @property
-    def _row(self) -> dict[str, Any] | None:
-        """What the journal has of the expansion that comes next."""
-        return self.journal.rows[self.expansions] if self.journal and self.expansions < self._recorded else None
+    def _row(self, node: int, start: int | None) -> _Row | None:
+        """What the journal has of the expansion that comes next. A row that is not of this one is of no use, nor is
+        anything after it: the journal is cut off there."""
+        if self.journal is None or self.expansions >= self._recorded:
+            return None
+        row = _Row.from_json(self.journal.rows[self.expansions])
+        if row is None or (row.node, row.start) != (node, start):
+            self.journal.cut(self.expansions, f"{self.journal.path} does not fit from line {self.expansions + 2} on")
+            return None
+        return row
 
     @property
     def _spent(self) -> bool:
@@ -204,25 +237,25 @@ class _Search:
     def _plan(self, node: Node) -> Plan:
         place = self.places[node.id]
         again = place.due(node.asked)
-        if self._row and (self._row["node"], self._row["start"]) != (node.id, None if again else node.asked):
-            raise JournalError(f"{self.journal and self.journal.path} does not fit: the search has changed since")
+        row = self._row(node.id, None if again else node.asked)
+        recorded = row.attempts if row else None
         text, column = random.Random(f"{self.seed} {self.expansions}").choice(node.texts)
         if not again:
-            wanted = self._row["asked"] if self._row else self.meter.samples_left(self.rmaxts.width)
-            plan = Plan(node, text, column, node.asked, wanted)
+            wanted = row.asked if row else self.meter.samples_left(self.rmaxts.width)
+            plan = Plan(node, text, column, node.asked, wanted, recorded=recorded)
             node.asked += wanted
             self.meter.samples += wanted
         else:
             sample, limit, _ = place.waiting.popleft()
-            plan = Plan(node, text, column, again=sample, limit=limit)
+            plan = Plan(node, text, column, again=sample, limit=limit, recorded=recorded)
         if place.done:
             self.tree.close(node)
         return plan
 
-    async def _expand(self, plan: Plan, number: int) -> list[Attempt]:
+    async def _expand(self, plan: Plan) -> list[Attempt]:
         """Try samples at a node; or what the journal says they came to."""
-        if self.journal and number < self._recorded:
-            attempts = [Attempt.from_json(row) for row in self.journal.rows[number]["attempts"]]
+        if plan.recorded is not None:
+            attempts = plan.recorded
             self.meter.samples -= plan.wanted - (0 if plan.again else len(attempts))
             self.meter.checks += sum(not a.known for a in attempts)
             for attempt in attempts:
@@ -281,8 +314,8 @@ class _Search:
             self.result.proof, self.result.verdict, self.result.family = proof, verdict, sample.family
         return verdict
 
-    def _take(self, route: Route, plan: Plan, attempts: list[Attempt], number: int | None) -> None:
-        """Add what an expansion came to; `number` of the expansion for the journal, None if it is not to go there."""
+    def _take(self, route: Route, plan: Plan, attempts: list[Attempt], in_turn: bool = True) -> None:
+        """Add what an expansion came to. in_turn: all that began before it have been added; else it is not recorded."""
         start, place = plan.node, self.places[plan.node.id]
         before = len(self.tree.nodes)
         for attempt in attempts:
@@ -292,10 +325,9 @@ class _Search:
             place.more &= len(attempts) == plan.wanted and not any(a.sample.is_error for a in attempts)
         if place.done:
             self.tree.close(start)
-        if self.journal and number is not None and number >= self._recorded:
-            begin = None if plan.again else plan.start
-            row = {"node": start.id, "start": begin, "asked": plan.wanted}
-            self.journal.append({**row, "attempts": [a.as_json() for a in attempts]})
+        if self.journal and in_turn and plan.recorded is None:
+            row = _Row(start.id, None if plan.again else plan.start, plan.wanted, attempts)
+            self.journal.append(row.as_json())
 
     def _add(self, plan: Plan, attempt: Attempt) -> None:
         tried, node, proof, visited = attempt.tried, plan.node, plan.before, []

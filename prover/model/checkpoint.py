@@ -20,6 +20,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 from torch.distributed.tensor import DTensor, distribute_tensor
 
+from data.parsing import parse_json
 from prover.model import config_file
 from prover.model.config import ModelConfig
 from prover.model.fp8 import SCALES, dequantise
@@ -196,7 +197,7 @@ class _Files:
 
 def _index(file: Path) -> dict[str, str]:
     try:
-        found = json.loads(file.read_text("utf-8"))["weight_map"]
+        found = parse_json(file.read_bytes())["weight_map"]
         return {str(name): str(where) for name, where in found.items()}
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise ModelError(f"{file}: it is no index: {error!r}") from None

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import torch
 from pydantic import ValidationError
 
+from data.parsing import parse_json
 from prover.model.config import ConfigError, ModelConfig, Yarn
 from prover.serving.model import ModelError
 
@@ -53,7 +54,7 @@ def read(folder: Path) -> Stored:
     """Raises ModelError if there is no such file, ConfigError if it is of another architecture."""
     file = folder / NAME
     try:
-        fields = json.loads(file.read_text("utf-8"))
+        fields = parse_json(file.read_bytes())
     except (OSError, ValueError) as error:
         raise ModelError(f"{file}: {error}") from None
     if not isinstance(fields, dict):

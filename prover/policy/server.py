@@ -62,7 +62,9 @@ class Server:
         timeout = openai.Timeout(_SILENCE, connect=_CONNECTING)
         try:
             # Attempts are counted here alone: the client's own would not heed the Retry-After of its last one.
-            client = AsyncOpenAI(base_url=base_url, api_key=key, max_retries=0, timeout=timeout)
+            # Prompts go to the address that was given, and to no other that it names.
+            http = openai.DefaultAsyncHttpxClient(follow_redirects=False)
+            client = AsyncOpenAI(base_url=base_url, api_key=key, max_retries=0, timeout=timeout, http_client=http)
         except httpx2.InvalidURL as error:
             raise PolicyUnavailable(f"{base_url} is no address: {error}") from None
         try:
@@ -73,7 +75,7 @@ class Server:
             if model not in names:
                 what = f"it does not serve {model!r}" if model else "it has to be said which model"
                 raise PolicyUnavailable(f"{base_url}: {what}; it serves: {', '.join(names[:20]) or 'nothing'}")
-        except (openai.OpenAIError, httpx2.HTTPError, ValueError, AttributeError, TypeError) as error:
+        except (openai.OpenAIError, httpx2.HTTPError, ValueError, AttributeError, TypeError, RecursionError) as error:
             await client.close()
             raise PolicyUnavailable(f"{base_url}: {_said(error, key)}") from None
         except BaseException:
@@ -134,7 +136,16 @@ class Server:
                 if self._forgo(error.param, body):
                     continue
                 problem, wait, failures = self._said(error), 0.0, _ATTEMPTS
-            except (openai.OpenAIError, httpx2.HTTPError, json.JSONDecodeError, UnicodeError, Broken) as error:
+            except (
+                openai.OpenAIError,
+                httpx2.HTTPError,
+                json.JSONDecodeError,
+                UnicodeError,
+                RecursionError,  # JSON that is nested deeply
+                Broken,
+            ) as error:
+                if _redirected(error):
+                    raise self._unavailable(error) from None
                 problem, wait, now = self._said(error), _wait(error), time.monotonic()
                 if reply.heard or not _is_down(error):
                     failures, down = failures + 1, None
@@ -259,7 +270,17 @@ def _said(error: Exception, key: str) -> str:
         text = f"{text} {error.__cause__}"
     if isinstance(error, openai.APIStatusError) and text == f"Error code: {error.status_code}":
         text = f"{text} - {error.response.text}"  # in none of the forms that the client library knows
+    if target := _redirected(error):
+        text = f"it redirects to {target}, which is not followed"
     return " ".join(text.replace(key, "…").split())[:_SHOWN]
+
+
+def _redirected(error: Exception) -> str:
+    """Where the server has the request sent instead; empty if nowhere."""
+    if not (isinstance(error, openai.APIStatusError) and error.response.is_redirect):
+        return ""
+    following = error.response.next_request
+    return str(following.url) if following else "no address"
 
 
 def _wait(error: Exception) -> float:

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from data.parsing import parse_json
+
 _SHARE = 0.6  # of a GPU's memory that weights may take; the rest is for the cache
 _CPU_LATENT = 576  # numbers per token of the only latent cache that vLLM has CPU kernels for: 512 and 64 for RoPE
 _CPU_CACHE = 1 << 30  # bytes
@@ -127,7 +129,7 @@ def _json(model: str, file: str) -> dict[str, Any] | None:
             return None
     if not path.is_file():
         return None
-    found = json.loads(path.read_text("utf-8"))
+    found = parse_json(path.read_bytes())
     if not isinstance(found, dict):
         raise ValueError(f"{path}: it holds no JSON object")
     return found

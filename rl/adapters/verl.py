@@ -16,6 +16,7 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
 
+from data.parsing import ParseError, parse_json
 from data.problems import ProblemError
 from lean_env import LeanPool
 from prover.prompts import FAMILIES
@@ -69,9 +70,9 @@ def _made(family: str, workers: int = 1, seconds: float = 60.0, **settings: floa
 
 def _problem(ground_truth: str) -> dict[str, Any]:
     try:
-        problem = json.loads(ground_truth)
-    except ValueError as error:
-        raise ProblemError(f"ground_truth: not JSON: {error}") from None
+        problem = parse_json(ground_truth)
+    except ParseError as error:
+        raise ProblemError(f"ground_truth: {error}") from None
     if not isinstance(problem, dict):
         raise ProblemError("ground_truth: not a JSON object")
     return problem

@@ -14,6 +14,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from data.parsing import parse_json
 from search.trace import Attempt, Node, Trace
 
 
@@ -27,7 +28,7 @@ def dumps(trace: Trace) -> bytes:
 def read(path: Path) -> Trace:
     """The Trace in a file that `write` wrote. Raises OSError; ValueError if it holds something else."""
     try:
-        fields = json.loads(path.read_bytes())
+        fields = parse_json(path.read_bytes())
         nodes = [Node(**node) for node in fields.pop("nodes")]
         attempts = [Attempt(**{**attempt, "reached": tuple(attempt["reached"])}) for attempt in fields.pop("attempts")]
         return Trace(**{**fields, "found": tuple(fields["found"])}, nodes=nodes, attempts=attempts)
@@ -42,7 +43,7 @@ def heads(folder: Path) -> list[tuple[str, Trace]]:
         with path.open("rb") as file:
             line = file.readline()
         try:
-            found.append((path.stem, Trace(**json.loads(line.rstrip().removesuffix(b",") + b"}"))))
+            found.append((path.stem, Trace(**parse_json(line.rstrip().removesuffix(b",") + b"}"))))
         except (ValueError, TypeError):
             continue  # some other JSON file
     return sorted(found, key=lambda item: (item[1].theorem.casefold(), item[0]))

@@ -226,3 +226,27 @@ def test_other_files(tmp_path: Path, lean: Path) -> None:
     (tmp_path / "empty").mkdir()
     with pytest.raises(ProblemError, match="no Lean files"):
         list(read(tmp_path / "empty"))
+
+
+def test_a_byte_order_mark_is_no_part_of_the_text(tmp_path: Path) -> None:
+    row = {"name": "double", "formal_statement": STATEMENT + " := by", "formal_proof": "omega"}
+    for name, text in (
+        ("rows.jsonl", json.dumps(row)),
+        ("rows.json", json.dumps([row])),
+        ("rows.lean", f"import Std\n{STATEMENT} := by omega"),
+    ):
+        (tmp_path / name).write_text(text, "utf-8-sig")
+        (pair,) = read(tmp_path / name)
+        assert (pair.problem.name, pair.proof) == ("double", "omega")
+        assert "\ufeff" not in pair.problem.theorem.header
+
+
+def test_rows_that_are_nested_deeply_cannot_be_read(tmp_path: Path) -> None:
+    deep, row = "[" * 100_000, json.dumps({"formal_statement": STATEMENT + " := by", "formal_proof": "omega"})
+    (tmp_path / "rows.jsonl").write_text(f"{deep}\n{row}\n")
+    unreadable: list[ProblemError] = []
+    assert len(list(read(tmp_path / "rows.jsonl", unreadable))) == 1
+    assert [str(error) for error in unreadable] == [f"{tmp_path}/rows.jsonl:1: nested more than 100 levels deep"]
+    (tmp_path / "rows.json").write_text(deep)
+    with pytest.raises(ProblemError, match="nested more than"):
+        list(read(tmp_path / "rows.json"))

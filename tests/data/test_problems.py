@@ -154,6 +154,8 @@ async def test_what_is_read_is_what_lean_reads(pool: LeanPool) -> None:
     [
         ("[1]", "1: not a JSON object"),
         ("{", "1: not JSON"),
+        ("[" * 100_000, "1: nested more than 100 levels deep"),
+        ('{"formal_statement": ' + "[" * 500 + "]" * 500 + "}", "1: nested more than 100 levels deep"),
         ('{"name": "a"}', "1: none of the fields formal_statement"),
         ('{"formal_statement": "1 = 1"}', "1: no theorem"),
         ('{"formal_statement": "theorem t : 1 = 1"}', "the statement has no `:=`"),
@@ -200,3 +202,14 @@ def test_fields_that_do_not_end_their_line_are_kept_apart(tmp_path: Path) -> Non
     (problem,) = read(tmp_path / "rows.jsonl")
     assert (problem.name, problem.theorem.header.strip()) == ("t", "import Mathlib")
     assert problem.theorem.informal == "One."
+
+
+def test_a_byte_order_mark_is_no_part_of_the_text(tmp_path: Path) -> None:
+    row = json.dumps({"name": "t", "formal_statement": "theorem t : 1 = 1 := by"})
+    (tmp_path / "rows.jsonl").write_text(f"\n{row}\n{row}\n", "utf-8-sig")
+    assert [p.name for p in read(tmp_path / "rows.jsonl")] == ["t", "t"]
+    (tmp_path / "lean").mkdir()
+    (tmp_path / "lean" / "t.lean").write_text("import Std\ntheorem t : 1 = 1 := by sorry", "utf-8-sig")
+    (tmp_path / "lean" / "all.lean").write_text("import t\n", "utf-8-sig")
+    (problem,) = read(tmp_path / "lean")
+    assert problem.theorem.header == "import Std\n"

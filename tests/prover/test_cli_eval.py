@@ -133,6 +133,8 @@ def test_ctrl_c_keeps_what_is_done_and_the_same_command_goes_on(problems: Path, 
         (["run", "typo.yaml"], "atempts: "),
         (["run", "list.yaml"], "it has no fields"),
         (["run", "bad.yaml"], "not YAML"),
+        (["run", "deep.yaml"], "deep.yaml: nested more than 100 levels deep"),
+        (["run", "twice.yaml"], "twice.yaml: not YAML: line 3, column 1: the key 'problems' is there twice"),
         (["run", "none.yaml"], "none.yaml: No such file"),
         (["report", "nowhere"], "there is no run"),
         (["compare", "nowhere", "nowhere"], "there is no run"),
@@ -145,6 +147,8 @@ def test_what_is_wrong_is_said(arguments: list[str], said: str, problems: Path, 
     (tmp_path / "typo.yaml").write_text("problems: small.jsonl\natempts: 3\n")
     (tmp_path / "list.yaml").write_text("- 1\n")
     (tmp_path / "bad.yaml").write_text("a: [\n")
+    (tmp_path / "deep.yaml").write_text("problems: " + "[" * 5000 + "]" * 5000)
+    (tmp_path / "twice.yaml").write_text("problems: small.jsonl\nseed: 1\nproblems: other.jsonl\n")
     done = prover("eval", *arguments, cwd=tmp_path)
     assert done.returncode == 2
     assert said in " ".join(done.stderr.split())

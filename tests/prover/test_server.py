@@ -185,6 +185,7 @@ TROUBLES = {
     "a page": refusing(200, "<html><body>Sign in:\n\ndata here</body></html>"),
     "no JSON": saying("{choices"),
     "no UTF-8": saying(b'{"choices": "\xff"}'),
+    "deep JSON": saying("[" * 100_000 + "]" * 100_000),
     "a list": saying("[1]"),
     "null": saying("null"),
     "no choices": saying('{"id": 1}'),
@@ -493,6 +494,20 @@ async def test_a_server_that_wants_to_be_left_alone_for_long_is_unavailable() ->
         with pytest.raises(PolicyUnavailable):
             await asked(engine)
         assert len(server.asked) == 1
+
+
+@pytest.mark.parametrize("code", [301, 302, 303, 307, 308])
+async def test_a_redirect_is_told_and_not_followed(code: int) -> None:
+    async with scripted() as other, scripted(refusing(code, Location=f"{other.url}/elsewhere")) as server:
+        async with connected(server) as engine:
+            with pytest.raises(
+                PolicyUnavailable, match=f"{server.url}/?: it redirects to {other.url}/elsewhere, which"
+            ):
+                await asked(engine)
+        assert (len(server.asked), other.asked) == (1, [])
+        server.models = refusing(code, Location="/v2/models")
+        with pytest.raises(PolicyUnavailable, match=r"it redirects to http://127.0.0.1:[0-9]*/v2/models, which"):
+            await Server.connect(server.url)
 
 
 async def test_pauses_grow(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -52,6 +52,9 @@ def test_a_change_like_1e_5_is_a_number(tmp_path: Path) -> None:
         ("=3", "FIELD=VALUE"),
         ("seed.lr=3", "seed has no fields"),
         ("seed=[", "not YAML"),
+        ("seed={a: 1, a: 2}", "the key 'a' is there twice"),
+        ("optimiser.lr=" + "[" * 20_000 + "]" * 20_000, "the value is nested more than"),
+        ("model.changes." + "a." * 5000 + "a=1", "nested too deeply"),
         ("optimiser.rate=3", "optimiser.rate"),
         ("optimiser.lr=-1", "optimiser.lr"),
         ("kinds=[plain]", "kinds"),
@@ -64,6 +67,7 @@ def test_what_is_wrong_is_told_with_its_place(tmp_path: Path, change: str, said:
     with pytest.raises(ConfigError) as error:
         read(SFTConfig, file, [change])
     assert said in str(error.value)
+    assert len(str(error.value)) < 500
 
 
 @pytest.mark.parametrize("text", ["[1, 2]", "model: [", "just text", ""])

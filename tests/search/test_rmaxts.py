@@ -6,16 +6,19 @@ import asyncio
 import json
 import os
 import random
+import re
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from data import Theorem
+from data.lines import Lines
 from lean_env import LeanPool, Reason
 from prover.policy import Params, Prompt, Sample, Usage
 from search import Budget, RMaxTS
@@ -202,17 +205,60 @@ async def test_every_tree_and_seed_has_a_journal_of_its_own(pool: LeanPool, tmp_
     assert len(files(tmp_path)) == 4
 
 
-async def test_a_journal_that_does_not_fit_is_refused(pool: LeanPool, tmp_path: Path) -> None:
-    how = {"journals": tmp_path, "concurrency": 1}
-    await search(pool, Scripted(orders), resumed.THEOREM, budget=Budget(checks=8), **how)
+@pytest.mark.parametrize(
+    ("damage", "said"),
+    [
+        (lambda lines: [*lines[:6], lines[3], *lines[6:]], "does not fit from line 7 on"),  # as two writers left it
+        (lambda lines: [*lines[:6], lines[6][:20] + lines[6], *lines[7:]], r"jsonl:7: damaged: not JSON"),
+        (lambda lines: [*lines[:6], "[]\n", *lines[6:]], "does not fit from line 7 on"),
+        (lambda lines: [*lines[:6], lines[6].replace('"outcome"', '"came"'), *lines[7:]], "does not fit from line 7"),
+    ],
+    ids=["twice", "mixed", "no row", "older"],
+)
+async def test_a_journal_is_used_up_to_where_it_does_not_fit(
+    damage: Callable[[list[str]], list[str]],
+    said: str,
+    pool: LeanPool,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    how = {"journals": tmp_path, "concurrency": 2, "budget": Budget()}
+    first = await search(pool, Scripted(orders), resumed.THEOREM, **how)
     (file,) = files(tmp_path)
-    whole = file.read_text("utf-8")
-    file.write_text(whole.replace('"node": 0', '"node": 1'), "utf-8")
-    with pytest.raises(JournalError, match="does not fit"):
+    lines = file.read_text("utf-8").splitlines(keepends=True)
+    assert len(lines) > 12
+    file.write_text("".join(damage(lines)), "utf-8")
+    again = Scripted(orders)
+    second = await search(pool, again, resumed.THEOREM, **how)
+    assert first.trace is not None
+    assert second.trace is not None
+    assert second.trace.nodes == first.trace.nodes
+    assert file.read_text("utf-8") == "".join(lines)
+    assert len(again.asked) == len(lines) - 6
+    assert re.search(said, caplog.text)
+
+
+async def test_another_search_s_journal_is_left_alone(pool: LeanPool, tmp_path: Path) -> None:
+    how = {"journals": tmp_path, "concurrency": 1, "budget": Budget(checks=2)}
+    await search(pool, Scripted(orders), resumed.THEOREM, **how)
+    (file,) = files(tmp_path)
+    for head in ("{}\n", "damaged\n"):
+        whole = head + file.read_text("utf-8")
+        file.write_text(whole, "utf-8")
+        with pytest.raises(JournalError, match="not the journal of this search"):
+            await search(pool, Scripted(orders), resumed.THEOREM, **how)
+        assert file.read_text("utf-8") == whole
+
+
+async def test_two_searches_cannot_write_to_one_journal(pool: LeanPool, tmp_path: Path) -> None:
+    how = {"journals": tmp_path, "concurrency": 1, "budget": Budget(checks=2)}
+    await search(pool, Scripted(orders), resumed.THEOREM, **how)
+    (file,) = files(tmp_path)
+    whole = file.read_bytes()
+    with closing(Lines(file)), pytest.raises(JournalError, match="another process is writing to it"):
         await search(pool, Scripted(orders), resumed.THEOREM, **how)
-    file.write_text("{}\n" + whole, "utf-8")
-    with pytest.raises(JournalError, match="not the journal of this search"):
-        await search(pool, Scripted(orders), resumed.THEOREM, **how)
+    assert file.read_bytes() == whole
+    await search(pool, Scripted(orders), resumed.THEOREM, **how)
 
 
 async def test_a_spent_samples_budget_closes_nothing(pool: LeanPool, tmp_path: Path) -> None:
