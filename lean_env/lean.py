@@ -10,7 +10,7 @@ from pathlib import Path
 
 from lean_env.embedded import install
 from lean_env.embedded.node import node
-from lean_env.sandbox import Policy, confined
+from lean_env.sandbox import Policy, active, confined
 
 NATIVE_STACK = 80_000 * 1024  # bytes; deep terms recurse on V8's native stack
 STACK_RESERVE = 20_000 * 1024  # bytes of it that V8 must not use
@@ -48,6 +48,11 @@ def embedded(
     wish = os.environ.get("PROVER_SANDBOX", "auto")
     if wish not in ("auto", "required"):
         raise LeanUnavailable(f"PROVER_SANDBOX is {wish!r}: it is `auto` or `required`")
+    if wish == "required" and (missing := {name: why for name, why in active().items() if why}):
+        raise LeanUnavailable(
+            "this machine does not have all locks of the sandbox, and it is required: "
+            + "; ".join(f"{name}: {why}" for name, why in missing.items())
+        )
     hard = resource.getrlimit(resource.RLIMIT_STACK)[1]
     stack = NATIVE_STACK if hard == resource.RLIM_INFINITY else min(NATIVE_STACK, hard)
     readable = tuple(str(path.absolute()) for path in (found.root, _DRIVER, *read))

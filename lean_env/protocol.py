@@ -6,10 +6,10 @@ least of the right form is checked here, once, so that nothing else has to doubt
 
 from __future__ import annotations
 
-from typing import Annotated, Any, cast
+from typing import Annotated, Any, NotRequired, cast
 
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError, with_config
-from typing_extensions import NotRequired, TypedDict  # pydantic wants it before Python 3.12
+from typing_extensions import TypedDict  # pydantic wants this one before Python 3.12
 
 _Natural = Annotated[int, Field(ge=0)]
 _STRICT = ConfigDict(strict=True, extra="allow")  # other REPLs may say more

@@ -256,7 +256,8 @@ def _connect(address: str | None) -> None:
             ray.init("local", include_dashboard=False, object_store_memory=_STORE, **_QUIET)
         else:
             _knock(address)
-            ray.init(address, runtime_env={"py_modules": _ours()}, **_QUIET)
+            settings = {name: os.environ[name] for name in ("PROVER_SANDBOX",) if name in os.environ}
+            ray.init(address, runtime_env={"py_modules": _ours(), "env_vars": settings}, **_QUIET)
         # Ray prints what befalls nodes and processes to our standard output, where results go, and offers no switch.
         ray._private.worker._worker_logs_enabled = False
     except Exception as error:

@@ -1,8 +1,9 @@
 """What a solution may contain beyond what its challenge contains: the one list that everybody judges by.
 
 The driver examines the syntax tree of every command before Lean runs it (embedded/driver/guard.cjs), and Lean's
-interpreter refuses to run code of a solution (embedded/driver/evaluation.cjs). A solution may add lemmas and definitions. What could change the meaning of a statement, run code, hide a message or loosen the kernel is
-refused, even where comparing the elaborated statements and the axioms would find it out: two locks are better than one.
+interpreter refuses to run code of a solution (embedded/driver/evaluation.cjs). A solution may add lemmas and
+definitions. What could change the meaning of a statement, run code, hide a message or loosen the kernel is refused,
+even where comparing the elaborated statements and the axioms would find it out: two locks are better than one.
 """
 
 from __future__ import annotations

@@ -44,8 +44,8 @@ class ContextError(Exception):
 class Worker:
     """Asks one process at a time; starts a new one when the old one died, grew too large or was used up.
 
-    Where text of a context has run code (`#eval`, a macro), the process serves calls with that context alone: all others
-    get a new one. Where other text has, the process ends with the call. Solutions and steps of a proof run no code.
+    Where text of a context has run code (`#eval`, a macro), the process serves calls with that context alone, and all
+    others get a new one. Where other text has, the process ends with the call. Solutions and steps of a proof run none.
 
     Not safe for two calls at once. Deaths of the process come as ProcessDied; the worker is usable again at once.
     """

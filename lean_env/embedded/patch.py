@@ -112,8 +112,9 @@ _IS_TASK_MANAGER_NULL = bytes([0x41, 0xD0, 0xD8, 0xDD, 0x00, 0x28, 0x02, 0x00, 0
 _IS_NULL_NULL = bytes([0x41, 0x88, 0x80, 0x80, 0x00, 0x28, 0x02, 0x00, 0x45])
 
 ASKED = "getaddrinfo"
-"""The import that the interpreter calls before it runs anything, `(entry, environment, name, 0) -> 0`. Lean has no other
-use for it here, and an import that is there already has the right type without renumbering 201,109 functions."""
+"""The import that the interpreter calls before it runs anything: (entry, environment, name, 0) → 0.
+
+Lean has no other use for it here. It has the right type already, so that no function gets another number."""
 
 _ENTRIES = {  # function → (its number for the driver, parameters that hold the environment and the name)
     "_ZN4lean2ir9run_boxedERKNS_16elab_environmentERKNS_7optionsERKNS_4nameEjPP11lean_object": (0, 0, 2),

