@@ -4,23 +4,25 @@ from __future__ import annotations
 
 import asyncio
 import importlib.util
+import ipaddress
 import os
 import signal
 import socket
 from collections.abc import Callable, Coroutine
 from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from prover.cli.api.limits import APIConfig, Limits
 from prover.cli.common import Exit, Stop, err, installed_lean, lean_pool, out, printable
 from prover.cli.writer import BaseURL, Family, MaxTokens, PolicyName, Writer
 
-_KEY = "PROVER_API_KEY"
+_TOKEN = "PROVER_API_KEY"  # environment variable
 _PORT, _API_PORT = 8000, 8080
 _FLAGS = ("--enable-prompt-tokens-details", "--uvicorn-log-level", "warning")  # of the server, not of the engine
-_GRACE = 5  # seconds that searches under way may take when the API is stopped
 
 
 def serve(
@@ -54,6 +56,17 @@ def serve(
     workers: Annotated[
         int | None, typer.Option(help="With --api: Lean processes; default: one per core.", min=1)
     ] = None,
+    token: Annotated[
+        str | None,
+        typer.Option(
+            envvar=_TOKEN,
+            help="With --api: what clients must send as `Authorization: Bearer TOKEN`; needed where others than this"
+            " machine can reach the address. Better in the environment: other users can see the command line.",
+        ),
+    ] = None,
+    config: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="With --api: a YAML file with limits on what clients may take.")
+    ] = None,
 ) -> None:
     """Serve MODEL with vLLM, or with --api the prover itself (with MODEL, if one is given)."""
     if not model and not api:
@@ -66,11 +79,49 @@ def serve(
         raise Stop("--trainable is for a MODEL that is served by itself", Exit.INPUT)
     if policy == "vllm":
         raise Stop("the model for vLLM is the argument of this command", Exit.INPUT)
+    given = context.get_parameter_source("token")
+    if not api and (config or (given is not None and given.name == "COMMANDLINE")):
+        raise Stop("--token and --config are for --api", Exit.INPUT)
     writer = Writer("openai" if model else policy, "its own" if model else base_url, model, family, max_tokens)
+    settings = None
     if api:
         writer.validate()
+        settings = _Settings(writer, host, _API_PORT if port is None else port, workers, _token(token), _limits(config))
     served = _Served(model, host, gpus, context_length, patience, trainable, tuple(context.args)) if model else None
-    asyncio.run(_run(served, writer if api else None, host, port, workers))
+    asyncio.run(_run(served, settings, _PORT if port is None else port))
+
+
+def _token(token: str | None) -> str | None:
+    """The token without the line end of the file that it may come from. Raises Stop for one that is empty."""
+    if token is None:
+        token = os.environ.get(_TOKEN)  # what is set but empty, typer leaves out
+    if token is not None and not token.strip():
+        raise Stop(f"the token is empty, which protects nothing: give one, or unset {_TOKEN}", Exit.INPUT)
+    return None if token is None else token.strip()
+
+
+def _limits(path: Path | None) -> Limits:
+    """The limits in a configuration file. Raises Stop, with a line for each field that is wrong."""
+    from eval.config import ConfigError, read_config, validated
+
+    try:
+        return Limits() if path is None else validated(APIConfig, read_config(path), str(path)).limits
+    except ConfigError as error:
+        raise Stop(str(error), Exit.INPUT) from None
+    except OSError as error:
+        raise Stop(f"{path}: {error.strerror}", Exit.INPUT) from None
+
+
+@dataclass(frozen=True)
+class _Settings:
+    """What the API is started with."""
+
+    writer: Writer
+    host: str
+    port: int
+    workers: int | None
+    token: str | None
+    limits: Limits
 
 
 @dataclass(frozen=True)
@@ -95,19 +146,19 @@ class _End:
             asyncio.get_running_loop().add_signal_handler(name, lambda: self.how())
 
 
-async def _run(served: _Served | None, writer: Writer | None, host: str, port: int | None, workers: int | None) -> None:
+async def _run(served: _Served | None, api: _Settings | None, port: int) -> None:
     """Serve until a signal says that it is enough; what was started is stopped, and that is a success."""
     task = asyncio.current_task()
     assert task is not None
     end = _End(task)
     with suppress(asyncio.CancelledError):
         if served is not None:
-            await _model(served, writer, port, workers, end)
-        elif writer is not None:
-            await _api(writer, host, port, workers, end)
+            await _model(served, api, port, end)
+        elif api is not None:
+            await _api(api, end)
 
 
-async def _model(served: _Served, writer: Writer | None, port: int | None, workers: int | None, end: _End) -> None:
+async def _model(served: _Served, api: _Settings | None, port: int, end: _End) -> None:
     if importlib.util.find_spec("vllm") is None:
         raise Stop("vLLM is not installed here: pip install 'open-prover[vllm]'", Exit.ENVIRONMENT)
     from prover.serving import Model, ModelError, ServerFailed, VLLMServer, weights
@@ -118,7 +169,7 @@ async def _model(served: _Served, writer: Writer | None, port: int | None, worke
     except ModelError as error:
         raise Stop(str(error), Exit.INPUT) from None
     # With --api the model is for the prover alone.
-    address = ("127.0.0.1", 0) if writer else (served.host, _PORT if port is None else port)
+    address = ("127.0.0.1", 0) if api else (served.host, port)
     flags, environment = [*model.flags(here, served.context), *_FLAGS], model.environment(here)
     if served.trainable:
         flags, environment = [*flags, *weights.FLAGS], environment | weights.ENVIRONMENT
@@ -129,13 +180,12 @@ async def _model(served: _Served, writer: Writer | None, port: int | None, worke
             served.model, flags, environment, host=address[0], port=address[1], patience=served.patience
         )
         async with server:
-            if writer is None:
+            if api is None:
                 out.print(server.address)
                 await server.failure()
             else:
-                await _either(
-                    _api(replace(writer, base_url=server.address), served.host, port, workers, end), server.failure()
-                )
+                writer = replace(api.writer, base_url=server.address)
+                await _either(_api(replace(api, writer=writer), end), server.failure())
     except ServerFailed as error:
         raise Stop(str(error), Exit.ENVIRONMENT) from None
 
@@ -153,31 +203,43 @@ async def _either(*ways: Coroutine[Any, Any, None]) -> None:
         task.result()
 
 
-async def _api(writer: Writer, host: str, port: int | None, workers: int | None, end: _End) -> None:
+async def _api(api: _Settings, end: _End) -> None:
     try:
-        import uvicorn
-
         from prover.cli.api.app import create
+        from prover.cli.api.server import Server, max_connections
     except ImportError as error:
         raise Stop(f"--api needs more ({error}): pip install 'open-prover[api]'", Exit.ENVIRONMENT) from None
-    key = os.environ.get(_KEY, "").strip() or None
-    if key is None and host not in ("127.0.0.1", "localhost"):
-        err.print(f"anyone who reaches {host} can use it: set {_KEY} to a key that clients have to send")
     async with AsyncExitStack() as stack:
-        listener = stack.enter_context(_listening(host, _API_PORT if port is None else port))
-        pool = await stack.enter_async_context(lean_pool(installed_lean(), workers, None))
-        policy = await stack.enter_async_context(writer.opened())
-        app = create(pool, policy, key=key)
-        server = uvicorn.Server(
-            uvicorn.Config(app, lifespan="off", log_level="warning", timeout_graceful_shutdown=_GRACE)
-        )
+        listener = stack.enter_context(_listening(api))
+        pool = await stack.enter_async_context(lean_pool(installed_lean(), api.workers, None))
+        policy = await stack.enter_async_context(api.writer.opened())
+        try:
+            connections = max_connections(api.limits, 2 * pool.size)
+        except ValueError as error:
+            raise Stop(str(error), Exit.ENVIRONMENT) from None
+        if connections < api.limits.connections:
+            err.print(f"at most {connections} connections, for the limit of open files (`ulimit -n`)")
+        server = Server(create(pool, policy, api.limits, api.token), connections)
         end.how = lambda: setattr(server, "should_exit", True)
-        out.print("http://{}:{}".format(*listener.getsockname()[:2]))
+        address, bound = listener.getsockname()[:2]
+        out.print(f"http://[{address}]:{bound}" if ":" in address else f"http://{address}:{bound}")
         await server.serve([listener])
 
 
-def _listening(host: str, port: int) -> socket.socket:
+def _listening(api: _Settings) -> socket.socket:
+    """A socket on the address, once it is clear that it may be served."""
+    listener = socket.socket(socket.AF_INET6 if ":" in api.host else socket.AF_INET)
     try:
-        return socket.create_server((host, port))
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((api.host, api.port))
+        if api.token is None and not ipaddress.ip_address(listener.getsockname()[0]).is_loopback:
+            listener.close()
+            raise Stop(
+                f"others than this machine can reach {api.host}: set {_TOKEN} to a token that clients have to send",
+                Exit.INPUT,
+            )
+        listener.listen()
     except OSError as error:
-        raise Stop(f"cannot listen on {host}:{port}: {error.strerror}", Exit.ENVIRONMENT) from None
+        listener.close()
+        raise Stop(f"cannot listen on {api.host}:{api.port}: {error.strerror}", Exit.ENVIRONMENT) from None
+    return listener

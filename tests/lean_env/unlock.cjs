@@ -2,10 +2,10 @@
 /**
  * Loaded before the driver by tests: takes locks off, so that another one can be tried alone. The last argument names what
  * is taken off: `imports` (the module may call everything that the glue has), `guard` (no rule for solutions is looked at),
- * `interpreter` (it may run anything).
+ * `interpreter` (it may run anything; what it would have asked about is noted in the file `evaluated` of the installation).
  */
 
-const path = require('path'), process = require('process'), vm = require('vm');
+const fs = require('fs'), path = require('path'), process = require('process'), vm = require('vm');
 const off = new Set(process.argv.at(-1).split(','));
 const driver = path.dirname(process.argv[1]);
 const replace = (file, change) => { const name = path.join(driver, file); require(name); Object.assign(require.cache[name].exports, change(require.cache[name].exports)); };
@@ -15,5 +15,10 @@ if (off.has('imports')) {
   vm.compileFunction = (...args) => { const glue = compile(...args); return (Module, _, __, ...rest) => glue(Module, everything, shown, ...rest); };
   replace('imports.cjs', () => ({ restrict(imports, own) { for (const name in own) imports[name] = Object.assign(own[name], { sig: imports[name].sig }); } }));
 }
-if (off.has('interpreter')) replace('evaluation.cjs', () => ({ ask: () => 0 }));
+if (off.has('interpreter')) {
+  const root = process.argv[2];
+  replace('evaluation.cjs', ({ ask, during }) => ({
+    ask: (...question) => during({ guarded: false, onCode: () => { try { fs.appendFileSync(path.join(root, 'evaluated'), 'x'); } catch { /* another lock */ } } }, () => ask(...question)),
+  }));
+}
 if (off.has('guard')) replace('guard.cjs', () => ({ examine: () => null, examineTactics: () => null }));

@@ -14,12 +14,12 @@ from typing import Any
 import httpx
 import pytest
 import pytest_asyncio
-import uvicorn
 from prometheus_client.parser import text_string_to_metric_families
 
 from lean_env import LeanPool
 from lean_env.embedded import install
 from prover.cli.api.app import Limits, create
+from prover.cli.api.server import Server
 from prover.policy import Policy, PolicyUnavailable, Prompt, TacticsPolicy
 from tests.search.policies import Scripted
 
@@ -49,12 +49,15 @@ async def pool() -> AsyncIterator[LeanPool]:
 
 @asynccontextmanager
 async def client(
-    pool: LeanPool, policy: Policy | None = None, limits: Limits | None = None, key: str | None = None
+    pool: LeanPool,
+    policy: Policy | None = None,
+    limits: Limits | None = None,
+    token: str | None = None,
+    connections: int | None = None,
 ) -> AsyncIterator[httpx.AsyncClient]:
     """A client of a real server on a free port."""
-    app = create(pool, policy or TacticsPolicy(), limits, key)
+    server = Server(create(pool, policy or TacticsPolicy(), limits, token), connections)
     listening = socket.create_server(("127.0.0.1", 0))
-    server = uvicorn.Server(uvicorn.Config(app, log_level="warning", lifespan="off", timeout_graceful_shutdown=1))
     serving = asyncio.create_task(server.serve([listening]))
     try:
         url = f"http://127.0.0.1:{listening.getsockname()[1]}"
@@ -187,7 +190,11 @@ async def test_named_theorems_have_one_row_each_in_the_order_asked(http: httpx.A
         ("prove", "", "Field required"),
         ("prove", "[]", "object"),
         ("prove", b'{"statement": "\xff"}', "not JSON"),
-        ("prove", "[" * 100_000, "not JSON"),
+        ("prove", "[" * 100_000, "nested too deep: at most 16 levels"),
+        ("prove", '{"statement": ' + "[" * 16 + "]" * 16 + "}", "nested too deep: at most 16 levels"),
+        ("prove", '{"statement": "True", "seed": 1, "seed": 2}', "seed: given twice"),
+        ("check", '{"challenge": "a", "solution": "", "challenge": "b"}', "challenge: given twice"),
+        ("prove", json.dumps({f"f{n}": 0 for n in range(101)}), "too many fields: at most 100"),
         ("prove", '{"statement": "True", "seed": ' + "9" * 5000 + "}", "not JSON"),
         ("prove", '{"statement": "a\\ud800"}', "statement: not valid Unicode at character 1"),
         ("check", '{"challenge": "", "solution": "", "theorems": ["\\udfff"]}', "theorems.0: not valid Unicode"),
@@ -201,12 +208,13 @@ async def test_named_theorems_have_one_row_each_in_the_order_asked(http: httpx.A
         ("prove", {"statement": "True", "seconds": "9"}, "seconds: Input should be a valid number"),
         ("prove", {"statement": "True", "search": "magic"}, "search: no search is called 'magic'; there are: auto"),
         ("prove", {"statement": "True", "seed": -1}, "seed: "),
-        ("prove", {"statement": "True", "theorems": ["a"] * 1001}, "theorems: "),
+        ("prove", {"statement": "True", "theorems": ["a"] * 1001}, "theorems: at most 1000 items, not 1001"),
         ("prove", {"statement": 3}, "statement: Input should be a valid string"),
         ("prove", {"statement": ""}, "Lean reports errors"),
         ("prove", {"statement": "1 +"}, "unexpected token"),
         ("prove", {"statement": "\0"}, "Lean reports errors"),
-        ("prove", {"statement": "a" * 9_000_000}, "too large"),
+        ("prove", {"statement": "a" * 1_000_001}, "statement: at most 1000000 characters, not 1000001"),
+        ("check", {"challenge": "", "solution": "", "theorems": ["a" * 1_000_001]}, "theorems: at most 1000000 char"),
         ("prove", {"code": "theorem a : 1 = := by sorry"}, "1:15: error: unexpected token"),
         ("prove", {"code": "def x := 1"}, "no theorem"),
         ("prove", {"code": "import Nowhere\n" + EASY}, "Nowhere"),
@@ -258,8 +266,8 @@ async def test_paths_and_methods_that_are_none_are_refused_in_the_same_shape(htt
 # ---- who and what is let in ----
 
 
-async def test_a_key_opens_what_is_not_open(pool: LeanPool) -> None:
-    async with client(pool, key="clef") as http:
+async def test_a_token_opens_what_is_not_open(pool: LeanPool) -> None:
+    async with client(pool, token="clef") as http:
         body = {"challenge": CHALLENGE, "solution": ""}
         for wrong in ({}, {"Authorization": "Bearer cle"}, {"Authorization": "Basic clef"}, {"Authorization": "clef"}):
             for answer in (
@@ -272,10 +280,11 @@ async def test_a_key_opens_what_is_not_open(pool: LeanPool) -> None:
         for right in ({"Authorization": "Bearer clef"}, {"Authorization": "bearer  clef"}):
             assert (await http.post("/v1/check", json=body, headers=right)).status_code == 200
             assert (await http.get("/metrics", headers=right)).status_code == 200
-        for path in ("/health", "/docs", "/openapi.json"):
+        for path in ("/health", "/docs", "/docs/swagger-ui.css", "/openapi.json"):
             assert (await http.get(path)).status_code == 200
-    with pytest.raises(ValueError, match="empty key"):
-        create(pool, TacticsPolicy(), key="")
+    for empty in ("", " \n"):
+        with pytest.raises(ValueError, match="empty token"):
+            create(pool, TacticsPolicy(), token=empty)
 
 
 @pytest.mark.parametrize("media", [None, "text/plain", "application/x-www-form-urlencoded", "application/jsonx", ""])
@@ -286,7 +295,7 @@ async def test_only_json_is_read(http: httpx.AsyncClient, media: str | None) -> 
 
 
 async def test_a_body_is_read_up_to_its_limit(pool: LeanPool) -> None:
-    async with client(pool, limits=Limits(body=1000)) as http:
+    async with client(pool, limits=Limits(body_bytes=1000)) as http:
         headers = {"Content-Type": "application/json; charset=utf-8"}
         body = json.dumps({"challenge": CHALLENGE, "solution": ""}).encode()
 
@@ -303,10 +312,10 @@ async def test_a_body_is_read_up_to_its_limit(pool: LeanPool) -> None:
 
 
 async def test_a_body_that_is_too_large_is_refused_before_it_is_sent(pool: LeanPool) -> None:
-    async with client(pool, limits=Limits(body=1000)) as http:
+    async with client(pool, limits=Limits(body_bytes=1000)) as http:
         reader, writer = await asyncio.open_connection(http.base_url.host, http.base_url.port)
-        head = b"POST /v1/check HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 999999\r\n\r\n"
-        writer.write(head)
+        writer.write(b"POST /v1/check HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n")
+        writer.write(b"Content-Length: 999999\r\n\r\n")
         assert (await asyncio.wait_for(reader.readline(), 5)).split()[1] == b"413"
         writer.close()
 
@@ -418,13 +427,18 @@ async def test_the_examples_of_the_schema_work(http: httpx.AsyncClient) -> None:
     assert "Swagger" in (await http.get("/docs")).text
 
 
-@pytest.mark.parametrize("key", [None, "clef"])
-async def test_every_refusal_has_the_documented_shape(pool: LeanPool, key: str | None) -> None:
-    paths = create(pool, TacticsPolicy(), key=key).openapi()["paths"]
+@pytest.mark.parametrize("token", [None, "clef"])
+async def test_every_refusal_has_the_documented_shape(pool: LeanPool, token: str | None) -> None:
+    paths = create(pool, TacticsPolicy(), token=token).openapi()["paths"]
     for path in ("/v1/prove", "/v1/check"):
         responses = paths[path]["post"]["responses"]
-        assert {"413", "415", "422", "500", "503"} <= set(responses)
-        assert ("401" in responses) == (key is not None) == ("security" in paths[path]["post"])
+        assert {"408", "413", "415", "422", "500", "503"} <= set(responses)
+        assert (
+            ("401" in responses)
+            == ("421" not in responses)
+            == (token is not None)
+            == ("security" in paths[path]["post"])
+        )
         for status, response in responses.items():
             if status != "200":
                 assert response["content"]["application/json"]["schema"] == {"$ref": "#/components/schemas/Failure"}

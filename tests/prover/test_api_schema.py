@@ -10,7 +10,6 @@ from typing import Any, cast
 
 import pytest
 import schemathesis
-import uvicorn
 from fastapi import FastAPI
 from hypothesis import HealthCheck, settings
 from schemathesis.specs.openapi.checks import positive_data_acceptance
@@ -18,6 +17,7 @@ from schemathesis.specs.openapi.checks import positive_data_acceptance
 from lean_env import LeanPool
 from lean_env.embedded import install
 from prover.cli.api.app import Limits, create
+from prover.cli.api.server import Server
 from prover.policy import TacticsPolicy
 
 KEY = "clef"
@@ -26,7 +26,7 @@ LEFT_OUT: list[Any] = [positive_data_acceptance]
 
 
 def application(pool: LeanPool) -> FastAPI:
-    return create(pool, TacticsPolicy(), Limits(seconds=0.2, body=100_000), KEY)
+    return create(pool, TacticsPolicy(), Limits(seconds=0.2, body_bytes=100_000), KEY)
 
 
 @pytest.fixture(scope="module")
@@ -34,11 +34,11 @@ def url() -> Iterator[str]:
     """A server in a thread of its own: schemathesis waits for its answers in this one."""
     install.install()
     listening = socket.create_server(("127.0.0.1", 0))
-    servers: list[uvicorn.Server] = []
+    servers: list[Server] = []
 
     async def serve() -> None:
         async with LeanPool(workers=1) as pool:
-            servers.append(uvicorn.Server(uvicorn.Config(application(pool), log_level="warning", lifespan="off")))
+            servers.append(Server(application(pool)))
             await servers[0].serve([listening])
 
     thread = threading.Thread(target=asyncio.run, args=(serve(),))

@@ -4,17 +4,25 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import IO
 
 import httpx
 import pytest
+from typer.testing import CliRunner
 
+from prover.cli import app
+from prover.cli.common import Exit, Stop
+from prover.cli.serve import _limits
 from prover.serving import weights
 from prover.serving.model import Machine, Model
 
@@ -71,10 +79,15 @@ def test_a_cpu_gets_what_works_there() -> None:
 
 
 @contextmanager
-def serving(*options: str, **environment: str) -> Iterator[tuple[str, subprocess.Popen[str]]]:
-    """A running `prover serve`, and the address that it prints."""
+def serving(
+    *options: str, stderr: IO[str] | None = None, files: int | None = None, **environment: str
+) -> Iterator[tuple[str, subprocess.Popen[str]]]:
+    """A running `prover serve`, and the address that it prints. files: its limit of open files."""
     command = [sys.executable, "-m", "prover", "serve", *options]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env={**os.environ, **environment})
+    if files is not None:
+        command = ["bash", "-c", f'ulimit -n {files} && exec "$@"', "bash", *command]
+    environment = {**os.environ, **environment}
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=stderr, text=True, env=environment)
     try:
         assert process.stdout is not None
         yield process.stdout.readline().strip(), process
@@ -105,6 +118,66 @@ def test_a_request_under_way_is_answered_before_the_api_ends() -> None:
         assert process.wait(20) == 0
 
 
+def test_at_the_end_a_request_that_takes_too_long_is_told_so(tmp_path: Path) -> None:
+    limits = tmp_path / "api.yaml"
+    limits.write_text("limits:\n  running: 1\n  waiting: 1\n")
+    log = tmp_path / "log"
+    options = ("--api", "--port", "0", "--workers", "1", "--config", str(limits))
+    hard = {"statement": "∀ a b c : Nat, a > 2 → a^7 + (b+1)^7 ≠ (c+1)^7", "seconds": 100}
+
+    def prove(address: str) -> tuple[httpx.Response, float]:
+        return httpx.post(f"{address}/v1/prove", json=hard, timeout=60), time.monotonic()
+
+    with (
+        log.open("w") as stderr,
+        serving(*options, stderr=stderr) as (address, process),
+        ThreadPoolExecutor() as others,
+    ):
+        port = int(address.rpartition(":")[2])
+        with socket.create_connection(("127.0.0.1", port)) as slow:
+            head = "POST /v1/prove HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+            slow.sendall(f"{head}Content-Length: 9\r\n\r\n".encode())
+            asked = [others.submit(prove, address) for _ in range(2)]
+            while "prover_requests_waiting 1.0" not in httpx.get(f"{address}/metrics").text:
+                time.sleep(0.1)
+            third = httpx.post(f"{address}/v1/prove", json=hard)
+            assert third.status_code == 503
+            assert "at most 1 requests are worked on at a time, and 1 wait" in third.text
+            end = time.monotonic()
+            process.send_signal(signal.SIGTERM)
+            answers = sorted((future.result() for future in asked), key=lambda answered: answered[1])
+            assert process.wait(20) == 0
+            assert slow.recv(10_000).startswith(b"HTTP/1.1 503")
+    assert answers[0][1] - end < 3 < answers[1][1] - end < 8  # one waited; one was under way
+    for answer, _ in answers:
+        assert (answer.status_code, answer.json()["error"]["message"]) == (503, "the server is shutting down")
+        assert int(answer.headers["Retry-After"]) > 0
+    assert "Traceback" not in log.read_text()
+
+
+def test_clients_that_send_nothing_neither_keep_others_out_nor_fill_the_log(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    options = ("--api", "--port", "0", "--workers", "1")
+    with log.open("w") as stderr, serving(*options, stderr=stderr, files=100, PROVER_API_KEY="secret") as (address, _):
+        place = ("127.0.0.1", int(address.rpartition(":")[2]))
+        with ExitStack() as hanging:
+            for n in range(120):
+                connection = hanging.enter_context(socket.create_connection(place, timeout=10))
+                body = "Content-Length: 9\r\n\r\n" if n % 2 else ""
+                connection.sendall(f"POST /v1/check HTTP/1.1\r\nHost: x\r\n{body}".encode())
+            for _ in range(10):
+                start = time.monotonic()
+                headers = {"Authorization": "Bearer secret"}
+                assert httpx.get(f"{address}/metrics", headers=headers, timeout=10).status_code == 200
+                assert time.monotonic() - start < 1.5
+            body = {"challenge": "theorem c : 1 = 1 := by sorry", "solution": "theorem c : 1 = 1 := rfl"}
+            answer = httpx.post(f"{address}/v1/check", json=body, headers=headers, timeout=60)
+            assert answer.json()["theorems"][0]["proved"]
+    said = log.read_text()
+    assert "for the limit of open files" in said
+    assert len(said.splitlines()) < 6, said
+
+
 @pytest.mark.parametrize(
     ("options", "code", "said"),
     [
@@ -117,12 +190,58 @@ def test_a_request_under_way_is_answered_before_the_api_ends() -> None:
         (["model"], 3, "vLLM is not installed"),
         (["--api", "--port", "70000"], 2, "65535"),
         (["--api", "--workers", "0"], 2, "workers"),
+        (["--api", "--host", "0.0.0.0", "--port", "0"], 2, "others than this machine can reach 0.0.0.0: set PROVER_"),
+        (["--api", "--token", ""], 2, "the token is empty"),
+        (["model", "--token", "secret"], 2, "for --api"),
+        (["--api", "--host", "no.such.host.invalid"], 3, "cannot listen on no.such.host.invalid"),
+        (["--api", "--config", "no such file"], 2, "no such file: No such file"),
     ],
 )
 def test_what_does_not_work_is_said(options: list[str], code: int, said: str) -> None:
     command = [sys.executable, "-m", "prover", "serve", *options]
     done = subprocess.run(command, capture_output=True, text=True, timeout=100, env={**os.environ, "COLUMNS": "300"})
     assert (done.returncode, said in done.stderr, "Traceback" in done.stderr) == (code, True, False), done.stderr
+
+
+@pytest.mark.parametrize("empty", ["", " \n"])
+@pytest.mark.parametrize("host", ["127.0.0.1", "0.0.0.0"])
+def test_an_empty_token_in_the_environment_is_not_no_token(empty: str, host: str) -> None:
+    done = CliRunner().invoke(app, ["serve", "--api", "--host", host], env={"PROVER_API_KEY": empty})
+    assert isinstance(done.exception, Stop)
+    assert "the token is empty" in str(done.exception)
+    assert done.exception.code == Exit.INPUT
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("limits:\n  runing: 3\n", "limits.runing: Extra inputs are not permitted"),
+        ("limit:\n  running: 3\n", "limit: Extra inputs are not permitted"),
+        ("limits:\n  running: 0\n", "limits.running: Input should be greater than or equal to 1"),
+        ("limits:\n  seconds: .inf\n", "limits.seconds: Input should be a finite number"),
+        ("limits:\n  running: '3'\n", "limits.running: Input should be a valid integer"),
+        ("limits:\n  request_seconds: 1\n", "request_seconds must not be less than seconds"),
+        ("limits: [\n", "not YAML"),
+        ("", "no fields"),
+    ],
+)
+def test_a_wrong_configuration_is_told_what_is_wrong(tmp_path: Path, text: str, said: str) -> None:
+    path = tmp_path / "api.yaml"
+    path.write_text(text)
+    with pytest.raises(Stop, match=re.escape(said)) as stopped:
+        _limits(path)
+    assert stopped.value.code == Exit.INPUT
+
+
+def test_an_address_that_others_reach_is_served_with_a_token() -> None:
+    with serving("--api", "--port", "0", "--host", "0.0.0.0", PROVER_API_KEY="secret") as (
+        address,
+        _,
+    ):
+        port = address.rpartition(":")[2]
+        assert httpx.get(f"http://127.0.0.1:{port}/metrics").status_code == 401
+        headers = {"Authorization": "Bearer secret", "Host": "prover.example"}
+        assert httpx.get(f"http://127.0.0.1:{port}/metrics", headers=headers).status_code == 200
 
 
 def test_a_port_that_is_taken_is_said() -> None:

@@ -9,11 +9,11 @@ const ALLOWED = new Set([
   '__cxa_begin_catch', '__cxa_end_catch', '__cxa_throw', '__cxa_rethrow', '__cxa_uncaught_exceptions', '__cxa_current_primary_exception',
   '__cxa_rethrow_primary_exception', '__resumeException', 'llvm_eh_typeid_for',
   // memory, time, and the function table (`dlsym` knows the module's own exports only: see patch.py)
-  'emscripten_resize_heap', 'clock_time_get', '_dlsym_js', '_dlsym_catchup_js',
+  'emscripten_resize_heap', 'clock_time_get', 'emscripten_get_now', '_dlsym_js', '_dlsym_catchup_js',
   // files of the read-only file system that boot.cjs makes, and the messages that Lean writes to its standard error
-  '__syscall_openat', '__syscall_stat64', '__syscall_fstat64', '__syscall_ioctl', 'fd_close', 'fd_read', 'fd_seek', 'fd_write',
-  // the start
-  '_emscripten_init_main_thread_js', '_emscripten_get_progname', 'environ_get', 'environ_sizes_get',
+  '__syscall_openat', '__syscall_stat64', '__syscall_fstat64', '__syscall_getcwd', '__syscall_ioctl', 'fd_close', 'fd_read', 'fd_seek', 'fd_write',
+  // the start and the end
+  '_emscripten_init_main_thread_js', '_emscripten_get_progname', 'environ_get', 'environ_sizes_get', 'exit',
 ]);
 const FAMILIES = /^(invoke_[a-z]+|__cxa_find_matching_catch_[0-9]+)$/;     // one for each signature
 

@@ -10,12 +10,12 @@ from fastapi.security import HTTPBearer
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from lean_env import LeanPool
-from prover.cli.api import errors, work
+from prover.cli.api import body, docs, errors, work
 from prover.cli.api.gate import Gate
+from prover.cli.api.limits import Limits
 from prover.cli.api.metrics import Counting, Metrics
 from prover.cli.api.schema import CheckAnswer, CheckRequest, Failure, Health, ProveAnswer, ProveRequest
 from prover.cli.api.turns import Turns
-from prover.cli.api.work import Limits
 from prover.policy import Policy
 from search.prove import Status
 
@@ -25,14 +25,18 @@ _ABOUT = """\
 Proves Lean 4 statements, and decides whether a solution proves what a challenge states.
 
 At most {running} requests are worked on at a time and {waiting} wait; a further one gets 503 at once. A theorem gets at
-most {seconds:g} s, and so has Lean to read what was sent. Close the connection to end a search.
+most {seconds:g} s, and so has Lean to read what was sent; a request as a whole gets at most {request_seconds:g} s.
+A request has at most {theorems} theorems, {text_length} characters in each text, {body_bytes} bytes in all, and
+{body_seconds:g} s to arrive. Close the connection to end a search.
 A found proof has been judged by Lean and again by a second Lean process. `prover prove` has it confirmed by a new
 process as well, which would take too long here.
 """
 _STATUS = {
-    401: "The key is missing or wrong.",
+    401: "The token is missing or wrong.",
+    408: "The body did not arrive in time.",
     413: "The body is too large.",
     415: "The body is not said to be JSON.",
+    421: "The `Host` is not this machine; without a token, no other is served.",
     422: "The request or its Lean text is wrong.",
     500: "An error of the server's; the message has the id under which its log tells of it.",
     502: "What writes the proofs cannot be reached.",
@@ -41,23 +45,25 @@ _STATUS = {
 _HEADERS = {401: "WWW-Authenticate", 503: "Retry-After"}
 
 
-def create(pool: LeanPool, policy: Policy, limits: Limits | None = None, key: str | None = None) -> FastAPI:
+def create(pool: LeanPool, policy: Policy, limits: Limits | None = None, token: str | None = None) -> FastAPI:
     """The application. The pool stays the caller's, to be closed after it; what the policy learns, all clients share.
 
-    `key`: what clients must send as `Authorization: Bearer KEY`; None: nothing. Raises ValueError for an empty one.
+    `token`: what clients must send as `Authorization: Bearer TOKEN`; None: nothing, but then only requests to a
+    loopback name or address are served. Raises ValueError for an empty one.
     """
-    if key == "":
-        raise ValueError("an empty key protects nothing")
+    if token is not None and not token.strip():
+        raise ValueError("an empty token protects nothing")
     limits, metrics = limits or Limits(), Metrics()
     turns = Turns(limits.running, limits.waiting, metrics)
-    about = _ABOUT.format(running=limits.running, waiting=limits.waiting, seconds=limits.seconds)
-    app = FastAPI(title="Prover", description=about, redoc_url=None, swagger_ui_oauth2_redirect_url=None)
-    # Only for the schema: the gate looks at the key before the body is read, and dependencies come after that.
-    locked = [] if key is None else [Depends(HTTPBearer(auto_error=False))]
-    keyless = [] if key is None else [401]
-    refusals = [*keyless, 413, 415, 422, 500, 503]
+    app = FastAPI(title="Prover", description=_ABOUT.format(**limits.model_dump()), docs_url=None, redoc_url=None)
+    app.state.limits, app.state.turns = limits, turns
+    app.router.route_class = body.route(limits)
+    # Only for the schema: the gate looks at the token before the body is read, and dependencies come after that.
+    locked = [] if token is None else [Depends(HTTPBearer(auto_error=False))]
+    access = [421] if token is None else [401]
+    refusals = [*access, 408, 413, 415, 422, 500, 503]
 
-    @app.get("/health")
+    @app.get("/health", responses=_failures([421] if token is None else []))
     async def health() -> Health:
         """Is the server there, and with what?"""
         return Health(status="ok", lean=pool.lean.version if pool.lean else None, policy=policy.name)
@@ -66,7 +72,7 @@ def create(pool: LeanPool, policy: Policy, limits: Limits | None = None, key: st
         "/metrics",
         dependencies=locked,
         response_class=Response,
-        responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}}, **_failures(keyless)},
+        responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}}, **_failures(access)},
     )
     async def read_metrics() -> Response:
         """For Prometheus."""
@@ -92,9 +98,10 @@ def create(pool: LeanPool, policy: Policy, limits: Limits | None = None, key: st
         return answer
 
     errors.install(app)
-    app.add_middleware(Gate, key=key, largest=limits.body)
+    docs.install(app)
+    app.add_middleware(Gate, token=token, limits=limits)
     app.add_middleware(errors.Unexpected)
-    paths = {"/health", "/metrics", "/v1/prove", "/v1/check", "/docs", "/openapi.json"}
+    paths = {"/health", "/metrics", "/v1/prove", "/v1/check", *docs.PATHS}
     app.add_middleware(Counting, metrics=metrics, paths=paths)  # outermost: what was added last
     return app
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -20,6 +21,9 @@ from lean_env.process import OutOfMemory, OutOfTime, Overflow
 from prover.cli.api.schema import Failure, Trouble
 from prover.policy import PolicyUnavailable
 
+_INVALID = "the request is not as it should be"
+_END = "the server is shutting down"
+RETRY = {"Retry-After": "5"}  # seconds after which a client that was sent away may try again
 _SHOWN = 100  # messages of one answer
 _log = logging.getLogger("prover.api")
 
@@ -35,6 +39,15 @@ class Refused(HTTPException):
 
     def response(self) -> Response:
         return failure(self.status_code, str(self.detail), self.messages, self.headers)
+
+
+def invalid(message: str) -> Refused:
+    """The refusal of a request that can be read but asks for what there is not."""
+    return Refused(422, _INVALID, [message])
+
+
+def shutting_down() -> Refused:
+    return Refused(503, _END, headers=RETRY)
 
 
 def failure(
@@ -58,7 +71,7 @@ def install(app: FastAPI) -> None:
     def on(kind: type[Exception], status: int, say: str = "{}") -> None:
         async def handle(_: Request, error: Exception) -> Response:
             messages = map(str, error.messages) if isinstance(error, FileError) else ()
-            return failure(status, say.format(error), messages)
+            return failure(status, say.format(error), messages, RETRY if status == 503 else None)
 
         app.add_exception_handler(kind, handle)
 
@@ -67,7 +80,7 @@ def install(app: FastAPI) -> None:
     for death in (OutOfTime, OutOfMemory, Overflow):  # what the text asks of Lean while it is read
         on(death, 422, "Lean could not read it: {}")
     on(PolicyUnavailable, 502)
-    on(PoolClosed, 503, "the server is shutting down")
+    on(PoolClosed, 503, _END)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(StarletteHTTPException, _refused)
 
@@ -83,7 +96,7 @@ async def _refused(_: Request, error: Exception) -> Response:
 
 async def _invalid(_: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
-    return failure(422, "the request is not as it should be", [_field(e) for e in error.errors()])
+    return failure(422, _INVALID, [_field(e) for e in error.errors()])
 
 
 def _field(error: Mapping[str, Any]) -> str:
@@ -95,7 +108,10 @@ def _field(error: Mapping[str, Any]) -> str:
 
 
 class Unexpected:
-    """Middleware: an error that nobody foresaw is logged with an id, and the client gets the id and nothing else."""
+    """Middleware: an error that nobody foresaw is logged with an id, and the client gets the id and nothing else.
+
+    A request that is cancelled, as uvicorn does at its end with what takes too long, is answered, too.
+    """
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -110,6 +126,9 @@ class Unexpected:
 
         try:
             await self._app(scope, receive, sending)
+        except asyncio.CancelledError:
+            if not begun:
+                await shutting_down().response()(scope, receive, send)
         except Exception:
             number = uuid4().hex[:12]
             _log.exception("%s %s: error %s", scope.get("method"), scope.get("path"), number)

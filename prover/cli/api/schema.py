@@ -37,7 +37,9 @@ def _unicode(text: str) -> str:
 
 Text = Annotated[str, AfterValidator(_unicode)]
 Names = Annotated[
-    list[Text], Field(max_length=1000, description="Only these theorems (full names). Default: all, see each path.")
+    list[Text],
+    AfterValidator(lambda names: list(dict.fromkeys(names))),
+    Field(description="Only these theorems (full names), each once. Default: all, see each path."),
 ]
 Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
@@ -69,7 +71,9 @@ class ProveRequest(_Request):
         "auto", description="How the time is spent.", json_schema_extra={"enum": list(SEARCHES)}
     )
     seconds: Seconds | None = Field(
-        None, description="For each theorem. Default: 60, or what the server allows at most if that is less."
+        None,
+        description="For each theorem. Default: 60, or what the server allows at most if that is less. "
+        "A request as a whole has a limit, too: what is not reached by then is `unproved`.",
     )
     seed: int = Field(0, ge=0, lt=2**63, description="The same seed tries the same things in the same order.")
     header: Text | None = Field(
@@ -103,7 +107,9 @@ class CheckRequest(_Request):
     solution: Text
     theorems: Names = []
     seconds: Seconds | None = Field(
-        None, description="For each theorem's verdict. Default: 60, or what the server allows at most if that is less."
+        None,
+        description="For each theorem's verdict. Default: 60, or what the server allows at most if that is less. "
+        "A request as a whole has a limit, too: what is not judged by then gets the reason `timeout`.",
     )
 
 

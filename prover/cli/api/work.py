@@ -3,75 +3,92 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable
-from dataclasses import dataclass
+from collections.abc import Awaitable, Sized
 from typing import TypeVar
 
-from data import LeanFile, parse
+from data import LeanFile, Place, parse
 from data.headers import HEADERS
 from data.judging import judge_pair, theorem_names, verdict_row
 from data.lean_file import FileError, with_header
 from data.statements import parse_statement
-from lean_env import LeanPool
-from prover.cli.api.errors import Refused
+from lean_env import LeanPool, Reason, Verdict
+from prover.cli.api.errors import invalid
+from prover.cli.api.limits import Limits
 from prover.cli.api.schema import CheckAnswer, CheckRequest, CheckRow, ProveAnswer, ProveRequest, ProveRow
 from prover.policy import Policy, PolicyUnavailable
 from search import Budget
-from search.prove import Outcome, prove_file
+from search.prove import Outcome, Status, prove_file
+from search.searcher import stop
 from search.searches import searcher
 
 T = TypeVar("T")
 _SECONDS = 60.0  # for a theorem, where the client does not say
 
 
-@dataclass(frozen=True)
-class Limits:
-    """What clients may take.
-
-    running: requests worked on at once. They share the pool's workers: more of them are slower each.
-    waiting: requests that may wait for that; any further one is sent away.
-    seconds: the longest time for one theorem, and for Lean to read what was sent.
-    body: bytes of a request.
-    """
-
-    running: int = 4
-    waiting: int = 64
-    seconds: float = 300.0
-    body: int = 10 * 1024 * 1024
-
-
 async def prove(pool: LeanPool, policy: Policy, limits: Limits, asked: ProveRequest) -> ProveAnswer:
-    """Prove the open theorems and check the others, as `prover prove` does it.
+    """Prove the open theorems and check the others, as `prover prove` does it, as far as the time reaches.
 
     A found proof has been judged by two Lean processes of the pool (if it has `confirm`), but not, as there, by a new
     one: that would take seconds. Raises Refused, FileError, InputError, ProcessDied, PolicyUnavailable, PoolClosed.
     """
-    seconds = _allowed(asked.seconds, limits)
+    seconds, end = _allowed(asked.seconds, limits), _now() + limits.request_seconds
     file = await _read(_file(pool, asked), limits)
     have = [place.name for place in file.places]
     if unknown := set(asked.theorems) - set(have):
         raise FileError(f"no theorem is called {', '.join(sorted(unknown))}; there is: {', '.join(have) or 'none'}")
     if not have:
         raise FileError("it has no theorem")
+    wanted = [place for place in file.places if not asked.theorems or place.name in asked.theorems]
+    _check_count(wanted, limits)
     search = searcher(asked.search, pool, policy, seed=asked.seed)
-    outcomes = [o async for o in prove_file(pool, file, search, Budget(seconds=seconds), asked.theorems)]
+    outcomes: list[Outcome] = []
+    try:
+        async with asyncio.timeout_at(end) as limit:
+            async for outcome in prove_file(pool, file, search, Budget(seconds=seconds), asked.theorems):
+                outcomes.append(outcome)
+    except TimeoutError:
+        if not limit.expired():
+            raise
+    rows = [*map(_row, outcomes), *(_not_reached(place, limits) for place in wanted[len(outcomes) :])]
     if policy.trouble and not any(o.proof for o in outcomes):
         raise PolicyUnavailable(policy.trouble)
     proofs = {o.place.name: o.proof for o in outcomes if o.proof is not None}
-    return ProveAnswer(theorems=[_row(o) for o in outcomes], code=file.with_proofs(proofs))
+    return ProveAnswer(theorems=rows, code=file.with_proofs(proofs))
 
 
 async def check(pool: LeanPool, limits: Limits, asked: CheckRequest) -> CheckAnswer:
-    """The verdicts of `prover check`. Raises as `prove` does."""
-    seconds = _allowed(asked.seconds, limits)
+    """The verdicts of `prover check`, as far as the time reaches. Raises as `prove` does."""
+    seconds, end = _allowed(asked.seconds, limits), _now() + limits.request_seconds
     names = asked.theorems or await _read(theorem_names(pool, asked.challenge), limits)
-    verdicts = await judge_pair(pool, asked.challenge, asked.solution, names, seconds)
+    _check_count(names, limits)
+    late = Verdict(Reason.TIMEOUT, _time_is_up(limits))
+    judging = {
+        name: asyncio.create_task(judge_pair(pool, asked.challenge, asked.solution, [name], seconds)) for name in names
+    }
+    try:
+        await asyncio.wait(judging.values(), timeout=end - _now(), return_when=asyncio.FIRST_EXCEPTION)
+        verdicts = {name: task.result()[name] if task.done() else late for name, task in judging.items()}
+    finally:
+        await stop(judging.values())
     return CheckAnswer(theorems=[CheckRow(**verdict_row(name, verdict)) for name, verdict in verdicts.items()])
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()
+
+
+def _check_count(theorems: Sized, limits: Limits) -> None:
+    if len(theorems) > limits.theorems:
+        raise invalid(f"theorems: at most {limits.theorems} in a request, not {len(theorems)}")
+
+
+def _time_is_up(limits: Limits) -> str:
+    return f"the {limits.request_seconds:g} s of the request were over"
 
 
 def _allowed(seconds: float | None, limits: Limits) -> float:
     if seconds is not None and seconds > limits.seconds:
-        raise Refused(422, "the request is not as it should be", [f"seconds: at most {limits.seconds:g} here"])
+        raise invalid(f"seconds: at most {limits.seconds:g} here")
     return min(_SECONDS, limits.seconds) if seconds is None else seconds
 
 
@@ -91,6 +108,20 @@ async def _file(pool: LeanPool, asked: ProveRequest) -> LeanFile:
     assert asked.code is not None
     text = asked.code if header is None else await with_header(pool, asked.code, header)
     return await parse(pool, text, "<code>")
+
+
+def _not_reached(place: Place, limits: Limits) -> ProveRow:
+    return ProveRow(
+        name=place.name,
+        line=place.line,
+        status=Status.UNPROVED,
+        proof=None,
+        reason=None,
+        detail=_time_is_up(limits),
+        samples=0,
+        checks=0,
+        seconds=0.0,
+    )
 
 
 def _row(outcome: Outcome) -> ProveRow:

@@ -1,0 +1,67 @@
+"""The page /docs: Swagger UI, from the copy that the package fastapi-offline brings along."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+from collections.abc import AsyncIterator
+from functools import cache
+from importlib import resources
+
+from fastapi import FastAPI, Request
+from fastapi.openapi.docs import get_swagger_ui_html
+from fastapi.responses import HTMLResponse, RedirectResponse, Response, StreamingResponse
+
+_FILES = {"swagger-ui-bundle.js": "text/javascript", "swagger-ui.css": "text/css"}
+PATHS = frozenset({"/", "/docs", "/openapi.json", *(f"/docs/{name}" for name in _FILES)})
+_CHUNK = 64 * 1024
+
+
+def install(app: FastAPI) -> None:
+    """Serve the page and its files. Its Content-Security-Policy keeps it from loading anything from elsewhere."""
+    page = get_swagger_ui_html(
+        openapi_url="/openapi.json",
+        title=f"{app.title}: HTTP API",
+        swagger_js_url="/docs/swagger-ui-bundle.js",
+        swagger_css_url="/docs/swagger-ui.css",
+        swagger_favicon_url="data:,",
+    )
+    headers = {"Content-Security-Policy": _policy(bytes(page.body).decode()), "X-Content-Type-Options": "nosniff"}
+
+    async def start(_: Request) -> Response:
+        return RedirectResponse("/docs")
+
+    async def docs(_: Request) -> Response:
+        return HTMLResponse(page.body, headers=headers)
+
+    async def file(request: Request) -> Response:
+        name = request.url.path.rpartition("/")[2]
+        content = _content(name)
+        length = {"Content-Length": str(len(content))}
+        return StreamingResponse(_chunks(content), media_type=_FILES[name], headers=length)
+
+    app.add_route("/", start, include_in_schema=False)
+    app.add_route("/docs", docs, include_in_schema=False)
+    for name in _FILES:
+        app.add_route(f"/docs/{name}", file, include_in_schema=False)
+
+
+@cache
+def _content(name: str) -> bytes:
+    return (resources.files("fastapi_offline") / "static" / name).read_bytes()
+
+
+async def _chunks(content: bytes) -> AsyncIterator[bytes]:
+    """In parts: what a slow client has not fetched yet is not kept once for each client."""
+    for start in range(0, len(content), _CHUNK):
+        yield content[start : start + _CHUNK]
+
+
+def _policy(page: str) -> str:
+    scripts = [hashlib.sha256(script.encode()).digest() for script in re.findall("<script>(.*?)</script>", page, re.S)]
+    hashes = " ".join(f"'sha256-{base64.b64encode(script).decode()}'" for script in scripts)
+    return (
+        f"default-src 'none'; script-src 'self' {hashes}; style-src 'self' 'unsafe-inline'; img-src data:; "
+        "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    )

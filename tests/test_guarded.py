@@ -1,0 +1,101 @@
+"""Whatever a policy wrote meets the rules for solutions before Lean sees it, on every way that leads there."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+
+from data import Theorem
+from lean_env import LeanPool, Reason
+from lean_env.embedded import install
+from prover.policy import Prompt
+from prover.prompts import FAMILIES
+from rl.reward import Judge
+from search import Budget, Refine, RMaxTS, Sampling
+from search.expansion import Stepwise, Whole
+from search.minimise import _Reduction, minimised, shortened
+from search.steps import steps
+from tests.lean_env.unlocked import lean_behind, open_glue
+from tests.search.policies import Scripted
+
+THEOREM = Theorem("t", "theorem t (p q : Prop) (hp : p) (hq : q) : p ∧ q")
+CHEATS = {
+    "configuration": 'first\n| simp (maxSteps := (dbgTrace "run" fun _ => 1000)) [hp, hq]\n| exact ⟨hp, hq⟩',
+    "command": "exact ⟨hp, hq⟩\ndef f := 1\n#eval f",
+    "tactic": 'constructor\n· exact hp\n· simp (config := { maxSteps := (dbgTrace "run" fun _ => 9) }) [hq]',
+}
+Way = Callable[[LeanPool, str], Awaitable[object]]
+
+
+def searched(search: type[Sampling | RMaxTS | Refine], stepwise: bool) -> Way:
+    async def way(pool: LeanPool, text: str) -> Reason | None:
+        policy = Scripted(lambda prompt: [text], stepwise=stepwise)
+        result = await search(pool, policy).prove(THEOREM, Budget(checks=4, seconds=60))
+        assert not result.proved
+        assert result.checks > 0
+        return next(iter(result.reasons))
+
+    return way
+
+
+async def in_training(pool: LeanPool, text: str) -> Reason:
+    """What TRL's and verl's trainers are given, too (rl/adapters)."""
+    graded = await Judge(pool, FAMILIES["deepseek-v1.5-noncot"]).grade(Prompt(THEOREM), indented(text))
+    assert graded.reward == 0
+    return graded.verdict.reason
+
+
+def indented(text: str) -> str:
+    return "".join(f"  {line}\n" for line in text.splitlines())
+
+
+WAYS: dict[str, Way] = {
+    "whole proofs": searched(Sampling, False),
+    "refinement": searched(Refine, False),
+    "tree of whole proofs": searched(RMaxTS, False),
+    "tree of steps": searched(RMaxTS, True),
+    "an expansion by whole proofs": lambda pool, text: Whole(pool)(THEOREM, "", text, 60),
+    "an expansion by steps": lambda pool, text: Stepwise(pool)(THEOREM, "", text, 60),
+    "a continuation": lambda pool, text: Whole(pool)(THEOREM, "have : 1 = 1 := rfl", text, 60),
+    "minimising": lambda pool, text: minimised(pool, THEOREM, text),
+    "an edit": lambda pool, text: _Reduction(pool, THEOREM, time.monotonic() + 60, 60)._holds(text),
+    "taking the part that works": lambda pool, text: shortened(pool, THEOREM, text),
+    "the steps of a proof": lambda pool, text: steps(pool, THEOREM, text),
+    "training": in_training,
+}
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An installation whose processes note in `evaluated` what their interpreter ran."""
+    install.install()
+    folder = tmp_path_factory.mktemp("opened")
+    open_glue(folder)
+    return folder
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def guarded(root: Path) -> AsyncIterator[LeanPool]:
+    """Processes with no lock but the rules for solutions."""
+    async with LeanPool(lean_behind(["guard"], root), workers=1) as pool:
+        yield pool
+
+
+@pytest.mark.parametrize("cheat", CHEATS)
+@pytest.mark.parametrize("way", WAYS)
+async def test_no_way_goes_around_the_rules(guarded: LeanPool, root: Path, way: str, cheat: str) -> None:
+    evaluated = root / "evaluated"
+    evaluated.unlink(missing_ok=True)
+    await WAYS[way](guarded, CHEATS[cheat])
+    assert not evaluated.exists()
+
+
+@pytest.mark.parametrize("cheat", CHEATS)
+async def test_without_the_rules_they_would_run(guarded: LeanPool, root: Path, cheat: str) -> None:
+    (root / "evaluated").unlink(missing_ok=True)
+    await guarded.check(THEOREM.solution(CHEATS[cheat]))
+    assert (root / "evaluated").exists()
