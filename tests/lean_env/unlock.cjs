@@ -6,9 +6,8 @@
  */
 
 const fs = require('fs'), path = require('path'), process = require('process'), vm = require('vm');
-const off = new Set(process.argv.at(-1).split(','));
-const driver = path.dirname(process.argv[1]);
-const replace = (file, change) => { const name = path.join(driver, file); require(name); Object.assign(require.cache[name].exports, change(require.cache[name].exports)); };
+const off = new Set(require('worker_threads').isMainThread ? process.argv.at(-1).split(',') : []);     // the watchdog's thread loads this, too
+const replace = (file, change) => { const name = path.join(path.dirname(process.argv[1]), file); Object.assign(require(name), change(require(name))); };
 
 if (off.has('imports')) {
   const compile = vm.compileFunction, everything = require, shown = process;
