@@ -83,6 +83,31 @@ class Comparison(TypedDict):
     refused: str | None
 
 
+_Span = Annotated[list[_Natural], Field(min_length=2, max_length=2)]
+
+
+@with_config(_STRICT)
+class Declaration(TypedDict):
+    kind: str
+    name: str
+    private: bool
+    keyword: _Span | None
+    modifiers: _Span | None
+    doc: _Span | None
+    id: _Span | None
+    signature: _Span | None
+    value: _Span | None
+    valueKind: str | None
+    holes: list[_Span]
+
+
+@with_config(_STRICT)
+class Command(TypedDict):
+    kind: str
+    span: _Span | None
+    declaration: NotRequired[Declaration]
+
+
 @with_config(_STRICT)
 class Answer(TypedDict):
     env: NotRequired[_Natural]
@@ -90,7 +115,7 @@ class Answer(TypedDict):
     sorries: NotRequired[list[SorryAnswer] | list[str]]  # of a command, and names in a comparison
     tactics: NotRequired[list[TacticAnswer]]
     axioms: NotRequired[dict[str, list[str] | None]]
-    holes: NotRequired[list[list[_Natural]]]
+    holes: NotRequired[list[_Span]]
     refused: NotRequired[Refusal]
     timeout: NotRequired[bool]
     steps: NotRequired[list[StepAnswer]]
@@ -102,8 +127,7 @@ class Answer(TypedDict):
     fatal: NotRequired[str]
     last: NotRequired[bool]  # the process ends after this answer
     runsCode: NotRequired[bool]  # no answer: the text of the request is about to run code, and the answer comes later
-    # told of by other modules: commands (data/lean_file.py), imports, headerEnd, proofState, goals, traces
-    commands: NotRequired[list[dict[str, Any]]]
+    commands: NotRequired[list[Command]]
     imports: NotRequired[list[str]]
     headerEnd: NotRequired[_Natural]
     proofState: NotRequired[_Natural]

@@ -215,6 +215,8 @@ class Worker:
             request = {"challenge": guard["env"], "solution": answer["env"], "theorems": [claim.theorem]}
             # The kernel looks at everything again: it may take as long as the solution took at most.
             facts = await self._ask({"compare": {**request, "timeout": _milliseconds(timeout)}}, timeout)
+            if not facts.keys() & {"refused", "timeout"} and [*facts.get("theorems", {})] != [claim.theorem]:
+                raise ProcessDied("it did not answer what it was asked")
             verdict = conclude(answer, check, facts, claim.theorem)
             if facts.get("last"):
                 return verdict

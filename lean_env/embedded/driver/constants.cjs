@@ -18,6 +18,12 @@ function imported(env, name) {
   abi.dec(index);
   return !abi.isScalar(index);
 }
+/** Is it the projection to a field of a structure? */
+function isProjection(env, name) {
+  const info = abi.option(abi.W.l_Lean_Environment_getProjectionFnInfo_x3f(abi.inc(env), abi.inc(name)));
+  if (info) abi.dec(info);
+  return info !== null;
+}
 /** Calls `visit(name, constant)` (both borrowed) for what an environment has beyond its imports. */
 function eachAdded(env, visit) {
   const map = abi.W.l_Lean_Environment_constants(abi.inc(env));
@@ -33,4 +39,4 @@ const type = c => abi.field(base(c), 2);
 const value = c => [DEF, THEOREM, OPAQUE].includes(kindOf(c)) ? abi.field(abi.field(c, 0), 1) : null;
 const constructors = c => kindOf(c) === INDUCTIVE ? abi.listItems(abi.field(abi.field(c, 0), INDUCT.constructors)) : [];
 
-module.exports = { KINDS, AXIOM, DEF, THEOREM, OPAQUE, INDUCTIVE, CONSTRUCTOR, RECURSOR, INDUCT, find, imported, eachAdded, kindOf, nameOf, universeNames, type, value, constructors };
+module.exports = { KINDS, AXIOM, DEF, THEOREM, OPAQUE, INDUCTIVE, CONSTRUCTOR, RECURSOR, INDUCT, find, imported, isProjection, eachAdded, kindOf, nameOf, universeNames, type, value, constructors };

@@ -7,7 +7,8 @@
  *
  *   - a constant of an imported module may be evaluated, and one that is data: constructors and literals alone;
  *   - anything else is code, and `onCode` is called before it runs. In a guarded text it is refused, unless the challenge
- *     has the very same constant, down to all that it uses (a solution is often the challenge's file, with its macros).
+ *     has the very same constant, down to all that it uses (a solution is often the challenge's file, with its macros)
+ *     and nothing that changes what compiled code does (see changesCode in guard.cjs).
  *     Then `Refused` is thrown, and the process has to end, because the throw leaves Lean in the middle of its work.
  */
 
@@ -20,8 +21,8 @@ const ASKED = 'getaddrinfo';       // the import that the module calls
 const [, KERNEL, INITIALIZER] = [0, 1, 2];       // the interpreter's entries; 0 evaluates a constant
 
 // Functions of the library that build data, and that the elaborator puts into configurations and quoted syntax.
-const BUILDERS = new Set(['OfNat.ofNat', 'instOfNatNat', 'instOfNat', 'Int.instNegInt', 'Neg.neg', 'Array.empty', 'Array.push', 'List.toArray',
-  'Lean.mkAtom', ...[1, 2, 3, 4, 5, 6, 7, 8].map(n => `Lean.Name.mkStr${n}`)]);
+const BUILDERS = new Set(['OfNat.ofNat', 'instOfNatNat', 'instOfNat', 'Int.instNegInt', 'Neg.neg', 'HPow.hPow', 'instHPow', 'Monoid.Pow', 'instPowNat',
+  'instNatPowNat', 'Array.empty', 'Array.push', 'List.toArray', 'Lean.mkAtom', 'String.toRawSubstring', 'String.toSubstring', ...[1, 2, 3, 4, 5, 6, 7, 8].map(n => `Lean.Name.mkStr${n}`)]);
 
 class Refused extends Error {
   constructor(name) { super(`${name} would be evaluated`); this.constant = name; }
@@ -43,7 +44,7 @@ function isImportedData(env, name) {
   if (!c) return false;
   const kind = constants.kindOf(c), closed = expressions.isConstant(constants.type(c));     // `Lean.Meta.Simp.defaultMaxSteps : Nat`
   abi.dec(c);
-  return closed || kind === constants.CONSTRUCTOR || kind === constants.INDUCTIVE || isData(env, name);
+  return closed || kind === constants.CONSTRUCTOR || kind === constants.INDUCTIVE || constants.isProjection(env, name) || isData(env, name);
 }
 
 /** Is a constant (its Name borrowed) defined by constructors and literals alone? */
@@ -55,21 +56,52 @@ function isData(env, name) {
   return data;
 }
 
+/**
+ * May a constant of a guarded text be evaluated as data? Syntax becomes a tactic, so that the guard must have seen it: it is
+ * quoted by Lean from the text (`_autoParam`, `_auto_1`), and not put together by a definition.
+ */
+function isGuardedData(env, name) {
+  if (!isData(env, name) || replacesCode(env)) return false;
+  const c = constants.find(env, name), isSyntax = expressions.isConstant(constants.type(c), 'Lean.Syntax');
+  abi.dec(c);
+  return !isSyntax || QUOTED.test(abi.kindText(name));
+}
+const QUOTED = /(^|\.)_auto(Param|_[0-9]+)$/;
+
+/**
+ * Has a text declared a name that the compiler gives to parts of a definition's code? The interpreter would take it for the
+ * part. (Lean gives `_unsafe_rec` to constants, too; it is taken for a part of the challenge's.)
+ */
+function replacesCode(env) {
+  let found = false;
+  constants.eachAdded(env, name => {
+    const text = abi.kindText(name);
+    if (PART.test(text)) found = true;
+    else if (text.endsWith('._unsafe_rec') && mode.challenge && !isIn(mode.challenge, name) && isIn(mode.challenge, abi.field(name, 0))) found = true;
+  });
+  return found;
+}
+const PART = /(^|\.)_(closed_|boxed|redArg|lam_|elam|lambda_|spec|rarg|cstage)[^.]*(\.|$)/;
+const isIn = (env, name) => { const c = constants.find(env, name); if (c) abi.dec(c); return c !== null; };
+
 /** Has the challenge this constant, with the same meaning? */
 function isChallenges(env, name) {
   const c = mode.challenge && constants.find(mode.challenge, name);
   if (!c) return false;
   abi.dec(c);
-  return statements.differences(mode.challenge, env, name).length === 0;
+  return statements.differences(mode.challenge, env, name).length === 0 && !replacesCode(env);
 }
 
 /** The interpreter's question, as the module calls it: returns 0 if it may go on. */
 function ask(entry, env, name) {
   if (entry !== INITIALIZER) [env, name] = [abi.referred(env), abi.referred(name)];
-  if (entry !== KERNEL && (constants.imported(env, name) || isData(env, name))) return 0;
+  if (entry !== KERNEL && (constants.imported(env, name) || (mode.guarded ? isGuardedData : isData)(env, name))) return 0;
   if (mode.guarded && !isChallenges(env, name)) throw new Refused(abi.nameText(name));
-  mode.onCode();
+  code();
   return 0;
 }
 
-module.exports = { ASKED, Refused, ask, during, isData, isImportedData };
+/** Code of the text is about to run, or may be run without a further question. */
+const code = () => mode.onCode();
+
+module.exports = { ASKED, Refused, ask, code, during, isData, isImportedData };

@@ -64,11 +64,12 @@ function isData(expression, plain) {
     seen.add(x);
     const tag = abi.tag(x);
     if (tag === CONST) return plain(abi.field(x, 0));
-    return tag === LITERAL || tag === BOUND || ((tag === APP || tag === LET || tag === ANNOTATION) && CHILDREN[tag].every(i => go(abi.field(x, i))));
+    return tag === LITERAL || tag === BOUND || ((tag === APP || tag === LET || tag === ANNOTATION || tag === PROJECTION) && CHILDREN[tag].every(i => go(abi.field(x, i))));
   };
   return go(expression);
 }
 
-const isConstant = expression => abi.tag(expression) === CONST;
+/** Is an expression a constant (of that name)? */
+const isConstant = (expression, name) => abi.tag(expression) === CONST && (name === undefined || abi.kindText(abi.field(expression, 0)) === name);
 
 module.exports = { equal, eachConstant, isConstant, isData, sameName };

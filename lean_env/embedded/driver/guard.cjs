@@ -5,7 +5,8 @@
  *
  * A command is allowed if the challenge has the very same one (token for token), or if
  *   - its kind is in `commands`, or it is a declaration whose kind is in `declarations` with modifiers in `modifiers`,
- *   - no node in it has a kind in `refused`, no identifier ends in one of `names`, every option set and attribute used is in
+ *   - no node in it has a kind in `refused`, no identifier ends in one of `names`, no part of a declared name begins with `_`
+ *     (Lean and its compiler keep such names for themselves), every option set and attribute used is in
  *     `options` and `attributes`, and
  *   - every value of a configuration consists of literals and constructors (Lean evaluates what stands there).
  */
@@ -17,9 +18,12 @@ const syntax = require('./syntax.cjs');
 
 const COMMAND = 'Lean.Parser.Command.', TERM = 'Lean.Parser.Term.', TACTIC = 'Lean.Parser.Tactic.';
 const SWITCHES = new Set([TACTIC + 'posConfigItem', TACTIC + 'negConfigItem']), VALUES = new Set([TACTIC + 'valConfigItem', TACTIC + 'config']);
-const DATA = new Set(['num', 'str', 'char', 'scientific', 'null', 'term-_', 'term[_]', 'term#[_,]', 'hygieneInfo', 'choice',
-  ...['paren', 'tuple', 'app', 'dotIdent', 'anonymousCtor', 'typeAscription', 'structInst', 'structInstFields', 'structInstField',
+const DATA = new Set(['num', 'str', 'char', 'scientific', 'null', 'term-_', 'term[_]', 'term#[_,]', 'term{}', 'choice',
+  ...['paren', 'hygienicLParen', 'tuple', 'app', 'anonymousCtor', 'typeAscription', 'structInst', 'structInstFields', 'structInstField',
     'structInstFieldDef', 'structInstFieldEqns', 'optEllipsis'].map(name => TERM + name)]);
+// Where a constant gets its name, or a part of it.
+const DECLARING = new Set([COMMAND + 'declId', COMMAND + 'namespace', COMMAND + 'ctor', COMMAND + 'structSimpleBinder', COMMAND + 'structExplicitBinder',
+  COMMAND + 'structImplicitBinder', COMMAND + 'structInstBinder', TERM + 'letRecDecl']);
 const FIELD_NAME = TERM + 'structInstLVal';
 const PREFIXES = ['', 'Bool.', 'Option.', 'Lean.', 'Lean.Meta.'];      // of names that may be written short
 const ATTRIBUTE = new Set(['Lean.Parser.Term.attrInstance', 'Lean.Parser.Command.eraseAttr']);
@@ -104,10 +108,22 @@ function examineTree(root, rules, source, env) {
       if (on) return refuse('syntax', words.join(''), stx);
       if (VALUES.has(kind) && !isData(syntax.child(stx, 3), read, env)) return refuse('configuration', words.join(''), stx);
     }
+    if (DECLARING.has(kind)) {
+      const name = declaredNames(stx, kind, read).find(n => /(^|[.«])_(?!root_\.)/.test(n));
+      if (name) return refuse('name', name, stx);
+    }
     for (const c of syntax.children(stx)) { const r = go(c); if (r) return r; }
     return null;
   };
   return go(root);
+}
+
+/** The names that a node of a kind in DECLARING gives, as they are written. */
+function declaredNames(stx, kind, read) {
+  const names = [], add = token => { if (syntax.identName(token)) names.push(syntax.identName(token)); };
+  if (kind === TERM + 'letRecDecl') syntax.eachToken(syntax.find(stx, new Set([TERM + 'letDecl'])) ?? stx, token => { add(token); return names.length > 0; });
+  else for (const c of syntax.children(stx)) if (!syntax.isNode(c)) add(c); else if (read(c) === 'null') syntax.children(c).forEach(d => { if (!syntax.isNode(d)) add(d); });
+  return names;
 }
 
 /** The first thing in a block of tactics that is not allowed, as `examine` tells it, or null. */
@@ -122,7 +138,8 @@ function isData(term, read, env) {
     if (abi.isScalar(stx)) return true;
     if (syntax.isNode(stx)) {
       const kind = read(stx);
-      return kind === FIELD_NAME || (DATA.has(kind) && syntax.children(stx).every(go) && (kind !== TERM + 'dotIdent' || !own().has(lastPart(syntax.identName(syntax.child(stx, 1))))));
+      if (kind === TERM + 'dotIdent') return !own().has(lastPart(syntax.identName(syntax.child(stx, 1))));      // `.pos`: of the expected type
+      return kind === FIELD_NAME || kind === 'hygieneInfo' || (DATA.has(kind) && syntax.children(stx).every(go));
     }
     const name = syntax.identName(stx);
     return name === '' || (!own().has(lastPart(name)) && PREFIXES.some(prefix => isImportedData(env, prefix + name)));
@@ -145,7 +162,22 @@ function ownNames(env) {
   };
 }
 
+// Attributes that leave alone what compiled code does. (`implemented_by`, `extern`, `export`, `csimp`, `init`, … do not.)
+const HARMLESS = new Set(['simp', 'grind', 'ext', 'instance', 'default_instance', 'class', 'reducible', 'semireducible', 'irreducible', 'inline', 'noinline',
+  'always_inline', 'specialize', 'nospecialize', 'elab_as_elim', 'refl', 'symm', 'trans', 'congr', 'coe', 'norm_cast', 'push_cast', 'deprecated',
+  'match_pattern', 'expose', 'induction_eliminator', 'cases_eliminator', 'local', 'scoped']);
+
+/**
+ * Does a command change what compiled code does, so that evaluating what looks like data may run something else? What it
+ * declares counts as code of the text, though nothing has run yet.
+ */
+function changesCode(stx, source) {
+  const read = syntax.kindReader();
+  const go = s => syntax.isNode(s) && ((ATTRIBUTE.has(read(s)) && !HARMLESS.has(syntax.firstToken(syntax.child(s, 1), source))) || syntax.children(s).some(go));
+  return /@\[|attribute/.test(source.source) && go(stx);
+}
+
 /** Does a command do nothing but run code? */
 const onlyRuns = stx => RUNNING.has(syntax.kind(stx));
 
-module.exports = { compile, trustedTexts, examine, examineTactics, onlyRuns };
+module.exports = { compile, trustedTexts, examine, examineTactics, changesCode, onlyRuns };

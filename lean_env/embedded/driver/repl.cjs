@@ -45,7 +45,7 @@ const FATAL = 70;                 // exit code after an error that leaves Lean's
 const AXIOMS = new Set(['propext', 'Classical.choice', 'Quot.sound', 'sorryAx', 'Lean.ofReduceBool', 'Lean.ofReduceNat', 'Lean.trustCompiler',
   'Lean.reduceBool', 'Lean.reduceNat']);
 
-const kept = new Map();           // env id -> { state, imports, trusted, runs }
+const kept = new Map();           // env id -> { state, imports, trusted, changesCode, runs }
 const runsWithout = new Runs();   // of texts that go on from no environment
 const proofStates = new Map();    // id -> see proof.cjs
 let nextEnv = 0, nextProofState = 0;
@@ -97,8 +97,9 @@ function command(request) {
     if (maySorry(source, messages)) for (const tree of trees) infotree.sorries(tree, text, environmentBefore, sorries);
     if (request.rootGoals) for (const tree of trees) infotree.rootGoals(tree, text, environmentBefore, roots);
   };
-  const challenge = options.guard && frontend.stateEnvironment(environmentOf(request.guard.env).state);
-  const result = evaluation.during({ guarded: isGiven(challenge), challenge }, () => frontend.elaborate(source, base, options));
+  const stated = options.guard && environmentOf(request.guard.env);
+  const challenge = stated && !stated.changesCode ? frontend.stateEnvironment(stated.state) : null;
+  const result = evaluation.during({ guarded: Boolean(stated), challenge }, () => frontend.elaborate(source, base, options));
   sorries.push(...roots);
   if (result.messages.length) answer.messages = result.messages;
   if (result.messages.dropped) answer.droppedMessages = result.messages.dropped;
@@ -116,7 +117,7 @@ function command(request) {
   if (!keeps) forget(result);
   else {
     answer.env = nextEnv++;
-    kept.set(answer.env, { state: result.state, before: result.before, imports: result.imports, trusted: result.trusted });
+    kept.set(answer.env, { state: result.state, before: result.before, imports: result.imports, trusted: result.trusted, changesCode: result.changesCode });
   }
   return answer;
 }

@@ -1,0 +1,124 @@
+"""A process in which the text of one client has run judges nothing for another."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lean_env import Claim, LeanPool
+from lean_env.embedded import install
+from lean_env.process import ReplProcess
+from tests.lean_env.test_sandbox import ESCAPE
+from tests.lean_env.unlocked import lean_behind, open_glue
+
+TIMES = 20  # 100 were tried once, on both backends
+# From now on the process answers as if whatever it was asked about were proved (after shared/soundness/escape).
+LIES = (
+    ";if(!globalThis.lies){globalThis.lies=1;const fs=require('fs'),write=fs.writeSync;"
+    "fs.writeSync=(fd,bytes,done)=>{if(fd!==1)return write(fd,bytes,done);const told=JSON.parse(bytes.toString());"
+    "for(const name of ['holes','messages','refused','timeout'])delete told[name];"
+    "if(told.theorems){told.sorries=[];for(const name in told.theorems)told.theorems[name]="
+    "{challenge:'theorem',solution:'theorem',differs:[],axioms:[],refused:null}}"
+    "write(fd,require('buffer').Buffer.from(JSON.stringify(told)+String.fromCharCode(10,10)));return bytes.length}}7"
+)
+POISON = ESCAPE.replace("PAYLOAD", LIES)
+POISONED = Claim(f"{POISON}theorem a : False := by sorry", "theorem a : False := by trivial", "a")
+FALSE = Claim("theorem b : 1 + 1 = 3 := by sorry", "theorem b : 1 + 1 = 3 := by decide", "b")
+HONEST = Claim("theorem c : 1 + 1 = 2 := by sorry", "theorem c : 1 + 1 = 2 := by decide", "c")
+
+
+async def judged(pool: LeanPool) -> None:
+    await pool.judge(POISONED)
+
+
+async def read(pool: LeanPool) -> None:
+    await pool.declarations(POISON)
+
+
+async def checked(pool: LeanPool) -> None:
+    await pool.check(POISON)
+
+
+async def in_context(pool: LeanPool) -> None:
+    await pool.check("#check 1", context=(POISON,))
+
+
+async def as_steps(pool: LeanPool) -> None:
+    await pool.steps(POISONED.challenge, "trivial")
+
+
+async def behind_data(pool: LeanPool) -> None:
+    """What looks like data is another program when compiled: nothing runs before the solution makes it."""
+    lines = POISON.splitlines()
+    run = lines[2].removeprefix("#eval IO.println (repr (").removesuffix("))")
+    challenge = f"""{lines[0]}
+{lines[1]}
+unsafe def other : Lean.Syntax := if {run.replace("unsafe ", "")} = 0 then .missing else .missing
+@[implemented_by other] def data : Lean.Syntax := .missing
+theorem helper (h : autoParam (1 = 1) data) : True := trivial
+theorem a : False := by sorry"""
+    await pool.judge(
+        Claim(challenge, f"{challenge.rpartition(chr(10))[0]}\ntheorem a : False := by exact (helper).elim", "a")
+    )
+
+
+WAYS: list[Callable[[LeanPool], Any]] = [judged, read, checked, in_context, as_steps, behind_data]
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    install.install()
+    folder = tmp_path_factory.mktemp("opened")
+    open_glue(folder)
+    return folder
+
+
+def pool_of(root: Path, **options: Any) -> LeanPool:
+    """Processes in which a challenge's code can do what it likes."""
+    return LeanPool(lean_behind(["guard", "interpreter"], root), workers=1, confirm=False, **options)
+
+
+@pytest.mark.parametrize("way", WAYS, ids=lambda way: way.__name__)
+async def test_what_one_client_ran_is_nothing_to_the_next(root: Path, way: Callable[[LeanPool], Any]) -> None:
+    async with pool_of(root) as pool:
+        await way(pool)
+        assert not (await pool.judge(FALSE)).proved
+        assert (await pool.judge(HONEST)).proved
+
+
+async def test_in_the_same_process_it_would_be_believed(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without the notice that code runs: so the tests here can fail."""
+    monkeypatch.setattr(ReplProcess, "ran_code", property(lambda self: False, lambda self, value: None), raising=False)
+    async with pool_of(root) as pool:
+        await pool.judge(POISONED)
+        assert (await pool.judge(FALSE)).proved
+
+
+async def test_the_text_that_ran_keeps_its_process(root: Path) -> None:
+    """Whoever has the same context has run the same code: no new process for each check."""
+    async with pool_of(root) as pool:
+        harmless = "#eval 1 + 1"
+        for _ in range(3):
+            assert (await pool.check("example : 1 = 1 := rfl", context=(harmless,))).ok
+        assert pool._provers.workers[0].started == 1
+        assert (await pool.judge(HONEST)).proved
+        assert pool._provers.workers[0].started == 2
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("backend", ["local", "ray"])
+async def test_again_and_again(root: Path, backend: str) -> None:
+    async def chain(pool: LeanPool) -> int:
+        believed = 0
+        for _ in range(TIMES // 2):
+            await pool.judge(POISONED)
+            believed += (await pool.judge(FALSE)).proved
+        return believed
+
+    async with pool_of(root, backend=backend) as one, pool_of(root, backend=backend) as other:
+        assert await asyncio.gather(chain(one), chain(other)) == [0, 0]
