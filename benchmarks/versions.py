@@ -19,7 +19,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-ROUNDS, PAIRS = 5, 400
+ROUNDS, PAIRS = 3, 400
 START = """
 import asyncio, time
 from lean_env import Worker, embedded
@@ -47,7 +47,14 @@ def timed(checkout: Path, *command: str) -> Seconds:
     """Seconds of a Python command that finds its packages in a checkout."""
     before, start = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
     environment = {**os.environ, "PYTHONPATH": str(checkout)}
-    subprocess.run([sys.executable, *command], check=True, cwd=checkout, env=environment, stdout=subprocess.DEVNULL)
+    subprocess.run(
+        [sys.executable, *command],
+        check=True,
+        cwd=checkout,
+        env=environment,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+    )
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
     return cpu, time.perf_counter() - start

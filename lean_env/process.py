@@ -54,7 +54,7 @@ class ReplProcess:
 
     @classmethod
     async def start(cls, lean: Lean) -> ReplProcess:
-        """Start a process with no environment, in a session of its own: Ctrl-C in the terminal reaches only us."""
+        """Start a process in a session of its own, so that Ctrl-C in the terminal reaches only us."""
         return cls(
             await asyncio.create_subprocess_exec(
                 *lean.argv,
@@ -63,7 +63,6 @@ class ReplProcess:
                 stderr=asyncio.subprocess.PIPE,
                 limit=MAX_ANSWER,
                 start_new_session=True,
-                env={},
             )
         )
 

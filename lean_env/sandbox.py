@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import ctypes
 import errno
+import fcntl
 import json
 import os
 import platform
@@ -50,8 +51,11 @@ def confined(command: Sequence[str], policy: Policy) -> tuple[str, ...]:
 def active() -> dict[str, str]:
     """Which locks this machine has: name → "" if it works, else why it does not."""
     probe = (sys.executable, "-I", "-S", os.path.abspath(__file__))
-    done = subprocess.run(probe, capture_output=True, text=True, timeout=30, check=True)
-    found: dict[str, str] = json.loads(done.stdout)
+    try:
+        done = subprocess.run(probe, capture_output=True, text=True, timeout=30, check=True)
+        found: dict[str, str] = json.loads(done.stdout)
+    except (OSError, subprocess.SubprocessError, ValueError) as error:
+        return dict.fromkeys(LOCKS, f"the launcher does not start: {error}")
     return found
 
 
@@ -78,7 +82,7 @@ def _limits(policy: Policy) -> None:
 # ---- Linux: system calls without a library ---------------------------------------------------------------------------
 
 _libc = ctypes.CDLL(None, use_errno=True)
-_SET_NO_NEW_PRIVS, _DROP_CAPABILITY, _SET_SECCOMP = 38, 24, 22  # of prctl
+_SET_NO_NEW_PRIVS, _DROP_CAPABILITY, _SET_SECCOMP, _AMBIENT, _CLEAR_ALL = 38, 24, 22, 47, 4  # of prctl
 _DAC_OVERRIDE, _DAC_READ_SEARCH = 1, 2  # capabilities that a superuser may need to read the folders it is given
 _EXECVEAT = {"x86_64": 322, "aarch64": 281}
 _EMPTY_PATH = 0x1000
@@ -104,6 +108,7 @@ def _checked(result: int) -> int:
 
 def _capabilities() -> None:
     """Keep a superuser's process from having a superuser's powers, but to read files."""
+    _prctl(_AMBIENT, _CLEAR_ALL)
     with open("/proc/sys/kernel/cap_last_cap") as file:
         last = int(file.read())
     for capability in range(last + 1):
@@ -177,6 +182,19 @@ _DENIED = {  # number on x86_64 and aarch64; None: not there
     "tkill": (200, 130), "rt_sigqueueinfo": (129, 138), "rt_tgsigqueueinfo": (297, 240),
     "pidfd_open": (434, 434), "pidfd_send_signal": (424, 424), "pidfd_getfd": (438, 438),
     "ptrace": (101, 117), "process_vm_readv": (310, 270), "process_vm_writev": (311, 271), "kcmp": (312, 272),
+    # Landlock leaves these alone: they change a file that they need not open.
+    "chmod": (90, None), "fchmod": (91, 52), "fchmodat": (268, 53), "fchmodat2": (452, 452),
+    "chown": (92, None), "lchown": (94, None), "fchown": (93, 55), "fchownat": (260, 54),
+    "setxattr": (188, 5), "lsetxattr": (189, 6), "fsetxattr": (190, 7), "setxattrat": (463, 463),
+    "removexattr": (197, 14), "lremovexattr": (198, 15), "fremovexattr": (199, 16), "removexattrat": (466, 466),
+    "utime": (132, None), "utimes": (235, None), "futimesat": (261, None), "utimensat": (280, 88),
+    "sched_setaffinity": (203, 122), "sched_setscheduler": (144, 119), "sched_setattr": (314, 274),
+    "setpriority": (141, 140), "ioprio_set": (251, 30),
+    "shmat": (30, 196), "shmctl": (31, 195), "semop": (65, 193), "semctl": (66, 191),
+    "msgsnd": (69, 189), "msgrcv": (70, 188), "msgctl": (71, 187),
+    "fsconfig": (431, 431), "fsmount": (432, 432), "fspick": (433, 433), "mount_setattr": (442, 442),
+    "kexec_file_load": (320, 294), "modify_ldt": (154, None), "personality": (135, 92), "syslog": (103, 116),
+    "process_madvise": (440, 440), "migrate_pages": (256, 238), "move_pages": (279, 239),
     "setrlimit": (160, 164), "memfd_create": (319, 279), "memfd_secret": (447, 447), "shmget": (29, 194),
     "msgget": (68, 186), "semget": (64, 190), "mq_open": (240, 180),
     "io_uring_setup": (425, 425), "io_uring_enter": (426, 426), "io_uring_register": (427, 427),
@@ -209,7 +227,7 @@ def _filter(machine: str, pid: int, program: int) -> bytes:
     """The BPF program that lets a process do all but what is denied.
 
     It makes threads but no processes, and signals itself alone; the one program that it can become is what lies at file
-    descriptor `program`.
+    descriptor `program`, once: it is above the limit of open files, so that nothing can be opened there again.
     """
     column, architecture = _MACHINES[machine]
     code: list[tuple[int, int, int, int]] = []
@@ -302,7 +320,8 @@ def main(arguments: Sequence[str]) -> None:
     fields, *command = arguments
     policy = Policy(**json.loads(fields))
     os.chdir(policy.folder)
-    program = os.open(command[0], os.O_RDONLY | os.O_CLOEXEC)
+    # No file can be opened with so high a number once the limits hold (see `_filter`).
+    program = fcntl.fcntl(os.open(command[0], os.O_RDONLY | os.O_CLOEXEC), fcntl.F_DUPFD_CLOEXEC, policy.files)
     missing = {name: why for name, why in _lock(policy, command[0], program).items() if why}
     if missing and policy.required:
         print("the sandbox is not whole here: " + "; ".join(f"{k}: {v}" for k, v in missing.items()), file=sys.stderr)

@@ -225,7 +225,7 @@ class Worker:
 
     async def _guard(self, challenge: Context) -> dict[str, Any]:
         """What a request needs so that its text is taken for a solution to a challenge (the last piece)."""
-        return {"env": await self._environment(challenge, challenge=True), "rules": rules.request()}
+        return {"env": await self._environment(challenge), "rules": rules.request()}
 
     async def _elaborate(
         self, request: dict[str, Any], context: Context, timeout: float, bind: Context = ()
@@ -235,17 +235,17 @@ class Worker:
         limit = _milliseconds(timeout)
         return await self._ask({**request, "timeout": limit, **({} if env is None else {"env": env})}, timeout, bind)
 
-    async def _environment(self, context: Context, **request: Any) -> int | None:
+    async def _environment(self, context: Context) -> int | None:
         """Environment id of a context; elaborated piece by piece if it is not loaded. None for the empty one.
 
-        `request` goes along with the last piece. Raises ContextError with the errors of the first piece that has some.
+        Raises ContextError with the errors of the first piece that has some.
         """
         if not context:
             return None
         if context not in self._kept:
             seconds = self.limits.context_seconds
             try:
-                request["cmd"] = readable(context[-1])
+                request = {"cmd": readable(context[-1]), "challenge": True}  # solutions may be to any piece
                 answer = await self._elaborate(request, context[:-1], seconds, bind=context)
             except (InputError, OutOfTime, OutOfMemory, Overflow) as error:
                 raise ContextError([Message("error", f"the text before the code: {error}")]) from None
@@ -349,10 +349,11 @@ class Worker:
             return
         if self.used >= self.limits.uses:
             await self.close()
-        elif self.used >= self._looked + _LOOK_EVERY:
+        # What has run code might not answer, and the next call need not be its own.
+        elif self.used >= self._looked + _LOOK_EVERY and self._bound is None:
             self._looked = self.used
             stats = await self._ask({"stats": True}, START)
-            if stats["memory"] > self.limits.memory:
+            if stats.get("memory", 0) > self.limits.memory:
                 await self.close()
 
 

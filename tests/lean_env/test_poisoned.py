@@ -51,22 +51,27 @@ async def as_steps(pool: LeanPool) -> None:
     await pool.steps(POISONED.challenge, "trivial")
 
 
-async def behind_data(pool: LeanPool) -> None:
-    """What looks like data is another program when compiled: nothing runs before the solution makes it."""
-    lines = POISON.splitlines()
-    run = lines[2].removeprefix("#eval IO.println (repr (").removesuffix("))")
-    challenge = f"""{lines[0]}
-{lines[1]}
-unsafe def other : Lean.Syntax := if {run.replace("unsafe ", "")} = 0 then .missing else .missing
-@[implemented_by other] def data : Lean.Syntax := .missing
+PART = """\
+structure S where
+  x : 1 + 1 = 2 := by decide
+def S.x._autoParam._closed_0 : String := "ran" ++ toString (111 * 3)
+theorem helper : S := {}"""
+RECURSIVE = """\
+unsafe def data._unsafe_rec : Lean.Syntax := .atom .none ("ran" ++ toString (111 * 3))
+def data : Lean.Syntax := .missing
 theorem helper (h : autoParam (1 = 1) data) : True := trivial
-theorem a : False := by sorry"""
-    await pool.judge(
-        Claim(challenge, f"{challenge.rpartition(chr(10))[0]}\ntheorem a : False := by exact (helper).elim", "a")
-    )
+example : True := helper"""
 
 
-WAYS: list[Callable[[LeanPool], Any]] = [judged, read, checked, in_context, as_steps, behind_data]
+@pytest.mark.parametrize("text", [PART, RECURSIVE], ids=["part", "recursive"])
+async def test_code_in_the_place_of_data_is_told_of(pool: LeanPool, text: str) -> None:
+    """What looks like data to the kernel is another program when compiled."""
+    before = sum(worker.code_runs for worker in pool._provers.workers)
+    await pool.check(text)
+    assert sum(worker.code_runs for worker in pool._provers.workers) == before + 1
+
+
+WAYS: list[Callable[[LeanPool], Any]] = [judged, read, checked, in_context, as_steps]
 
 
 @pytest.fixture(scope="module")

@@ -14,8 +14,10 @@ from pathlib import Path
 
 import pytest
 
-from lean_env import rules
+from lean_env import Lean, rules
 from lean_env.embedded import install
+from lean_env.embedded.node import node
+from lean_env.process import OutOfTime, ProcessDied, ReplProcess
 from tests.lean_env.unlocked import lean_behind, open_glue
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the locks of other systems are fewer")
@@ -54,6 +56,8 @@ PAYLOADS = {
     "environment": "process.env.SECRET_KEY.length > 0",
     "write": "(fs.writeFileSync(FOLDER + '/written', 'x'), true)",
     "write-in-cwd": "(fs.writeFileSync('written', 'x'), true)",
+    "mode": "(fs.chmodSync(MINE, 0o777), true)",
+    "times": "(fs.utimesSync(MINE, 1, 1), true)",
     "process": "require('child_process').execSync('id').length > 0",
     "signal-parent": "process.kill(PARENT, 'SIGCONT')",
     "signal-neighbour": "process.kill(NEIGHBOUR, 'SIGCONT')",
@@ -142,6 +146,7 @@ def place(tmp_path: Path) -> Iterator[Place]:
             listener.setblocking(False)
         neighbour = stack.enter_context(subprocess.Popen(["/bin/sleep", "300"]))
         stack.callback(neighbour.kill)
+        (tmp_path / "mine").touch()
         maps = Path("/proc/self/maps").read_text().splitlines()
         facts = {
             "HOME": str(Path.home()),
@@ -151,13 +156,14 @@ def place(tmp_path: Path) -> Iterator[Place]:
             "PORT": tcp.getsockname()[1],
             "ADDRESS": int(next(line for line in maps if " r" in line).split("-")[0], 16),
             "OPENABLE": "/dev/null",
+            "MINE": str(tmp_path / "mine"),
         }
         yield Place(tmp_path, facts, {"connect": tcp, "connect-unix": unix})
 
 
 HARMLESS = [name for name in PAYLOADS if name != "memory"]  # without limits that one takes the machine with it
 FILES_AND_PROCESSES = [
-    "read", "home", "write", "write-in-cwd", "process", "memory-of-parent", "fork-bomb", "large-file",
+    "read", "home", "write", "write-in-cwd", "mode", "times", "process", "memory-of-parent", "fork-bomb", "large-file",
 ]  # fmt: skip
 
 
@@ -190,7 +196,7 @@ def test_nodes_permissions_alone(place: Place, opened: Path) -> None:
 
 def test_the_process_alone_reaches_nothing(place: Place, opened: Path) -> None:
     assert attack(opened, ["process"], ESCAPE, PAYLOADS, place) == dict.fromkeys(PAYLOADS, "stopped")
-    assert [path.name for path in place.folder.iterdir()] == ["socket"]
+    assert sorted(path.name for path in place.folder.iterdir()) == ["mine", "socket"]
 
 
 PARTS = {  # of the process's lock, and what each of them stops by itself
@@ -198,7 +204,9 @@ PARTS = {  # of the process's lock, and what each of them stops by itself
         "read", "home", "write", "write-in-cwd", "process", "signal-parent", "signal-neighbour", "memory-of-parent",
         "fork-bomb", "large-file", "connect",
     ],
-    "seccomp": ["process", "signal-parent", "signal-neighbour", "fork-bomb", "connect", "connect-unix"],
+    "seccomp": [
+        "mode", "times", "process", "signal-parent", "signal-neighbour", "fork-bomb", "connect", "connect-unix",
+    ],
     "limits": ["large-file", "memory", "open-files"],
 }  # fmt: skip
 
@@ -207,3 +215,19 @@ PARTS = {  # of the process's lock, and what each of them stops by itself
 def test_each_part_of_the_process_lock_alone(part: str, place: Place, opened: Path) -> None:
     names = ["environment", *PARTS[part]]  # the launcher passes no environment on, whatever the locks
     assert attack(opened, [part], ESCAPE, names, place) == dict.fromkeys(names, "stopped")
+
+
+async def test_a_process_that_heeds_nothing_is_ended_from_outside() -> None:
+    process = await ReplProcess.start(Lean("loop", "", (str(node()), "-e", "for (;;);")))
+    with pytest.raises(OutOfTime):
+        await process.request({"cmd": ""}, timeout=0.1)
+    assert process.ended
+
+
+async def test_an_answer_that_has_not_the_form_of_one_ends_the_process() -> None:
+    for answer in ('{"env": -1}', '{"theorems": {"t": {"differs": []}}}', "[]", '{"messages": "none"}'):
+        script = f"process.stdin.once('data', () => process.stdout.write({json.dumps(answer)} + '\\n\\n'))"
+        process = await ReplProcess.start(Lean("liar", "", (str(node()), "-e", script)))
+        with pytest.raises(ProcessDied, match="form"):
+            await process.request({"cmd": ""}, timeout=10)
+        assert process.ended

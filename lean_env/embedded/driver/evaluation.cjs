@@ -6,10 +6,10 @@
  * interpreter asks here first (see ASKED in patch.py), whatever the syntax was that led to it:
  *
  *   - a constant of an imported module may be evaluated, and one that is data: constructors and literals alone;
- *   - anything else is code, and `onCode` is called before it runs. In a guarded text it is refused, unless the challenge
- *     has the very same constant, down to all that it uses (a solution is often the challenge's file, with its macros)
- *     and nothing that changes what compiled code does (see changesCode in guard.cjs).
- *     Then `Refused` is thrown, and the process has to end, because the throw leaves Lean in the middle of its work.
+ *   - anything else is code, and `onCode` is called before it runs. In a guarded text it is refused, unless it is the
+ *     challenge's own and nothing stands before it that the challenge does not have (a solution is often the challenge's
+ *     file, with its macros). Then `Refused` is thrown, and the process has to end, because the throw leaves Lean in the
+ *     middle of its work.
  */
 
 const abi = require('./abi.cjs');
@@ -28,8 +28,15 @@ class Refused extends Error {
   constructor(name) { super(`${name} would be evaluated`); this.constant = name; }
 }
 
-let mode = { guarded: false, challenge: null, onCode: () => {} };
-/** Run `action` in the present mode with some changes: { guarded, challenge (an environment, borrowed, or null), onCode }. */
+let mode = { guarded: false, challenge: null, history: false, onCode: () => {} };
+/**
+ * Run `action` in the present mode with some changes.
+ *   guarded     is the text a solution, or a part of one?
+ *   challenge   null, or { env (borrowed), changesCode (see guard.cjs), intact: nothing stands before in the solution that the
+ *               challenge does not have, but for theorems }
+ *   history     has code run before the text, or is something changed in what code does?
+ *   onCode      see above
+ */
 function during(changes, action) {
   const before = mode;
   mode = { ...mode, ...changes };
@@ -56,12 +63,12 @@ function isData(env, name) {
   return data;
 }
 
-/**
- * May a constant of a guarded text be evaluated as data? Syntax becomes a tactic, so that the guard must have seen it: it is
- * quoted by Lean from the text (`_autoParam`, `_auto_1`), and not put together by a definition.
- */
-function isGuardedData(env, name) {
-  if (!isData(env, name) || replacesCode(env)) return false;
+/** May a constant of the text be evaluated as data, without a question to anybody? */
+function isPlainData(env, name) {
+  if (!isData(env, name) || replacesCode(env, name)) return false;
+  if (!mode.guarded) return !mode.history;
+  if (mode.challenge?.changesCode && !mode.challenge.intact) return false;
+  // Syntax becomes a tactic: the guard must have seen it, so that Lean must have quoted it.
   const c = constants.find(env, name), isSyntax = expressions.isConstant(constants.type(c), 'Lean.Syntax');
   abi.dec(c);
   return !isSyntax || QUOTED.test(abi.kindText(name));
@@ -69,34 +76,37 @@ function isGuardedData(env, name) {
 const QUOTED = /(^|\.)_auto(Param|_[0-9]+)$/;
 
 /**
- * Has a text declared a name that the compiler gives to parts of a definition's code? The interpreter would take it for the
- * part. (Lean gives `_unsafe_rec` to constants, too; it is taken for a part of the challenge's.)
+ * Has a text declared a name that the compiler gives to a part of a definition's code? The interpreter would run it in the
+ * part's place. `_unsafe_rec` is also Lean's own name for the code of a recursive function, so that only `name`'s counts.
  */
-function replacesCode(env) {
+function replacesCode(env, name) {
   let found = false;
-  constants.eachAdded(env, name => {
-    const text = abi.kindText(name);
-    if (PART.test(text)) found = true;
-    else if (text.endsWith('._unsafe_rec') && mode.challenge && !isIn(mode.challenge, name) && isIn(mode.challenge, abi.field(name, 0))) found = true;
+  constants.eachAdded(env, other => {
+    const text = abi.kindText(other);
+    found ||= PART.test(text) || (text.endsWith('._unsafe_rec') && expressions.sameName(abi.field(other, 0), name));
   });
   return found;
 }
-const PART = /(^|\.)_(closed_|boxed|redArg|lam_|elam|lambda_|spec|rarg|cstage)[^.]*(\.|$)/;
-const isIn = (env, name) => { const c = constants.find(env, name); if (c) abi.dec(c); return c !== null; };
+const PART = /(^|\.)_(closed_|boxed|redArg|lam_|elam|lambda_|spec|at_|rarg|cstage|override)[^.]*(\.|$)/;
 
-/** Has the challenge this constant, with the same meaning? */
+/** Is a constant the challenge's own, at a place where the solution has nothing but what the challenge has? */
 function isChallenges(env, name) {
-  const c = mode.challenge && constants.find(mode.challenge, name);
+  if (!mode.challenge?.intact) return false;
+  const c = constants.find(mode.challenge.env, name);
   if (!c) return false;
   abi.dec(c);
-  return statements.differences(mode.challenge, env, name).length === 0 && !replacesCode(env);
+  return statements.differences(mode.challenge.env, env, name).length === 0;
 }
 
 /** The interpreter's question, as the module calls it: returns 0 if it may go on. */
 function ask(entry, env, name) {
   if (entry !== INITIALIZER) [env, name] = [abi.referred(env), abi.referred(name)];
-  if (entry !== KERNEL && (constants.imported(env, name) || (mode.guarded ? isGuardedData : isData)(env, name))) return 0;
-  if (mode.guarded && !isChallenges(env, name)) throw new Refused(abi.nameText(name));
+  if (entry === KERNEL) {          // its environment is of another kind, and nothing needs it
+    if (mode.guarded) throw new Refused(abi.nameText(name));
+  } else {
+    if (constants.imported(env, name) || isPlainData(env, name)) return 0;
+    if (mode.guarded && !isChallenges(env, name)) throw new Refused(abi.nameText(name));
+  }
   code();
   return 0;
 }

@@ -85,7 +85,7 @@ const stateEnvironment = state => abi.field(state, STATE.env);
  *          onTrees(trees, text, environmentBefore, messages so far) for each command's info trees,
  *          runs (a Runs of the base: take over the tactics that an earlier text of it begins with, too).
  * Returns { messages, imports, headerEnd (code points), state (owned, null if there is none), before (with a guard: the
- *           environment that the text began in, owned), trusted (see guard.cjs), changesCode (see guard.cjs), timedOut,
+ *           environment that the text began in, owned), trusted and texts (see guard.cjs), changesCode (see guard.cjs), timedOut,
  *           refused ({ what, text, pos }), commands, holes (code point spans of written `sorry`s; with a guard) }.
  */
 function elaborate(source, base, options) {
@@ -94,7 +94,7 @@ function elaborate(source, base, options) {
   const text = places(source);
   options.reuse = options.runs?.begin(source);
   const input = W.l_Lean_Parser_mkInputContext___redArg(abi.string(source), abi.string('<input>'), 1, abi.box(text.bytes.length));
-  const result = { messages: [], imports: base?.imports, headerEnd: 0, state: null, before: 0, trusted: [], timedOut: false, refused: null, commands: [], holes: [], changesCode: false };
+  const result = { messages: [], imports: base?.imports, headerEnd: 0, state: null, before: 0, trusted: [], texts: [], timedOut: false, refused: null, commands: [], holes: [], changesCode: false };
   let start;
   try {
     start = base ? { parserState: afterSpace(input), state: abi.inc(base.state) } : afterHeader(input, options.guard, result);
@@ -212,7 +212,10 @@ function inspect(command, text, options, result) {
     const s = syntax.span(stx), declared = declarations.declaration(stx, abi.nameText(command.namespace), text);
     result.commands.push({ kind: syntax.kind(stx), span: s && [text.offset(s[0]), text.offset(s[1])], ...(declared && { declaration: declared }) });
   }
-  if (options.trusted) result.trusted.push(...guard.trustedTexts(stx, text));
+  if (options.trusted) {
+    result.trusted.push(...guard.trustedTexts(stx, text));
+    result.texts.push(guard.commandText(stx, text));
+  }
   if (!guarded) {
     if (guard.changesCode(stx, text)) {
       evaluation.code();
@@ -221,6 +224,7 @@ function inspect(command, text, options, result) {
     return true;
   }
   declarations.collectHoles(stx, text, result.holes);
+  if (guarded.challenge) guarded.challenge.intact = guarded.follow(stx, text);
   const refused = guard.examine(stx, guarded.rules, guarded.trusted, text, command.environmentBefore);
   // What the parser could not read it may call anything; it is an error already, and only not run.
   if (refused && !command.said.length) result.refused = placedRefusal(refused, text, command);

@@ -5,8 +5,8 @@
  *
  * A command is allowed if the challenge has the very same one (token for token), or if
  *   - its kind is in `commands`, or it is a declaration whose kind is in `declarations` with modifiers in `modifiers`,
- *   - no node in it has a kind in `refused`, no identifier ends in one of `names`, no part of a declared name begins with `_`
- *     (Lean and its compiler keep such names for themselves), every option set and attribute used is in
+ *   - no node in it has a kind in `refused`, no part of an identifier is in `names`, no declared name is one that Lean keeps for
+ *     itself, every option set and attribute used is in
  *     `options` and `attributes`, and
  *   - every value of a configuration consists of literals and constructors (Lean evaluates what stands there).
  */
@@ -23,7 +23,8 @@ const DATA = new Set(['num', 'str', 'char', 'scientific', 'null', 'term-_', 'ter
     'structInstFieldDef', 'structInstFieldEqns', 'optEllipsis'].map(name => TERM + name)]);
 // Where a constant gets its name, or a part of it.
 const DECLARING = new Set([COMMAND + 'declId', COMMAND + 'namespace', COMMAND + 'ctor', COMMAND + 'structSimpleBinder', COMMAND + 'structExplicitBinder',
-  COMMAND + 'structImplicitBinder', COMMAND + 'structInstBinder', TERM + 'letRecDecl']);
+  COMMAND + 'structImplicitBinder', COMMAND + 'structInstBinder', COMMAND + 'structParent', COMMAND + 'structCtor', TERM + 'letRecDecl']);
+const QUOTING = new Set([TERM + 'binderTactic']);
 const FIELD_NAME = TERM + 'structInstLVal';
 const PREFIXES = ['', 'Bool.', 'Option.', 'Lean.', 'Lean.Meta.'];      // of names that may be written short
 const ATTRIBUTE = new Set(['Lean.Parser.Term.attrInstance', 'Lean.Parser.Command.eraseAttr']);
@@ -59,6 +60,26 @@ function trustedTexts(stx, source) {
   return texts;
 }
 
+/**
+ * Follows a solution's commands along the challenge's (their texts, as `commandText` gives them): `next(stx, source)` says
+ * whether all so far are the challenge's, in its order, but for theorems, which add nothing that runs.
+ */
+function follower(texts) {
+  let place = 0, intact = true;
+  return (stx, source) => {
+    const text = commandText(stx, source);
+    if (text === texts[place]) place++;
+    else if (!isPlainTheorem(stx)) intact = false;
+    return intact;
+  };
+}
+
+/** A command's tokens; of a theorem without definitions inside only its name, whatever its proof. */
+const commandText = (stx, source) => isPlainTheorem(stx) ? `theorem\n${syntax.tokenText(syntax.find(stx, new Set([COMMAND + 'declId'])), source)}` : syntax.tokenText(stx, source);
+
+const isPlainTheorem = stx => [COMMAND + 'declaration', 'lemma'].includes(syntax.kind(stx)) && THEOREMS.has(syntax.kind(stx) === 'lemma' ? 'lemma' : syntax.kind(syntax.child(stx, 1)))
+  && !syntax.find(stx, new Set([TERM + 'letRecDecl', TERM + 'whereDecls', TERM + 'letrec', TACTIC + 'letrec']));
+
 /** null, or { what, text, span } of the first thing in the command that is not allowed. `trusted` holds the
  * challenge's texts, `env` is the environment before the command (borrowed). */
 function examine(stx, rules, trusted, source, env) {
@@ -92,8 +113,8 @@ function examine(stx, rules, trusted, source, env) {
 function examineTree(root, rules, source, env) {
   const read = syntax.kindReader(), refuse = (what, text, stx) => ({ what, text, span: syntax.span(stx) });
   const namesMatter = rules.dangerous(source.source);
-  const go = stx => {
-    if (!syntax.isNode(stx)) return namesMatter && rules.names.has(lastPart(syntax.identName(stx))) ? refuse('name', syntax.identName(stx), stx) : null;
+  const go = (stx, quoted) => {
+    if (!syntax.isNode(stx)) return namesMatter && syntax.identName(stx).split('.').some(part => rules.names.has(part)) ? refuse('name', syntax.identName(stx), stx) : null;
     const kind = read(stx);
     if (rules.refused.has(kind)) return refuse('syntax', syntax.firstToken(stx, source), stx);
     if (syntax.atomText(syntax.child(stx, 0)) === 'set_option') {       // a command, a term, a tactic, a step of `grind`, …
@@ -106,17 +127,21 @@ function examineTree(root, rules, source, env) {
       const words = syntax.tokenText(stx, source).split('\n');
       const on = words.some((w, i) => rules.settings.has(w.replace(/^\+/, '')) && words[0] !== '-' && !(words[i + 1] === ':=' && words[i + 2] === 'false'));
       if (on) return refuse('syntax', words.join(''), stx);
-      if (VALUES.has(kind) && !isData(syntax.child(stx, 3), read, env)) return refuse('configuration', words.join(''), stx);
+      if (VALUES.has(kind) && !isData(syntax.child(stx, 3), read, env, quoted)) return refuse('configuration', words.join(''), stx);
     }
     if (DECLARING.has(kind)) {
-      const name = declaredNames(stx, kind, read).find(n => /(^|[.«])_(?!root_\.)/.test(n));
+      const name = declaredNames(stx, kind, read).find(n => KEPT.test(n));
       if (name) return refuse('name', name, stx);
     }
-    for (const c of syntax.children(stx)) { const r = go(c); if (r) return r; }
+    // The tactics of an automatic parameter are read here, and their names where they are used.
+    for (const c of syntax.children(stx)) { const r = go(c, quoted || QUOTING.has(kind)); if (r) return r; }
     return null;
   };
-  return go(root);
+  return go(root, false);
 }
+
+// Parts of names that Lean and its compiler give, and words that configurations are written with.
+const KEPT = /(^|[.«])(_(auto|closed|lam|elam|lambda|redArg|boxed|spec|at_|unsafe_rec|cstage|override|private|hyg|tmp|rarg|@)|(true|false|none|some)$)/;
 
 /** The names that a node of a kind in DECLARING gives, as they are written. */
 function declaredNames(stx, kind, read) {
@@ -131,17 +156,18 @@ const examineTactics = examineTree;
 
 const lastPart = name => name.slice(name.lastIndexOf('.') + 1);
 
-/** Is a term (its syntax) made of literals and of constructors of imported types? */
-function isData(term, read, env) {
+/** Is a term (its syntax) made of literals and of constructors of imported types? `quoted`: of no name but these words. */
+function isData(term, read, env, quoted) {
   const own = ownNames(env);
   const go = stx => {
     if (abi.isScalar(stx)) return true;
     if (syntax.isNode(stx)) {
       const kind = read(stx);
-      if (kind === TERM + 'dotIdent') return !own().has(lastPart(syntax.identName(syntax.child(stx, 1))));      // `.pos`: of the expected type
+      if (kind === TERM + 'dotIdent') return !quoted && !own().has(lastPart(syntax.identName(syntax.child(stx, 1))));      // `.pos`: of the expected type
       return kind === FIELD_NAME || kind === 'hygieneInfo' || (DATA.has(kind) && syntax.children(stx).every(go));
     }
     const name = syntax.identName(stx);
+    if (quoted) return ['', 'true', 'false', 'none', 'some'].includes(name);
     return name === '' || (!own().has(lastPart(name)) && PREFIXES.some(prefix => isImportedData(env, prefix + name)));
   };
   return go(term);
@@ -162,10 +188,8 @@ function ownNames(env) {
   };
 }
 
-// Attributes that leave alone what compiled code does. (`implemented_by`, `extern`, `export`, `csimp`, `init`, … do not.)
-const HARMLESS = new Set(['simp', 'grind', 'ext', 'instance', 'default_instance', 'class', 'reducible', 'semireducible', 'irreducible', 'inline', 'noinline',
-  'always_inline', 'specialize', 'nospecialize', 'elab_as_elim', 'refl', 'symm', 'trans', 'congr', 'coe', 'norm_cast', 'push_cast', 'deprecated',
-  'match_pattern', 'expose', 'induction_eliminator', 'cases_eliminator', 'local', 'scoped']);
+// Attributes by which one constant's code becomes another's.
+const CHANGING = new Set(['implemented_by', 'extern', 'export', 'csimp', 'init', 'builtin_init', 'computed_fields', 'macro_inline', 'never_extract']);
 
 /**
  * Does a command change what compiled code does, so that evaluating what looks like data may run something else? What it
@@ -173,11 +197,11 @@ const HARMLESS = new Set(['simp', 'grind', 'ext', 'instance', 'default_instance'
  */
 function changesCode(stx, source) {
   const read = syntax.kindReader();
-  const go = s => syntax.isNode(s) && ((ATTRIBUTE.has(read(s)) && !HARMLESS.has(syntax.firstToken(syntax.child(s, 1), source))) || syntax.children(s).some(go));
+  const go = s => syntax.isNode(s) && ((ATTRIBUTE.has(read(s)) && CHANGING.has(syntax.firstToken(syntax.child(s, 1), source))) || syntax.children(s).some(go));
   return /@\[|attribute/.test(source.source) && go(stx);
 }
 
 /** Does a command do nothing but run code? */
 const onlyRuns = stx => RUNNING.has(syntax.kind(stx));
 
-module.exports = { compile, trustedTexts, examine, examineTactics, changesCode, onlyRuns };
+module.exports = { compile, commandText, follower, trustedTexts, examine, examineTactics, changesCode, onlyRuns };

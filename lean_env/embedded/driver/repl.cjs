@@ -45,7 +45,7 @@ const FATAL = 70;                 // exit code after an error that leaves Lean's
 const AXIOMS = new Set(['propext', 'Classical.choice', 'Quot.sound', 'sorryAx', 'Lean.ofReduceBool', 'Lean.ofReduceNat', 'Lean.trustCompiler',
   'Lean.reduceBool', 'Lean.reduceNat']);
 
-const kept = new Map();           // env id -> { state, imports, trusted, changesCode, runs }
+const kept = new Map();           // env id -> { state, before, imports, trusted, texts, changesCode, ranCode, runs }
 const runsWithout = new Runs();   // of texts that go on from no environment
 const proofStates = new Map();    // id -> see proof.cjs
 let nextEnv = 0, nextProofState = 0;
@@ -83,23 +83,26 @@ function withId({ state, ...rest }, keeps) {
 const withGoal = found => ({ goal: proof.goals(found.state).join('\n\n'), ...found });
 
 function command(request) {
-  const { cmd: source, env } = request, keeps = !request.discard;
-  const base = isGiven(env) ? environmentOf(env) : null;
-  const answer = {}, tactics = [], sorries = [], roots = [], options = { declarations: request.declarations, trusted: request.challenge };
+  const base = isGiven(request.env) ? environmentOf(request.env) : null, options = { declarations: request.declarations, trusted: request.challenge };
   if (request.timeout) options.timeout = request.timeout;
   if (request.reuse) options.runs = base ? base.runs ??= new Runs() : runsWithout;
   if (request.guard) {
-    const { trusted, imports } = environmentOf(request.guard.env);
-    options.guard = { rules: guard.compile(request.guard.rules), trusted: new Set(trusted), imports };
+    const { state, trusted, texts, imports, changesCode } = environmentOf(request.guard.env);
+    const challenge = { env: frontend.stateEnvironment(state), changesCode, intact: true };
+    options.guard = { rules: guard.compile(request.guard.rules), trusted: new Set(trusted), imports, challenge, follow: guard.follower(texts) };
   }
+  const history = Boolean(base?.ranCode || base?.changesCode);
+  return evaluation.during({ guarded: Boolean(request.guard), challenge: options.guard?.challenge ?? null, history }, () => elaborated(request, base, options));
+}
+
+function elaborated(request, base, options) {
+  const { cmd: source } = request, keeps = !request.discard, answer = {}, tactics = [], sorries = [], roots = [];
   options.onTrees = (trees, text, environmentBefore, messages) => {
     if (request.allTactics) for (const tree of trees) infotree.tactics(tree, text, keeps && environmentBefore, options.reuse?.remember ?? ((_, read) => read()), tactics);
     if (maySorry(source, messages)) for (const tree of trees) infotree.sorries(tree, text, environmentBefore, sorries);
     if (request.rootGoals) for (const tree of trees) infotree.rootGoals(tree, text, environmentBefore, roots);
   };
-  const stated = options.guard && environmentOf(request.guard.env);
-  const challenge = stated && !stated.changesCode ? frontend.stateEnvironment(stated.state) : null;
-  const result = evaluation.during({ guarded: Boolean(stated), challenge }, () => frontend.elaborate(source, base, options));
+  const result = frontend.elaborate(source, base, options);
   sorries.push(...roots);
   if (result.messages.length) answer.messages = result.messages;
   if (result.messages.dropped) answer.droppedMessages = result.messages.dropped;
@@ -117,7 +120,8 @@ function command(request) {
   if (!keeps) forget(result);
   else {
     answer.env = nextEnv++;
-    kept.set(answer.env, { state: result.state, before: result.before, imports: result.imports, trusted: result.trusted, changesCode: result.changesCode });
+    kept.set(answer.env, { state: result.state, before: result.before, imports: result.imports, trusted: result.trusted, texts: result.texts,
+      changesCode: result.changesCode || Boolean(base?.changesCode), ranCode: ranCode || Boolean(base?.ranCode) });
   }
   return answer;
 }
@@ -225,8 +229,6 @@ function write(text) {
 
 let notice = () => {};
 const say = answer => write(JSON.stringify(answer) + '\n\n');
-/** An action that is done at its first call only. */
-const once = action => { let done = false; return () => { if (!done) { done = true; action(); } }; };
 
 /** What an error that left Lean's memory in doubt was: C++ exceptions arrive as numbers, Lean's panics as exit statuses. */
 function fatalText(error) {
@@ -236,12 +238,19 @@ function fatalText(error) {
   return /bad_alloc|out of memory/i.test(text) ? 'out of memory' : text;
 }
 
+let ranCode = false;               // in the present request
+function onCode() {
+  if (!ranCode) notice();
+  ranCode = true;
+}
+
 function serve(line) {
+  ranCode = false;
   let answer, fatal = false;
   try {
     let request;
     try { request = JSON.parse(line); } catch (error) { throw new Refusal(`Could not parse JSON:\n${error.message}`); }
-    answer = evaluation.during({ onCode: once(notice) }, () => answerTo(request));
+    answer = evaluation.during({ onCode }, () => answerTo(request));
   } catch (error) {
     fatal = !(error instanceof Refusal);
     if (error instanceof evaluation.Refused) answer = { refused: { what: 'evaluation', text: error.constant, pos: error.pos ?? { line: 1, column: 0 } }, last: true };
