@@ -2,7 +2,8 @@
 /**
  * Loaded before the driver by tests: takes locks off, so that another one can be tried alone. The last argument names what
  * is taken off: `imports` (the module may call everything that the glue has), `guard` (no rule for solutions is looked at),
- * `interpreter` (it may run anything; what it would have asked about is noted in the file `evaluated` of the installation).
+ * `interpreter` (it may run anything; with `imports` off, too, what it
+ * would have asked about is noted in the file `evaluated` of that installation).
  */
 
 const fs = require('fs'), path = require('path'), process = require('process'), vm = require('vm');
@@ -17,7 +18,7 @@ if (off.has('imports')) {
 if (off.has('interpreter')) {
   const root = process.argv[2];
   replace('evaluation.cjs', ({ ask, during }) => ({
-    ask: (...question) => during({ guarded: false, onCode: () => { try { fs.appendFileSync(path.join(root, 'evaluated'), 'x'); } catch { /* another lock */ } } }, () => ask(...question)),
+    ask: (...question) => during({ guarded: false, onCode: () => { if (off.has('imports')) try { fs.appendFileSync(path.join(root, 'evaluated'), 'x'); } catch { /* another lock */ } } }, () => ask(...question)),
   }));
 }
 if (off.has('guard')) replace('guard.cjs', () => ({ examine: () => null, examineTactics: () => null }));

@@ -24,7 +24,13 @@ from rl.adapters.trl import LeanReward, examples
 from rl.reward import Judge
 
 CHAT, TEXT = FAMILIES["deepseek-v2-noncot"], FAMILIES["deepseek-v1.5-noncot"]
-CHEATS = ("sorry-behind-try", "native-decide", "circular-proof", "option-inside-grind", "trust-compiler")
+CHEATS = (
+    "sorry-behind-try",
+    "native-decide",
+    "circular-proof",
+    "option-inside-grind",
+    "challenge-axiom-under-another-variable",
+)
 FIXTURES = Path(__file__).parents[1] / "fixtures" / "verdicts"
 ROWS = [
     {"name": "swap", "formal_statement": "theorem swap (p q : Prop) : p ∧ q → q ∧ p := by sorry"},

@@ -130,7 +130,7 @@ function examineTree(root, rules, source, env) {
       if (VALUES.has(kind) && !isData(syntax.child(stx, 3), read, env, quoted)) return refuse('configuration', words.join(''), stx);
     }
     if (DECLARING.has(kind)) {
-      const name = declaredNames(stx, kind, read).find(n => KEPT.test(n));
+      const name = declaredNames(stx, kind, read).find(n => KEPT.test(n) || (WORDS.test(n) && kind !== COMMAND + 'ctor'));
       if (name) return refuse('name', name, stx);
     }
     // The tactics of an automatic parameter are read here, and their names where they are used.
@@ -140,8 +140,9 @@ function examineTree(root, rules, source, env) {
   return go(root, false);
 }
 
-// Parts of names that Lean and its compiler give, and words that configurations are written with.
-const KEPT = /(^|[.«])(_(auto|closed|lam|elam|lambda|redArg|boxed|spec|at_|unsafe_rec|cstage|override|private|hyg|tmp|rarg|@)|(true|false|none|some)$)/;
+// Parts of names that Lean and its compiler give, and words of configurations (a constructor of an own type is none of them).
+const KEPT = /(^|[.«])_(auto|closed|lam|elam|lambda|redArg|boxed|spec|at_|unsafe_rec|cstage|override|private|hyg|tmp|rarg|@)/;
+const WORDS = /(^|\.)(true|false|none|some)$/;
 
 /** The names that a node of a kind in DECLARING gives, as they are written. */
 function declaredNames(stx, kind, read) {
