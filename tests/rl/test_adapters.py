@@ -86,7 +86,7 @@ def test_proofs_earn_1_and_cheats_0(chat_reward: LeanReward) -> None:
     )
     assert rewards == [1.0, 1.0, *[0.0] * (len(pairs) - 2)]
     assert said["verdict"][:2] == ["proved", "proved"]
-    assert set(said["verdict"][4:-1]) >= {"sorry", "forbidden", "axiom"}
+    assert set(said["verdict"][4:-1]) >= {"sorry", "forbidden", "error"}
     assert said["verdict"][-1] == "answer"
 
 

@@ -28,13 +28,14 @@ class Refused extends Error {
   constructor(name) { super(`${name} would be evaluated`); this.constant = name; }
 }
 
-let mode = { guarded: false, challenge: null, history: false, onCode: () => {} };
+let mode = { guarded: false, base: null, challenge: null, history: false, onCode: () => {} };
 /**
  * Run `action` in the present mode with some changes.
  *   guarded     is the text a solution, or a part of one?
  *   challenge   null, or { env (borrowed), changesCode (see guard.cjs), intact: nothing stands before in the solution that the
  *               challenge does not have, but for theorems }
- *   history     has code run before the text, or is something changed in what code does?
+ *   base        the environment that the text begins in (borrowed), or null for that of its imports
+ *   history     has code of the base run, or does it change what code does? (Then its process is known for that.)
  *   onCode      see above
  */
 function during(changes, action) {
@@ -89,13 +90,13 @@ function replacesCode(env, name) {
 }
 const PART = /(^|\.)_(closed_|boxed|redArg|lam_|elam|lambda_|spec|at_|rarg|cstage|override)[^.]*(\.|$)/;
 
+/** Is it code of the base, of which the process is known to have run some? (Lean makes a notation's printer when it is first needed.) */
+const isKnown = (env, name) => mode.history && mode.base !== null && isIn(mode.base, name) && !(mode.guarded && replacesCode(env, name));
+const isIn = (env, name) => { const c = constants.find(env, name); if (c) abi.dec(c); return c !== null; };
+
 /** Is a constant the challenge's own, at a place where the solution has nothing but what the challenge has? */
 function isChallenges(env, name) {
-  if (!mode.challenge?.intact) return false;
-  const c = constants.find(mode.challenge.env, name);
-  if (!c) return false;
-  abi.dec(c);
-  return statements.differences(mode.challenge.env, env, name).length === 0;
+  return mode.challenge?.intact === true && isIn(mode.challenge.env, name) && statements.differences(mode.challenge.env, env, name).length === 0;
 }
 
 /** The interpreter's question, as the module calls it: returns 0 if it may go on. */
@@ -104,7 +105,7 @@ function ask(entry, env, name) {
   if (entry === KERNEL) {          // its environment is of another kind, and nothing needs it
     if (mode.guarded) throw new Refused(abi.nameText(name));
   } else {
-    if (constants.imported(env, name) || isPlainData(env, name)) return 0;
+    if (constants.imported(env, name) || isKnown(env, name) || isPlainData(env, name)) return 0;
     if (mode.guarded && !isChallenges(env, name)) throw new Refused(abi.nameText(name));
   }
   code();

@@ -91,8 +91,8 @@ function command(request) {
     const challenge = { env: frontend.stateEnvironment(state), changesCode, intact: true };
     options.guard = { rules: guard.compile(request.guard.rules), trusted: new Set(trusted), imports, challenge, follow: guard.follower(texts) };
   }
-  const history = Boolean(base?.ranCode || base?.changesCode);
-  return evaluation.during({ guarded: Boolean(request.guard), challenge: options.guard?.challenge ?? null, history }, () => elaborated(request, base, options));
+  const mode = { guarded: Boolean(request.guard), challenge: options.guard?.challenge ?? null, history: Boolean(base?.ranCode || base?.changesCode) };
+  return evaluation.during({ ...mode, base: base && frontend.stateEnvironment(base.state) }, () => elaborated(request, base, options));
 }
 
 function elaborated(request, base, options) {
