@@ -68,8 +68,9 @@ class Screen:
         return await asyncio.shield(self._headers[header])
 
     async def _usable(self, header: str) -> str:
-        check = await self._look(header)
-        if check.ended is not Ended.COMPLETED:
+        # As a context, so that the process that has it is the one that the problems after it are looked at in.
+        check = await self._look("", (header,) if header.strip() else ())
+        if check.ended not in (Ended.COMPLETED, Ended.CONTEXT):
             raise LeanUnavailable(f"Lean does not get through the header of these problems: {check.detail}")
         return core(header) if check.errors else header
 
