@@ -203,9 +203,9 @@ class Worker:
 
     async def _verdict(self, claim: Claim, timeout: float, start: float) -> Verdict:
         """See `judge`; `start` is when it began."""
-        guard = await self._guard((*claim.context, claim.challenge))
-        # What code the solution and the challenge have in common may run: a macro of the file that both are.
         challenge = (*claim.context, claim.challenge)
+        guard = await self._guard(challenge)
+        # What code the solution and the challenge have in common may run: a macro of the file that both are.
         answer = await self._elaborate({"cmd": claim.solution, "guard": guard}, claim.context, timeout, challenge)
         check = Check.read(answer, time.perf_counter() - start)
         verdict = rejected(answer, check)

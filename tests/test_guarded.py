@@ -11,7 +11,6 @@ import pytest_asyncio
 
 from data import Theorem
 from lean_env import LeanPool, Reason
-from lean_env.embedded import install
 from prover.policy import Prompt
 from prover.prompts import FAMILIES
 from rl.reward import Judge
@@ -19,7 +18,7 @@ from search import Budget, Refine, RMaxTS, Sampling
 from search.expansion import Stepwise, Whole
 from search.minimise import _Reduction, minimised, shortened
 from search.steps import steps
-from tests.lean_env.unlocked import lean_behind, open_glue
+from tests.lean_env.unlocked import lean_behind
 from tests.search.policies import Scripted
 
 THEOREM = Theorem("t", "theorem t (p q : Prop) (hp : p) (hq : q) : p ∧ q")
@@ -70,33 +69,24 @@ WAYS: dict[str, Way] = {
 }
 
 
-@pytest.fixture(scope="module")
-def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An installation whose processes note in `evaluated` what their interpreter ran."""
-    install.install()
-    folder = tmp_path_factory.mktemp("opened")
-    open_glue(folder)
-    return folder
-
-
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def guarded(root: Path) -> AsyncIterator[LeanPool]:
+async def guarded(opened: Path) -> AsyncIterator[LeanPool]:
     """Processes with no lock but the rules for solutions."""
-    async with LeanPool(lean_behind(["guard"], root), workers=1) as pool:
+    async with LeanPool(lean_behind(["guard"], opened), workers=1) as pool:
         yield pool
 
 
 @pytest.mark.parametrize("cheat", CHEATS)
 @pytest.mark.parametrize("way", WAYS)
-async def test_no_way_goes_around_the_rules(guarded: LeanPool, root: Path, way: str, cheat: str) -> None:
-    evaluated = root / "evaluated"
+async def test_no_way_goes_around_the_rules(guarded: LeanPool, opened: Path, way: str, cheat: str) -> None:
+    evaluated = opened / "evaluated"
     evaluated.unlink(missing_ok=True)
     await WAYS[way](guarded, CHEATS[cheat])
     assert not evaluated.exists()
 
 
 @pytest.mark.parametrize("cheat", CHEATS)
-async def test_without_the_rules_they_would_run(guarded: LeanPool, root: Path, cheat: str) -> None:
-    (root / "evaluated").unlink(missing_ok=True)
+async def test_without_the_rules_they_would_run(guarded: LeanPool, opened: Path, cheat: str) -> None:
+    (opened / "evaluated").unlink(missing_ok=True)
     await guarded.check(THEOREM.solution(CHEATS[cheat]))
-    assert (root / "evaluated").exists()
+    assert (opened / "evaluated").exists()

@@ -10,10 +10,9 @@ from typing import Any
 import pytest
 
 from lean_env import Claim, LeanPool
-from lean_env.embedded import install
 from lean_env.process import ReplProcess
 from tests.lean_env.test_sandbox import ESCAPE
-from tests.lean_env.unlocked import lean_behind, open_glue
+from tests.lean_env.unlocked import lean_behind
 
 TIMES = 20  # 100 were tried once, on both backends
 # From now on the process answers as if whatever it was asked about were proved (after shared/soundness/escape).
@@ -74,38 +73,30 @@ async def test_code_in_the_place_of_data_is_told_of(pool: LeanPool, text: str) -
 WAYS: list[Callable[[LeanPool], Any]] = [judged, read, checked, in_context, as_steps]
 
 
-@pytest.fixture(scope="module")
-def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    install.install()
-    folder = tmp_path_factory.mktemp("opened")
-    open_glue(folder)
-    return folder
-
-
-def pool_of(root: Path, **options: Any) -> LeanPool:
+def pool_of(opened: Path, **options: Any) -> LeanPool:
     """Processes in which a challenge's code can do what it likes."""
-    return LeanPool(lean_behind(["guard", "interpreter"], root), workers=1, confirm=False, **options)
+    return LeanPool(lean_behind(["guard", "interpreter"], opened), workers=1, confirm=False, **options)
 
 
 @pytest.mark.parametrize("way", WAYS, ids=lambda way: way.__name__)
-async def test_what_one_client_ran_is_nothing_to_the_next(root: Path, way: Callable[[LeanPool], Any]) -> None:
-    async with pool_of(root) as pool:
+async def test_what_one_client_ran_is_nothing_to_the_next(opened: Path, way: Callable[[LeanPool], Any]) -> None:
+    async with pool_of(opened) as pool:
         await way(pool)
         assert not (await pool.judge(FALSE)).proved
         assert (await pool.judge(HONEST)).proved
 
 
-async def test_in_the_same_process_it_would_be_believed(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_in_the_same_process_it_would_be_believed(opened: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Without the notice that code runs: so the tests here can fail."""
     monkeypatch.setattr(ReplProcess, "ran_code", property(lambda self: False, lambda self, value: None), raising=False)
-    async with pool_of(root) as pool:
+    async with pool_of(opened) as pool:
         await pool.judge(POISONED)
         assert (await pool.judge(FALSE)).proved
 
 
-async def test_the_text_that_ran_keeps_its_process(root: Path) -> None:
+async def test_the_text_that_ran_keeps_its_process(opened: Path) -> None:
     """Whoever has the same context has run the same code: no new process for each check."""
-    async with pool_of(root) as pool:
+    async with pool_of(opened) as pool:
         harmless = "#eval 1 + 1"
         for _ in range(3):
             assert (await pool.check("example : 1 = 1 := rfl", context=(harmless,))).ok
@@ -117,7 +108,7 @@ async def test_the_text_that_ran_keeps_its_process(root: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("backend", ["local", "ray"])
-async def test_again_and_again(root: Path, backend: str) -> None:
+async def test_again_and_again(opened: Path, backend: str) -> None:
     async def chain(pool: LeanPool) -> int:
         believed = 0
         for _ in range(TIMES // 2):
@@ -125,5 +116,5 @@ async def test_again_and_again(root: Path, backend: str) -> None:
             believed += (await pool.judge(FALSE)).proved
         return believed
 
-    async with pool_of(root, backend=backend) as one, pool_of(root, backend=backend) as other:
+    async with pool_of(opened, backend=backend) as one, pool_of(opened, backend=backend) as other:
         assert await asyncio.gather(chain(one), chain(other)) == [0, 0]

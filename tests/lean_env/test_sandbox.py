@@ -15,10 +15,9 @@ from pathlib import Path
 import pytest
 
 from lean_env import Lean, rules
-from lean_env.embedded import install
 from lean_env.embedded.node import node
 from lean_env.process import OutOfTime, ProcessDied, ReplProcess
-from tests.lean_env.unlocked import lean_behind, open_glue
+from tests.lean_env.unlocked import lean_behind
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the locks of other systems are fewer")
 
@@ -125,14 +124,6 @@ class Place:
         except BlockingIOError:
             return "stopped"
         return "REACHED"
-
-
-@pytest.fixture(scope="module")
-def opened(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    install.install()
-    root = tmp_path_factory.mktemp("opened")
-    open_glue(root)
-    return root
 
 
 @pytest.fixture

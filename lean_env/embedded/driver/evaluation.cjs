@@ -8,8 +8,8 @@
  *   - a constant of an imported module may be evaluated, and one that is data: constructors and literals alone;
  *   - anything else is code, and `onCode` is called before it runs. In a guarded text it is refused, unless it is the
  *     challenge's own and nothing stands before it that the challenge does not have (a solution is often the challenge's
- *     file, with its macros). Then `Refused` is thrown, and the process has to end, because the throw leaves Lean in the
- *     middle of its work.
+ *     file, with its macros). To refuse is to throw `Refused`; the process then has to end, because the throw leaves Lean
+ *     in the middle of its work.
  */
 
 const abi = require('./abi.cjs');
