@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
@@ -31,3 +31,12 @@ def opened(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("opened")
     open_glue(folder)
     return folder
+
+
+@pytest.fixture
+def local_ray() -> Iterator[None]:
+    """For a test that starts a Ray on this machine: shuts it down afterwards, so that the next can start its own."""
+    yield
+    import ray
+
+    ray.shutdown()

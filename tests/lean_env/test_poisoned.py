@@ -108,7 +108,7 @@ async def test_the_text_that_ran_keeps_its_process(opened: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("backend", ["local", "ray"])
-async def test_again_and_again(opened: Path, backend: str) -> None:
+async def test_again_and_again(opened: Path, backend: str, local_ray: None) -> None:
     async def chain(pool: LeanPool) -> int:
         believed = 0
         for _ in range(TIMES // 2):

@@ -7,11 +7,9 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import ray
 import torch
 from transformers import AutoModelForCausalLM, LlamaConfig, LlamaForCausalLM
 
@@ -142,12 +140,6 @@ def test_a_run_with_other_settings_wants_a_folder_of_its_own(data: Path, tmp_pat
     with pytest.raises(RunError, match="seed: there 0, now 1"):
         train(config(data, seed=1), tmp_path)
     train(config(data, keep=1, placement={"lean": 1}), tmp_path)  # where it runs is its own affair
-
-
-@pytest.fixture
-def local_ray() -> Iterator[None]:
-    yield
-    ray.shutdown()
 
 
 @pytest.mark.slow
