@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from lean_env.embedded import install
+from lean_env.embedded import install, snapshot
 from lean_env.embedded.node import node
 from lean_env.sandbox import Policy, active, confined
 
@@ -16,7 +16,6 @@ NATIVE_STACK = 80_000 * 1024  # bytes; deep terms recurse on V8's native stack
 STACK_RESERVE = 20_000 * 1024  # bytes of it that V8 must not use
 MEMORY = 1536 * 1024 * 1024  # bytes; the build itself can address 2 GiB
 OVERHEAD = 2560 * 1024 * 1024  # bytes that Node may take beside Lean's heap, the compiled module most of all
-_DRIVER = Path(__file__).parent / "embedded" / "driver"
 
 
 class LeanUnavailable(Exception):
@@ -30,6 +29,8 @@ class Lean:
     name: str
     version: str
     argv: tuple[str, ...]
+    snapshot: Path | None = None
+    """The file that `argv` begins with, if there is one."""
 
 
 def embedded(
@@ -40,7 +41,8 @@ def embedded(
     `read`: files and folders that the REPL's `path` may name, relative to `folder`; by default none. `notices`: it says
     before it runs code of a text, which the community's clients do not expect. PROVER_SANDBOX is
     `auto` (every lock that this machine has; the default) or `required` (no start where one is missing).
-    Raises LeanUnavailable if it is not installed (`lean_env.embedded.install.install` does that).
+    The first call after an installation takes some seconds (see snapshot.py). Raises LeanUnavailable if it is not
+    installed (`lean_env.embedded.install.install` does that).
     """
     found = install.find()
     if found is None:
@@ -55,16 +57,37 @@ def embedded(
         )
     hard = resource.getrlimit(resource.RLIMIT_STACK)[1]
     stack = NATIVE_STACK if hard == resource.RLIM_INFINITY else min(NATIVE_STACK, hard)
-    readable = tuple(str(path.absolute()) for path in (found.root, _DRIVER, *read))
-    policy = Policy(
-        read=(*readable, str(node().parents[1])),
-        folder=str(folder.absolute() if folder else found.empty),
-        data=memory + OVERHEAD,
-        stack=stack,
-        required=wish == "required",
-    )
-    driver = str(_DRIVER / "repl.cjs"), str(found.root), str(memory), *(["notices"] if notices else [])
-    return Lean("embedded", found.version, confined([str(node()), *_flags(stack, readable), *driver], policy))
+    command = _Command(found, memory, stack, wish)
+    options = ["--notices"] if notices else []
+    key = snapshot.key()
+    started = snapshot.get(key, command.argv("--save-snapshot", "--key", key))
+    if started is not None:
+        options += ["--snapshot", str(started), "--key", key]
+        read = (*read, started)
+    return Lean("embedded", found.version, command.argv(*options, read=read, folder=folder), started)
+
+
+@dataclass(frozen=True)
+class _Command:
+    """How a process of the embedded Lean is started."""
+
+    installation: install.Installation
+    memory: int
+    stack: int
+    sandbox: str
+
+    def argv(self, *options: str, read: Sequence[Path] = (), folder: Path | None = None) -> tuple[str, ...]:
+        root, empty = self.installation.root, self.installation.empty
+        readable = tuple(str(path.absolute()) for path in (root, install.DRIVER, *read))
+        policy = Policy(
+            read=(*readable, str(node().parents[1])),
+            folder=str(folder.absolute() if folder else empty),
+            data=self.memory + OVERHEAD,
+            stack=self.stack,
+            required=self.sandbox == "required",
+        )
+        driver = str(install.DRIVER / "repl.cjs"), "--root", str(root), "--memory", str(self.memory), *options
+        return confined([str(node()), *_flags(self.stack, readable), *driver], policy)
 
 
 def _flags(stack: int, readable: Sequence[str]) -> list[str]:
@@ -77,6 +100,7 @@ def _flags(stack: int, readable: Sequence[str]) -> list[str]:
         "--disallow-code-generation-from-strings",
         "--disable-sigusr1",  # which would start the inspector
         "--no-addons",
+        "--wasm-lazy-validation",  # the module's hash was checked when it was installed
         "--no-warnings",  # it warns of --allow-worker
         "--openssl-config=/dev/null",  # it would read the one of the machine
     ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import copy
 import hashlib
 import os
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 from lean_env.check import Check, Ended, Steps
 from lean_env.lean import Lean, LeanUnavailable, embedded
 from lean_env.process import Crowded, ProcessDied
-from lean_env.verdict import Claim, Reason, Verdict, stopped
+from lean_env.verdict import Claim, Look, Reason, Verdict, stopped
 from lean_env.worker import Context, Limits, Worker
 
 if TYPE_CHECKING:
@@ -79,6 +80,10 @@ class LeanPool:
         """End all processes. Calls under way and later ones raise PoolClosed."""
         await asyncio.gather(self._provers.close(), self._confirmers.close())
 
+    def expect_proofs(self) -> None:
+        """Start a process for the second look now, beside the first ones, instead of when something is proved."""
+        self._confirmers.start()
+
     async def start(self) -> None:
         """Start every worker's process now instead of at its first use."""
         await asyncio.gather(*(self._provers.run((), lambda w: w.start()) for _ in self._provers.workers))
@@ -134,14 +139,10 @@ class LeanPool:
         key = _key(claim)
         if self._cache is not None and key in self._cache:
             return self._cache[key]
-        verdict = await self._judge(self._provers, claim, timeout)
-        if verdict.proved and self._confirmers.workers:
-            # The second worker may be slower: its limit only guards against a hang.
-            second = await self._judge(self._confirmers, claim, 4 * timeout + 10)
-            if not second.proved:
-                verdict = Verdict(
-                    Reason.UNCONFIRMED, f"a second worker says {second.reason}: {second.detail}", verdict.check
-                )
+        confirm = bool(self._confirmers.workers)
+        verdict = await self._judge(self._provers, claim, timeout, Look.FIRST if confirm else Look.BOTH)
+        if verdict.proved and confirm:
+            verdict = await self._confirm(claim, timeout, verdict)
         if self._cache is not None and verdict.reason in _LASTING:
             self._cache[key] = verdict
             if len(self._cache) > _CACHED:
@@ -152,9 +153,21 @@ class LeanPool:
         """See Worker.declarations."""
         return await self._provers.run(context, lambda w: w.declarations(code, context=context, timeout=timeout))
 
-    async def _judge(self, group: _Group, claim: Claim, timeout: float) -> Verdict:
+    async def _confirm(self, claim: Claim, timeout: float, first: Verdict) -> Verdict:
+        """The verdict on what a worker has found proved."""
+        limit = 4 * timeout + 10  # the second worker may be slower: this only guards against a hang
+        second = await self._judge(self._confirmers, claim, limit, Look.SECOND)
+        if (
+            not second.proved
+        ):  # where the kernel refuses an attempt, a tactic goes another way: `first | decide +kernel | …`
+            second = await self._judge(self._confirmers, claim, limit, Look.BOTH)
+        if second.proved:
+            return first
+        return Verdict(Reason.UNCONFIRMED, f"a second worker says {second.reason}: {second.detail}", first.check)
+
+    async def _judge(self, group: _Group, claim: Claim, timeout: float, look: Look) -> Verdict:
         try:
-            return await group.run((*claim.context, claim.challenge), lambda w: w.judge(claim, timeout))
+            return await group.run((*claim.context, claim.challenge), lambda w: w.judge(claim, timeout, look))
         except ProcessDied as error:
             return stopped(Check(Ended.CRASH, detail=str(error)))
 
@@ -167,6 +180,7 @@ class _Group:
         self._free = list(workers)  # longest idle first
         self._places = asyncio.Semaphore(len(workers))
         self._running: set[asyncio.Task[Any]] = set()
+        self._starting: asyncio.Task[None] | None = None
         self._closed = False
 
     async def run(self, context: Context, job: Callable[[Worker], Awaitable[T]]) -> T:
@@ -201,13 +215,22 @@ class _Group:
                     raise
                 died = True
 
+    def start(self) -> None:
+        """Start a process in the background."""
+
+        async def begin() -> None:
+            with contextlib.suppress(ProcessDied, PoolClosed, LeanUnavailable):  # whoever needs it will hear of it
+                await self.run((), lambda w: w.start())
+
+        if self.workers:
+            self._starting = asyncio.create_task(begin())
+
     def _take(self, context: Context) -> Worker:
-        for prefix in (context, context[:-1]):
-            for worker in self._free:
-                if prefix and worker.has(prefix):
-                    self._free.remove(worker)
-                    return worker
-        return self._free.pop(0)
+        """A free worker: one that has the context loaded, else one whose process fits, else the longest idle one."""
+        loaded = [w for prefix in (context, context[:-1]) if prefix for w in self._free if w.has(prefix)]
+        found = [*loaded, *(w for w in self._free if w.is_ready(context)), *self._free][0]
+        self._free.remove(found)
+        return found
 
     async def close(self) -> None:
         self._closed = True

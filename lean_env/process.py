@@ -43,12 +43,12 @@ class ReplProcess:
     """A running REPL. Not safe for two requests at once; after any exception it must be thrown away.
 
     ran_code: it has said of some request that it was going to run code of its text. What it says since then may be that
-    code's doing.
+    code's doing. damaged: it has said that the snapshot that it was to begin with is damaged.
     """
 
     def __init__(self, process: asyncio.subprocess.Process) -> None:
         self._process = process
-        self.ran_code = False
+        self.ran_code = self.damaged = False
         self._stderr = b""
         self._stderr_task = asyncio.create_task(self._keep_stderr())
 
@@ -88,8 +88,9 @@ class ReplProcess:
                 stdin.write(json.dumps(request).encode("ascii") + b"\n\n")
                 await stdin.drain()
                 answer = read_answer(await stdout.readuntil(b"\n\n"))
-                while answer.get("runsCode"):
-                    self.ran_code = True
+                while answer.keys() & {"runsCode", "snapshot"}:
+                    self.ran_code |= "runsCode" in answer
+                    self.damaged |= "snapshot" in answer
                     answer = read_answer(await stdout.readuntil(b"\n\n"))
         except TimeoutError:
             await self.kill()

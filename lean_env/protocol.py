@@ -126,6 +126,7 @@ class Answer(TypedDict):
     message: NotRequired[str]
     fatal: NotRequired[str]
     last: NotRequired[bool]  # the process ends after this answer
+    snapshot: NotRequired[str]  # no answer: the snapshot that the process was to begin with is "damaged"
     runsCode: NotRequired[bool]  # no answer: the text of the request is about to run code, and the answer comes later
     commands: NotRequired[list[Command]]
     imports: NotRequired[list[str]]

@@ -107,6 +107,10 @@ class RayWorker:
         """See Worker.has; as of the last answer."""
         return not context or _digest(context) in self._loaded
 
+    def is_ready(self, context: Context) -> bool:
+        """Was there a Lean process at the last answer? Whether it may serve this context its actor knows."""
+        return self.pid is not None
+
     async def recycle(self) -> None:
         """Nothing: the actor itself does it before each call."""
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from enum import StrEnum
+from enum import Enum, StrEnum, auto
 from typing import Any
 
 from lean_env import rules
@@ -46,6 +46,16 @@ class Claim:
     solution: str
     theorem: str
     context: tuple[str, ...] = ()
+
+
+class Look(Enum):
+    """How Lean's kernel looks at a solution."""
+
+    FIRST = auto()
+    """Declaration by declaration, while Lean elaborates the text: finds what is not proved."""
+    SECOND = auto()
+    """Once all of it is elaborated, at the constants alone that the theorem rests on: what it accepts is proved."""
+    BOTH = auto()
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -13,7 +13,7 @@ from lean_env import rules
 from lean_env.check import Check, Ended, InputError, Message, Steps, readable
 from lean_env.lean import Lean
 from lean_env.process import START, Crowded, OutOfMemory, OutOfTime, Overflow, ProcessDied, ReplProcess
-from lean_env.verdict import Claim, Reason, Verdict, conclude, rejected, stopped
+from lean_env.verdict import Claim, Look, Reason, Verdict, conclude, rejected, stopped
 
 _KEPT = 64  # environments a process keeps for contexts and challenges
 _STATES = 4000  # proof states it keeps
@@ -71,6 +71,10 @@ class Worker:
         """Is this context loaded, so that a check in it is quick? Or this proof state, (*context, challenge, proof)?"""
         return not context or context in self._kept or context in self._states
 
+    def is_ready(self, context: Context) -> bool:
+        """Is there a process that may serve calls with this context?"""
+        return self.pid is not None and (self._bound is None or context[: len(self._bound)] == self._bound)
+
     async def start(self) -> None:
         """Start a process and load Lean's core library, if none is running."""
         if self._process is None:
@@ -81,6 +85,9 @@ class Worker:
                 await self._ask({"cmd": "", "discard": True}, START)
             except ProcessDied as error:  # whatever its kind: it is not about what is to be checked
                 raise ProcessDied(f"it did not start: {error}") from None
+            if self._process.damaged and self.lean.snapshot is not None:
+                with suppress(OSError):  # the next program that needs one makes it again
+                    self.lean.snapshot.unlink()
 
     @asynccontextmanager
     async def _call(self, context: Context) -> AsyncIterator[None]:
@@ -175,13 +182,16 @@ class Worker:
         except (OutOfTime, OutOfMemory, Overflow) as error:
             return Steps(problem=str(error), ended=ended(error))
 
-    async def judge(self, claim: Claim, timeout: float = 60.0) -> Verdict:
-        """Does the claim's solution prove its challenge's theorem? `timeout` in seconds is for the solution alone."""
+    async def judge(self, claim: Claim, timeout: float = 60.0, look: Look = Look.BOTH) -> Verdict:
+        """Does the claim's solution prove its challenge's theorem? `timeout` in seconds is for the solution alone.
+
+        With Look.FIRST, "proved" still needs another worker's second look.
+        """
         start = time.perf_counter()
         try:
             readable(claim.solution)
             async with self._call((*claim.context, claim.challenge)):
-                verdict = await self._verdict(claim, timeout, start)
+                verdict = await self._verdict(claim, timeout, look, start)
         except InputError as error:
             verdict = stopped(Check(Ended.INPUT, detail=str(error)))
         except ContextError as error:
@@ -201,10 +211,10 @@ class Worker:
 
     # ---- how the calls above are made ----
 
-    async def _verdict(self, claim: Claim, timeout: float, start: float) -> Verdict:
+    async def _verdict(self, claim: Claim, timeout: float, look: Look, start: float) -> Verdict:
         """See `judge`; `start` is when it began."""
         challenge = (*claim.context, claim.challenge)
-        guard = await self._guard(challenge)
+        guard = {**await self._guard(challenge), "unchecked": look is Look.SECOND}
         # What code the solution and the challenge have in common may run: a macro of the file that both are.
         answer = await self._elaborate({"cmd": claim.solution, "guard": guard}, claim.context, timeout, challenge)
         check = Check.read(answer, time.perf_counter() - start)
@@ -213,6 +223,7 @@ class Worker:
             return verdict or stopped(Check(Ended.CRASH, detail="Lean kept no environment of the solution"))
         if verdict is None:
             request = {"challenge": guard["env"], "solution": answer["env"], "theorems": [claim.theorem]}
+            request["kernel"] = look is not Look.FIRST
             # The kernel looks at everything again: it may take as long as the solution took at most.
             facts = await self._ask({"compare": {**request, "timeout": _milliseconds(timeout)}}, timeout)
             if not facts.keys() & {"refused", "timeout"} and [*facts.get("theorems", {})] != [claim.theorem]:

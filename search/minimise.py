@@ -19,9 +19,9 @@ async def minimised(pool: LeanPool, theorem: Theorem, proof: str, seconds: float
     """The proof with steps, list items and parts of `<;>` chains dropped, and automation in place of long blocks.
 
     The edit that saves most (lines, then tokens) is tried first, and again from there, until no single edit holds or
-    the seconds are over (a judgement under way is waited for). Each text that is kept was judged, within twice the
-    time of the original and one second, so that no short proof is a slow one. A comment goes with its step. A proof
-    that is not accepted comes back as it is.
+    the seconds are over (a check under way is waited for). Each text on the way was checked, and the last one judged,
+    within twice the time of the original and one second, so that no short proof is a slow one. A comment goes with its
+    step. A proof that is not accepted comes back as it is.
     """
     end = time.monotonic() + seconds
     spent = []
@@ -31,19 +31,28 @@ async def minimised(pool: LeanPool, theorem: Theorem, proof: str, seconds: float
         if verdict is None or not verdict.proved:
             return proof
         spent.append(verdict.seconds)
-    return await _Reduction(pool, theorem, end, _SLOWER * min(spent) + _SLACK).of(proof, reductions)
+    return await _judged(_Reduction(pool, theorem, end, _SLOWER * min(spent) + _SLACK), proof, reductions)
 
 
 async def shortened(pool: LeanPool, theorem: Theorem, proof: str) -> str:
     """The proof with each `first | …`, which a policy writes to ask Lean once, replaced by its first part that does.
 
-    Takes no judgement where there is none, and 10 s at most.
+    Takes no check where there is none, and 10 s at most, and one judgement.
     """
-    return await _Reduction(pool, theorem, time.monotonic() + _QUICK, _QUICK).of(proof, choices)
+    return await _judged(_Reduction(pool, theorem, time.monotonic() + _QUICK, _QUICK), proof, choices)
+
+
+async def _judged(reduction: _Reduction, proof: str, edits: Callable[[str], Iterable[Edit]]) -> str:
+    """The proof after every edit that holds, or as it is if what comes of it is not proved."""
+    shorter = await reduction.of(proof, edits)
+    if shorter == proof:
+        return proof
+    verdict = await reduction.pool.judge(reduction.theorem.claim(shorter), reduction.limit)
+    return shorter if verdict.proved else proof
 
 
 class _Reduction:
-    """Edits tried one after the other; `limit`: seconds for one judgement."""
+    """Edits tried one after the other; `limit`: seconds for one check."""
 
     def __init__(self, pool: LeanPool, theorem: Theorem, end: float, limit: float) -> None:
         self.pool, self.theorem, self.end, self.limit = pool, theorem, end, limit
@@ -64,7 +73,7 @@ class _Reduction:
     async def _first(self, proof: str, edits: Iterable[Edit], failed: set[object]) -> str:
         """The proof after the first edit that holds; empty if there is none or the time is over.
 
-        As many are judged at once as there are workers. What comes after the first that holds is forgotten, so that
+        As many are checked at once as there are workers. What comes after the first that holds is forgotten, so that
         the result is the same for any number of workers.
         """
         candidates = [(name, edit.of(proof)) for name, edit in _named(proof, edits) if name not in failed]
@@ -86,7 +95,7 @@ class _Reduction:
         limit = min(self.limit, self.end - time.monotonic())
         if limit <= 0:
             return False
-        # Most do not hold, and this tells so without running again what has not changed before the edit.
+        # Without running again what has not changed before the edit.
         check = await self.pool.check(
             self.theorem.solution(text),
             context=self.theorem.context,
@@ -94,7 +103,7 @@ class _Reduction:
             reuse=True,
             challenge=self.theorem.challenge,
         )
-        return check.ok and (await self.pool.judge(self.theorem.claim(text), limit)).proved
+        return check.ok
 
 
 def _named(proof: str, edits: Iterable[Edit]) -> Iterator[tuple[object, Edit]]:

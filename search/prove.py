@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from data import LeanFile, Place
-from lean_env import Claim, Lean, LeanPool, Verdict
+from lean_env import Claim, LeanPool, Verdict
 from search.budget import Budget
 from search.minimise import minimised, shortened
 from search.searcher import Searcher, SearchResult
@@ -29,7 +29,6 @@ class Outcome:
 
     place: Place
     status: Status
-    claim: Claim | None = None  # of the proof that was found
     result: SearchResult | None = None
     verdict: Verdict | None = None
 
@@ -85,29 +84,13 @@ async def prove_file(
         try:
             if minimise:
                 shorter = await minimised(pool, theorem, result.proof, minimise)
-                verdict = await pool.judge(theorem.claim(shorter))  # it may rest on other axioms
+                verdict = await pool.judge(theorem.claim(shorter))  # as `minimised` did: it may rest on other axioms
                 if verdict.proved:
                     result.proof, result.verdict = shorter, verdict
             else:
                 result.proof = await shortened(pool, theorem, result.proof)
         except asyncio.CancelledError:  # the proof is found, and must not be lost
-            yield Outcome(place, Status.PROVED, theorem.claim(result.proof), result, result.verdict)
+            yield Outcome(place, Status.PROVED, result, result.verdict)
             raise
         proofs[place.name] = result.proof
-        yield Outcome(place, Status.PROVED, theorem.claim(result.proof), result, result.verdict)
-
-
-async def confirm(lean: Lean, outcomes: Collection[Outcome], seconds: float = 120.0) -> list[Outcome]:
-    """Judge every proof that was found once more, in a new process that has seen nothing else.
-
-    Returns the outcomes that it does not agree with, changed to unproved. `seconds` is the limit for each.
-    """
-    disagreed = []
-    async with LeanPool(lean, workers=1, confirm=False) as fresh:
-        for outcome in outcomes:
-            if outcome.claim:
-                verdict = await fresh.judge(outcome.claim, seconds)
-                if not verdict.proved:
-                    outcome.status, outcome.verdict = Status.UNPROVED, verdict
-                    disagreed.append(outcome)
-    return disagreed
+        yield Outcome(place, Status.PROVED, result, result.verdict)

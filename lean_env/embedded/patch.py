@@ -2,15 +2,23 @@
 
 The build is meant for a browser page: its glue names all 201,109 exports (89 MB of JavaScript that takes seconds to
 parse) and its tasks run on four worker threads, each of which would load the module again. We keep the exports that the
-glue itself uses, let tasks run where they are made, and have Lean's interpreter ask the driver before it runs anything.
+glue and the driver use, let tasks run where they are made, and have Lean's interpreter ask the driver before it runs
+anything.
 
 Every edit looks for the exact text or bytes of this one build and raises `PatchError` where they are not there.
 """
 
+from __future__ import annotations
+
 import functools
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
+from pathlib import Path
+
+from lean_env.embedded import wasm
+from lean_env.embedded.invoke import TABLE, invoke_wasm
+from lean_env.embedded.wasm import Section, WasmError
 
 
 class PatchError(Exception):
@@ -19,20 +27,8 @@ class PatchError(Exception):
 
 # ---- lean.js ---------------------------------------------------------------------------------------------------------
 
-# Looking a symbol up by number or by name scans all exports in the original: too slow for the thousands that Lean makes
-# while it initialises. The prelude keeps, per library, the list of names and the map back.
-#
-# It also reads `Module.maxBytes`, the most bytes that Lean's memory may have. The build allows 2 GiB.
-_PRELUDE = """\
-var __maxPages=Math.min(32768,Math.floor((Module.maxBytes??2147483648)/65536));\
-var __names=new WeakMap();\
-var __namesOf=exports=>{var names=__names.get(exports);\
-if(!names){names=Object.keys(exports);__names.set(exports,names)}return names};\
-var __indices=new WeakMap();\
-var __indexOf=(exports,name)=>{var indices=__indices.get(exports);\
-if(!indices){indices=new Map(__namesOf(exports).map((k,i)=>[k,i]));__indices.set(exports,indices)}\
-return indices.get(name)??-1};
-"""
+# `Module.maxBytes` is the most bytes that Lean's memory may have. The build allows 2 GiB.
+_PRELUDE = "var __maxPages=Math.min(32768,Math.floor((Module.maxBytes??2147483648)/65536));"
 
 _JS_EDITS = (
     # No worker is ever needed (see `single_thread`), so none is started.
@@ -41,10 +37,13 @@ _JS_EDITS = (
     # asks for what is left.
     ("maximum:32768,shared:true", "maximum:__maxPages,shared:true"),
     ("var getHeapMax=()=>2147483648;", "var getHeapMax=()=>__maxPages*65536;"),
-    ("newSymIndex=Object.keys(lib.exports).indexOf(symbol)", "newSymIndex=__indexOf(lib.exports,symbol)"),
-    ("var symName=Object.keys(symDict)[symbolIndex];", "var symName=__namesOf(symDict)[symbolIndex];"),
-    # Dynamic look-up (`dlsym`) finds what the module exports, and nothing of JavaScript.
-    ('newDSO("__main__",0,wasmImports)', 'newDSO("__main__",0,wasmExports)'),
+    # Dynamic look-up (`dlsym`) is the driver's, and finds nothing of JavaScript. (What follows there is not reached.)
+    (
+        "symbol=UTF8ToString(symbol);var result;var newSymIndex;",
+        "var found=Module.lookUp(UTF8ToString(symbol));if(!found){dlSetError('unknown symbol')}return found;"
+        "var result;var newSymIndex;",
+    ),
+    ('newDSO("__main__",0,wasmImports)', 'newDSO("__main__",0,{})'),
     ('mergeLibSymbols(wasmExports,"main");', ""),
     # Node's permission model has no `process.binding`.
     ('process.binding("constants")["fs"]', 'require("fs").constants'),
@@ -60,11 +59,14 @@ _DEBUG_PRINT = 'console.log("[DEBUG'  # the port's traces, which would come out 
 _DEBUG_HOOK = 'globalThis.__leandbg?.("[DEBUG'  # nothing, unless the driver defines it
 
 _IDENTIFIER = re.compile(r"[A-Za-z_$][A-Za-z0-9_$]*")
+_EXPORT_USED = re.compile(r'wasmExports\["([^"]+)"\]')
 
 
-def patch_js(source: str) -> str:
-    """lean.js (89 MB) as 0.7 MB: only the exports that the glue uses, no workers, a memory limit, fast symbol look-up
-    among the exports alone. It is the body of a function of Module, require, process, __filename and __dirname.
+def patch_js(source: str) -> tuple[str, set[str]]:
+    """lean.js (89 MB) as 0.7 MB: only the exports that the glue uses, no workers, a memory limit, symbols looked up by
+    the driver. It is the body of a function of Module, require, process, __filename and __dirname.
+
+    Returns it with the names of the exports that it uses.
 
     Raises `PatchError` if `source` is not the expected build.
     """
@@ -90,7 +92,7 @@ def patch_js(source: str) -> str:
     for old, new in _JS_EDITS:
         at = _find(script, old)
         script = script[:at] + new + script[at + len(old) :]
-    return _PRELUDE + script.replace(_DEBUG_PRINT, _DEBUG_HOOK)
+    return _PRELUDE + script.replace(_DEBUG_PRINT, _DEBUG_HOOK), set(_EXPORT_USED.findall(script))
 
 
 def _find(text: str, part: str) -> int:
@@ -101,9 +103,6 @@ def _find(text: str, part: str) -> int:
 
 
 # ---- lean.wasm -------------------------------------------------------------------------------------------------------
-
-_IMPORT, _EXPORT, _CODE = 2, 7, 10  # section ids
-_FUNCTION, _TABLE, _MEMORY, _GLOBAL, _TAG = range(5)  # kinds of imports and exports
 
 _I32_CONST_1_TO_LOCAL_3 = bytes([0x41, 1, 0x21, 3])
 # i32.const <address of g_task_manager>; i32.load align=2 offset=0; i32.eqz
@@ -124,9 +123,29 @@ _ENTRIES = {  # function → (its number for the driver, parameters that hold th
 """Where C++ enters the interpreter: to evaluate a constant, for the kernel (`Lean.reduceBool`), for an `initialize`.
 Closures that an evaluation left behind come back by functions of their own: whoever allowed it allowed them."""
 
+_UNASKED = re.compile("___at___|_spec__|___lam__|___closed__|___redArg")
+"""In names that nobody looks up: what Lean's compiler made of parts of functions. What is compiled later calls its own
+parts of what it inlines."""
 
-def patch_wasm(wasm: bytes) -> bytes:
-    """lean.wasm with tasks that run at once, by the one thread there is, and an interpreter that asks before it runs.
+_USED = frozenset((Path(__file__).parent / "exports.txt").read_text().split())
+"""Exports that the driver uses."""
+
+
+@dataclass(frozen=True)
+class Patched:
+    """What becomes of lean.wasm."""
+
+    lean_wasm: bytes
+    invoke_wasm: bytes
+    """The module that its `invoke_…` imports and its function table come from (see invoke.py)."""
+    symbols: str
+    """What Lean looks up by name when it runs, one a line: functions in the order of the table `symbols`, then data,
+    each with its address."""
+
+
+def patch_wasm(module: bytes, used: Collection[str]) -> Patched:
+    """lean.wasm with tasks that run at once, by the one thread there is, an interpreter that asks before it runs, and
+    few exports; `used`: those that the glue uses.
 
     Without a task manager Lean runs tasks at once by itself; but promises need a task manager, so it must exist, and
     only these three functions may not see it:
@@ -135,17 +154,104 @@ def patch_wasm(wasm: bytes) -> bytes:
 
     Each of the interpreter's entries first calls the import `ASKED`, which may throw.
 
-    Raises `PatchError` if `wasm` is not the expected build.
-    """
-    sections = {section.id: section for section in _sections(wasm)}
-    if not {_IMPORT, _EXPORT, _CODE} <= sections.keys():
-        raise PatchError("lean.wasm: the import, export or code section is missing")
-    code = sections[_CODE]
-    functions = _exported_functions(wasm, sections[_EXPORT])
-    imports = _imported_functions(wasm, sections[_IMPORT])
-    if ASKED not in imports:
-        raise PatchError(f"lean.wasm: {ASKED} is not imported")
+    An export takes time at each start. Functions that are only looked up by name become entries of a table, `symbols`,
+    which take none. The globals that can change are exported as `global_<n>`, for a snapshot to set.
 
+    Raises `PatchError` if `module` is not the expected build.
+    """
+    try:
+        return _patched(module, used)
+    except WasmError as error:
+        raise PatchError(f"lean.wasm: {error}") from None
+
+
+def _patched(module: bytes, used: Collection[str]) -> Patched:
+    in_order = list(wasm.sections(module))
+    sections = {section.id: section for section in in_order}
+    wanted = (wasm.CUSTOM, wasm.TYPES, wasm.IMPORTS, wasm.TABLES, wasm.GLOBALS, wasm.EXPORTS, wasm.ELEMENTS, wasm.CODE)
+    if not set(wanted) <= sections.keys():
+        raise WasmError("a section is missing")
+    types = wasm.signatures(module, sections[wasm.TYPES])
+    imports = wasm.imports(module, sections[wasm.IMPORTS])
+    invoked = {i.name: types[i.type] for i in imports if i.kind == wasm.FUNCTION and i.name.startswith("invoke_")}
+    slots = wasm.table(module, sections[wasm.TABLES])
+    names = _Names.sort(module, sections, imports, used)
+    edited: dict[int, list[bytes | memoryview]] = {
+        wasm.IMPORTS: _more(module, sections[wasm.IMPORTS], _table_import(slots)),
+        wasm.TABLES: [wasm.vector([bytes([wasm.FUNCREF, 0]) + wasm.unsigned(len(names.functions))])],
+        wasm.EXPORTS: [wasm.vector(names.exports)],
+        wasm.ELEMENTS: _more(module, sections[wasm.ELEMENTS], wasm.segment(_SYMBOLS, names.functions.values())),
+        wasm.CODE: _code(module, sections, [i.name for i in imports if i.kind == wasm.FUNCTION]),
+    }
+    view = memoryview(module)  # slices without copies: this is 137 MB
+    parts: list[bytes | memoryview] = [wasm.HEADER]
+    for section in in_order:
+        content = edited.get(section.id)
+        parts += wasm.section(section.id, content) if content else [view[section.header : section.end]]
+    symbols = [*names.functions, *(f"{name} {address}" for name, address in names.data.items())]
+    return Patched(b"".join(parts), invoke_wasm(invoked, slots), "\n".join(symbols) + "\n")
+
+
+_SYMBOLS = 1  # the table: number 0 is the function table
+
+
+@dataclass(frozen=True)
+class _Names:
+    """The exports of the original."""
+
+    exports: list[bytes]  # entries of the export section that stay, and new ones
+    functions: dict[str, int]  # by name, what is only looked up, …
+    data: dict[str, int]  # … with the addresses of data
+
+    @classmethod
+    def sort(
+        cls, module: bytes, sections: dict[int, Section], imports: list[wasm.Import], used: Collection[str]
+    ) -> _Names:
+        linking = sections[wasm.CUSTOM]  # "dylink.0": it names, among others, the variables of each thread
+        stay = {*used, *_USED, *(i.name for i in imports if i.module.startswith("GOT."))}
+        stay |= set(_IDENTIFIER.findall(module[linking.start : linking.end].decode("latin-1")))
+        first = sum(i.kind == wasm.GLOBAL for i in imports)
+        values = wasm.global_values(module, sections[wasm.GLOBALS])
+        exports, functions, data = [], {}, {}
+        for name, kind, index, entry in wasm.exports(module, sections[wasm.EXPORTS]):
+            if name in stay or kind not in (wasm.FUNCTION, wasm.GLOBAL):
+                exports.append(entry)
+                stay.discard(name)
+            if not name.startswith(_LOOKED_UP) or _UNASKED.search(name):
+                continue
+            if kind == wasm.FUNCTION:
+                functions[name] = index
+            elif kind == wasm.GLOBAL and (address := values[index - first]) is not None:
+                data[name] = address
+        if missing := (_USED & stay):
+            raise WasmError(f"not exported: {', '.join(sorted(missing))}")
+        exports += [
+            wasm.export(f"global_{n}", wasm.GLOBAL, first + n) for n, value in enumerate(values) if value is None
+        ]
+        exports.append(wasm.export("symbols", wasm.TABLE, _SYMBOLS))
+        return cls(exports, functions, data)
+
+
+_LOOKED_UP = ("l_", "_init_l_", "initialize_", "lean_")
+
+
+def _table_import(slots: int) -> bytes:
+    """The function table, which was the module's own, as an import."""
+    return wasm.text("env") + wasm.text(TABLE) + bytes([wasm.TABLE, wasm.FUNCREF, 0]) + wasm.unsigned(slots)
+
+
+def _more(module: bytes, section: Section, entry: bytes) -> list[bytes | memoryview]:
+    """A section with one entry more."""
+    rest = wasm.Reader(module, section.start)
+    count = rest.number()
+    return [wasm.unsigned(count + 1), memoryview(module)[rest.at : section.end], entry]
+
+
+def _code(module: bytes, sections: dict[int, Section], imports: list[str]) -> list[bytes | memoryview]:
+    """The code section with some functions changed; `imports`: the names of the imported functions."""
+    functions = {name: k for name, kind, k, _ in wasm.exports(module, sections[wasm.EXPORTS]) if kind == wasm.FUNCTION}
+    if ASKED not in imports:
+        raise WasmError(f"{ASKED} is not imported")
     named: dict[str, Callable[[bytes], bytes]] = {
         "lean_task_spawn_core": _without_task_manager,
         "lean_task_map_core": _always_sync,
@@ -156,32 +262,30 @@ def patch_wasm(wasm: bytes) -> bytes:
     edits = {}
     for name, edit in named.items():
         if name not in functions:
-            raise PatchError(f"lean.wasm: {name} is not exported")
+            raise WasmError(f"{name} is not exported")
         edits[functions[name] - len(imports)] = edit
     if len(edits) != len(named):
-        raise PatchError("lean.wasm: two of the functions to be edited are one")
+        raise WasmError("two of the functions to be edited are one")
 
-    view = memoryview(wasm)  # slices without copies: this is 137 MB
+    view, section = memoryview(module), sections[wasm.CODE]
     parts: list[memoryview | bytes] = []
-    copied = code.start  # up to here the code section is in `parts`
-    read = _Reader(wasm, code.start)
+    copied = section.start  # up to here the section is in `parts`
+    read = wasm.Reader(module, section.start)
     read.number()  # how many bodies
     for index in range(max(edits) + 1):
         header = read.at
         size = read.number()
         if index in edits:
-            body = edits[index](wasm[read.at : read.at + size])
-            parts += [view[copied:header], _leb128(len(body)), body]
+            body = edits[index](module[read.at : read.at + size])
+            parts += [view[copied:header], wasm.unsigned(len(body)), body]
             copied = read.at + size
         read.at += size
-    parts.append(view[copied : code.end])
-    size = sum(map(len, parts))
-    return b"".join([view[: code.header], bytes([_CODE]), _leb128(size), *parts, view[code.end :]])
+    return [*parts, view[copied : section.end]]
 
 
 def _without_task_manager(body: bytes) -> bytes:
     if _IS_TASK_MANAGER_NULL not in body:
-        raise PatchError("lean.wasm: lean_task_spawn_core does not test the task manager as expected")
+        raise WasmError("lean_task_spawn_core does not test the task manager as expected")
     return body.replace(_IS_TASK_MANAGER_NULL, _IS_NULL_NULL, 1)
 
 
@@ -191,113 +295,14 @@ def _always_sync(body: bytes) -> bytes:
 
 def _asking(asked: int, entry: int, environment: int, name: int, body: bytes) -> bytes:
     """The body of a function that first calls import `asked`: i32.const, two local.get, i32.const 0, call, drop."""
-    question = bytes([0x41, entry, 0x20, environment, 0x20, name, 0x41, 0, 0x10, *_leb128(asked), 0x1A])
+    question = bytes([0x41, entry, 0x20, environment, 0x20, name, 0x41, 0, 0x10, *wasm.unsigned(asked), 0x1A])
     return _before(body, question)
 
 
 def _before(body: bytes, instructions: bytes) -> bytes:
     """The body of a function that begins with some instructions."""
-    read = _Reader(body, 0)
+    read = wasm.Reader(body, 0)
     for _ in range(read.number()):  # local variables come in groups: how many, of which type
         read.number()
         read.at += 1
     return body[: read.at] + instructions + body[read.at :]
-
-
-@dataclass(frozen=True)
-class _Section:
-    """A section of a module: offset of its id, of its content, and of what comes after it."""
-
-    id: int
-    header: int
-    start: int
-    end: int
-
-
-class _Reader:
-    """Reads the numbers and strings of a wasm module; `at` is the offset of the next one."""
-
-    def __init__(self, data: bytes, at: int) -> None:
-        self.data = data
-        self.at = at
-
-    def byte(self) -> int:
-        self.at += 1
-        return self.data[self.at - 1]
-
-    def number(self) -> int:
-        """An unsigned LEB128 number: 7 bits a byte, the lowest first."""
-        value = shift = 0
-        while True:
-            byte = self.byte()
-            value |= (byte & 0x7F) << shift
-            if byte < 0x80:
-                return value
-            shift += 7
-
-    def text(self) -> bytes:
-        size = self.number()
-        self.at += size
-        return self.data[self.at - size : self.at]
-
-    def limits(self) -> None:
-        if self.byte() & 1:  # there is a maximum
-            self.number()
-        self.number()
-
-
-def _leb128(value: int) -> bytes:
-    out = bytearray()
-    while value >= 0x80:
-        out.append(value & 0x7F | 0x80)
-        value >>= 7
-    out.append(value)
-    return bytes(out)
-
-
-def _sections(wasm: bytes) -> Iterator[_Section]:
-    if wasm[:8] != b"\0asm\1\0\0\0":
-        raise PatchError("lean.wasm: not a WebAssembly module of version 1")
-    read = _Reader(wasm, 8)
-    while read.at < len(wasm):
-        header = read.at
-        kind, size = read.byte(), read.number()
-        yield _Section(kind, header, read.at, read.at + size)
-        read.at += size
-
-
-def _exported_functions(wasm: bytes, section: _Section) -> dict[str, int]:
-    """Name → index among all functions, the imported ones first."""
-    read = _Reader(wasm, section.start)
-    functions = {}
-    for _ in range(read.number()):
-        name, kind, index = read.text(), read.byte(), read.number()
-        if kind == _FUNCTION:
-            functions[name.decode()] = index
-    return functions
-
-
-def _imported_functions(wasm: bytes, section: _Section) -> list[str]:
-    """Their names; the place in the list is the index."""
-    read = _Reader(wasm, section.start)
-    functions = []
-    for _ in range(read.number()):
-        read.text()  # module
-        name = read.text()
-        kind = read.byte()
-        if kind == _FUNCTION:
-            functions.append(name.decode())
-            read.number()  # type
-        elif kind == _TABLE:
-            read.byte()  # type of its elements
-            read.limits()
-        elif kind == _MEMORY:
-            read.limits()
-        elif kind == _GLOBAL:
-            read.at += 2  # type, mutability
-        elif kind == _TAG:
-            read.byte()
-            read.number()  # type
-        else:
-            raise PatchError(f"lean.wasm: unknown kind of import: {kind}")
-    return functions

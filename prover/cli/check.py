@@ -60,6 +60,7 @@ async def _pair(
     challenge: str, solution: str, names: list[str], path: str, timeout: float, workers: int | None
 ) -> dict[str, Verdict]:
     async with LeanPool(installed_lean(), workers=workers) as pool:
+        pool.expect_proofs()
         wanted = names or await theorem_names(pool, challenge, path)
         return await judge_pair(pool, challenge, solution, wanted, timeout)
 
@@ -69,6 +70,7 @@ async def _many(path: Path, timeout: float, workers: int | None) -> Exit:
     code = Exit.PROVED
     with _lines(path) as lines:
         async with LeanPool(installed_lean(), workers=workers, cache=True) as pool:
+            pool.expect_proofs()
             done = proved = 0
             async for row in judge_lines(pool, lines, timeout):
                 print(json.dumps(row), flush=True)

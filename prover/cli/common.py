@@ -6,7 +6,6 @@ import sys
 from collections.abc import Callable
 from enum import IntEnum
 from pathlib import Path
-from typing import NoReturn
 
 from rich.console import Console
 from rich.markup import escape
@@ -41,25 +40,16 @@ class Stop(Exception):
         self.code = code
 
 
-def guarded(app: Callable[[], None]) -> NoReturn:
-    """Run the application; a user's mistake ends in a message, never in a traceback."""
-    try:
-        app()
-    except Stop as stop:
-        err.print(f"[red]prover:[/red] {printable(str(stop))}")
-        sys.exit(stop.code)
-    except (LeanUnavailable, PolicyUnavailable, install.InstallError) as error:
-        err.print(f"[red]prover:[/red] {printable(str(error))}")
-        sys.exit(Exit.ENVIRONMENT)
-    except ProcessDied as death:  # while reading the user's own file; deaths during checks are verdicts
-        err.print(f"[red]prover:[/red] Lean could not read the file: {printable(str(death))}")
-        sys.exit(Exit.INPUT if isinstance(death, OutOfTime | OutOfMemory | Overflow) else Exit.ENVIRONMENT)
-    except KeyboardInterrupt:
-        err.print("interrupted")
-        sys.exit(INTERRUPTED)
-    except BrokenPipeError:
-        sys.exit(Exit.PROVED)
-    sys.exit(Exit.PROVED)
+def explained(error: Exception) -> tuple[str, int]:
+    """The message and the exit code for what ended a command. Raises what is no user's mistake."""
+    if isinstance(error, Stop):
+        return str(error), error.code
+    if isinstance(error, LeanUnavailable | PolicyUnavailable | install.InstallError):
+        return str(error), Exit.ENVIRONMENT
+    if isinstance(error, ProcessDied):  # while reading the user's own file; deaths during checks are verdicts
+        code = Exit.INPUT if isinstance(error, OutOfTime | OutOfMemory | Overflow) else Exit.ENVIRONMENT
+        return f"Lean could not read the file: {error}", code
+    raise error
 
 
 def printable(text: str) -> str:

@@ -24,7 +24,7 @@ from data.splits import held_out
 from data.tasks import in_order
 from lean_env import LeanPool, Verdict
 from prover.cli.common import Exit, Stop, err, installed_lean, out, printable
-from prover.cli.data import known_problems
+from prover.cli.problem_files import known_problems
 from prover.policy import TacticsPolicy
 from search import Budget, corpus
 from search.searches import SEARCHES

@@ -15,7 +15,7 @@ from typing import Annotated
 
 import typer
 
-from data import benchmarks, problems
+from data import benchmarks
 from data.problems import Problem, ProblemError
 from data.tasks import in_order
 from eval.attempts import Entry
@@ -23,11 +23,15 @@ from eval.audit import Duplicates, compared
 from eval.problems import looked_at, selected
 from eval.screen import Screen
 from lean_env import LeanPool
+from prover.cli import corpora
 from prover.cli.common import Exit, Stop, err, installed_lean, out, printable, with_bar
+from prover.cli.problem_files import known_problems
 
 app = typer.Typer(
     help="The problems: public benchmarks, files in their formats, and corpora of proofs.", no_args_is_help=True
 )
+for _command in (corpora.pairs, corpora.generate, corpora.trace):
+    app.command()(_command)
 
 
 @app.command("list")
@@ -172,20 +176,6 @@ def _named(name: str) -> benchmarks.Benchmark:
         return benchmarks.named(name)
     except benchmarks.BenchmarkMissing as error:
         raise Stop(str(error), Exit.INPUT) from None
-
-
-def known_problems(name_or_path: str) -> tuple[list[Problem], list[ProblemError]]:
-    unreadable: list[ProblemError] = []
-    try:
-        found = list(problems.read(benchmarks.located(name_or_path), unreadable))
-    except (benchmarks.BenchmarkMissing, ProblemError) as error:
-        raise Stop(str(error), Exit.INPUT) from None
-    except OSError as error:
-        raise Stop(f"{name_or_path}: {error.strerror}", Exit.INPUT) from None
-    if not found:
-        first = f": {unreadable[0]}" if unreadable else ""
-        raise Stop(f"{name_or_path}: no problem in it can be read{first}", Exit.INPUT)
-    return found, unreadable
 
 
 def _row(problem: Problem, full: bool) -> dict[str, object]:

@@ -17,7 +17,7 @@ from data import LeanFile, parse
 from data.headers import HEADERS
 from data.lean_file import FileError, with_header
 from data.statements import parse_statement
-from lean_env import Lean, LeanPool
+from lean_env import LeanPool
 from lean_env.check import InputError
 from prover.cli.common import (
     INTERRUPTED,
@@ -36,7 +36,7 @@ from prover.cli.writer import BaseURL, Family, MaxTokens, Model, PolicyName, Wri
 from prover.policy import PolicyUnavailable, companion
 from search import Budget, Meter, report
 from search.journal import JournalError
-from search.prove import Outcome, Status, confirm, prove_file
+from search.prove import Outcome, Status, prove_file
 from search.searches import SEARCHES, searcher
 
 _MARK = {
@@ -152,7 +152,8 @@ class _Session:
     async def run(self, text: str, path: str | None, header: str | None, names: list[str]) -> int:
         lean, output = installed_lean(), self.options.output
         problem: Exception | None = None
-        async with lean_pool(lean, self.options.workers, self.options.ray) as pool:
+        async with lean_pool(lean, self.options.workers, self.options.ray, cache=True) as pool:
+            pool.expect_proofs()
             file = await self._file(pool, text, path, header)
             unknown = set(names) - {p.name for p in file.places}
             if unknown:
@@ -164,12 +165,12 @@ class _Session:
                 raise Stop(f"{file.path}: it has no theorem", Exit.INPUT)
             try:
                 await self._prove(pool, file, names)
-            except asyncio.CancelledError:  # Ctrl-C: what has been found is still confirmed and given out
+            except asyncio.CancelledError:  # Ctrl-C: what has been found is still given out
                 self.interrupted = True
-                err.print("interrupted; confirming what has been found")
+                err.print("interrupted")
             except (PolicyUnavailable, JournalError, OSError) as error:  # what has been found is not lost with it
                 problem = error
-        await self._confirm(lean)
+        self._sum_up()
         if output is not None:
             self._write(file, output)
             err.print(f"written to {output}")
@@ -202,7 +203,7 @@ class _Session:
             minimise = _MINIMISE if options.minimise else 0.0
             async for outcome in prove_file(pool, file, search, Budget(seconds=options.timeout), names, minimise):
                 self.outcomes.append(outcome)
-                if not options.as_json:  # a program gets only what has been confirmed
+                if not options.as_json:  # a program gets all of it at the end
                     with line.hidden():
                         _tell(outcome, policy.trouble)
                 if options.trace is not None and outcome.result is not None and outcome.result.trace is not None:
@@ -214,21 +215,16 @@ class _Session:
     def _write(self, file: LeanFile, output: Path) -> None:
         write_text(output, file.with_proofs({o.place.name: o.proof for o in self.outcomes if o.proof is not None}))
 
-    async def _confirm(self, lean: Lean) -> None:
-        found = [o for o in self.outcomes if o.status is Status.PROVED]
-        for outcome in await confirm(lean, found):
-            err.print(
-                f"[red]withdrawn[/red] {printable(outcome.place.name)}: a new Lean process does not accept the proof"
-            )
+    def _sum_up(self) -> None:
         if self.options.as_json:
             for outcome in self.outcomes:
                 print(json.dumps(_row(outcome)))
             return
-        kept = sum(o.status is Status.PROVED for o in found)
+        proved = sum(o.status is Status.PROVED for o in self.outcomes)
         wanted = sum(o.status in (Status.PROVED, Status.UNPROVED) for o in self.outcomes)
         if wanted:
-            again = "; a new Lean process accepted every proof again" if kept else ""
-            out.print(f"\n{kept} of {wanted} proved{again}")
+            again = "; a second Lean process accepted every proof" if proved else ""
+            out.print(f"\n{proved} of {wanted} proved{again}")
 
 
 def _tell(outcome: Outcome, trouble: str) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from lean_env.embedded import install as module
-from lean_env.embedded.install import Installation, InstallError, check, fetch, find, home, install
+from lean_env.embedded.install import PREPARED, Installation, InstallError, check, fetch, find, home, install
 from lean_env.embedded.patch import PatchError, patch_js, patch_wasm
 
 # A process that installs from argv[1] and prints each stage as it enters it, and each tenth of "unpack".
@@ -114,7 +114,7 @@ def test_a_damaged_installation_is_not_found(
 ) -> None:
     broken = Installation(empty_home / installed.root.name)
     broken.empty.mkdir(parents=True)
-    for name in ("lean.js", "lean.wasm", "manifest.json"):
+    for name in (*PREPARED, "manifest.json"):
         os.link(installed.root / name, broken.root / name)
     assert find() == broken  # `find` does not look deeper than this
     victim = broken.root / "manifest.json" if damage == "manifest" else broken.lean_js
@@ -250,6 +250,6 @@ def test_only_the_expected_build_is_patched(installed: Installation) -> None:
     with pytest.raises(PatchError, match="exactly once"):
         patch_js(installed.lean_js.read_text())  # patched already
     with pytest.raises(PatchError, match="not a WebAssembly module"):
-        patch_wasm(b"<html>")
+        patch_wasm(b"<html>", ())
     with pytest.raises(PatchError, match="lean_task_spawn_core"):
-        patch_wasm(installed.lean_wasm.read_bytes())
+        patch_wasm(installed.lean_wasm.read_bytes(), ())

@@ -349,9 +349,10 @@ async def test_the_wall_clock_limit(repl: ReplProcess) -> None:
 
 async def test_code_that_ignores_its_limit_ends_the_process() -> None:
     process = await ReplProcess.start(embedded())
-    loop = "partial def f (n : Nat) : IO Nat := if n == 0 then pure 0 else f (n + 1)\n#eval f 1"
+    loop = "partial def f (n : Nat) : IO Nat := if n == 0 then pure 0 else f (n + 1)"
+    answer = await process.request({"cmd": loop}, 60)
     with pytest.raises(OutOfTime):
-        await process.request({"cmd": loop, "timeout": 1000}, 1)
+        await process.request({"cmd": "#eval f 1", "env": answer["env"], "timeout": 1000}, 1)
     await process.kill()
     assert_gone(process.pid)
 

@@ -7,7 +7,7 @@
  */
 
 const fs = require('fs'), path = require('path'), process = require('process'), vm = require('vm');
-const off = new Set(require('worker_threads').isMainThread ? process.argv.at(-1).split(',') : []);     // the watchdog's thread loads this, too
+const off = new Set(require('worker_threads').isMainThread ? process.argv.pop().split(',') : []);     // the watchdog's thread loads this, too
 const replace = (file, change) => { const name = path.join(path.dirname(process.argv[1]), file); Object.assign(require(name), change(require(name))); };
 
 if (off.has('imports')) {
@@ -16,7 +16,7 @@ if (off.has('imports')) {
   replace('imports.cjs', () => ({ restrict(imports, own) { for (const name in own) imports[name] = Object.assign(own[name], { sig: imports[name].sig }); } }));
 }
 if (off.has('interpreter')) {
-  const root = process.argv[2];
+  const root = process.argv[process.argv.indexOf('--root') + 1];
   replace('evaluation.cjs', ({ ask, during }) => ({
     ask: (...question) => during({ guarded: false, onCode: () => { if (off.has('imports')) try { fs.appendFileSync(path.join(root, 'evaluated'), 'x'); } catch { /* another lock */ } } }, () => ask(...question)),
   }));

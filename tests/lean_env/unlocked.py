@@ -12,10 +12,8 @@ from lean_env.embedded import install
 LOCKS = frozenset({"guard", "interpreter", "imports", "strings", "node", "process"})
 PARTS = frozenset(sandbox.LOCKS)  # of "process"
 _HERE = Path(__file__).parent
-_GLUE = (  # what patch.py changes so that `dlsym` finds the module's exports alone
-    ('newDSO("__main__",0,wasmExports)', 'newDSO("__main__",0,wasmImports)'),
-    ("var origExports=wasmExports;", 'var origExports=wasmExports;mergeLibSymbols(wasmExports,"main");'),
-)
+_LOOK_UP = "Module.lookUp(UTF8ToString(symbol))"  # what patch.py makes of `dlsym`
+_OPENED = "(name=>Module.lookUp(name)||(f=>f&&addFunction(f,f.sig))(wasmImports[name])||0)(UTF8ToString(symbol))"
 
 
 def lean_behind(locks: Collection[str], opened: Path) -> Lean:
@@ -37,7 +35,9 @@ def lean_behind(locks: Collection[str], opened: Path) -> Lean:
         # As it was before there was a sandbox: the limit of the stack alone.
         start = ("/bin/sh", "-c", 'ulimit -s 80000 && exec "$@"', "sh")
     if "imports" not in locks:
-        arguments[1] = str(opened)
+        arguments[arguments.index("--root") + 1] = str(opened)
+        started = arguments.index("--snapshot")  # of another glue
+        del arguments[started : started + 4]
     flags = [*flags, "-r", str(_HERE / "unlock.cjs")]
     off = ",".join(sorted(LOCKS - set(locks)))
     return Lean(lean.name, lean.version, (*start, program, *flags, *arguments, off))
@@ -48,9 +48,8 @@ def open_glue(root: Path) -> None:
     found = install.find()
     assert found is not None
     text = found.lean_js.read_text()
-    for ours, theirs in _GLUE:
-        assert text.count(ours) == 1
-        text = text.replace(ours, theirs)
-    (root / "lean.js").write_text(text)
-    shutil.copy(found.lean_wasm, root)
+    assert text.count(_LOOK_UP) == 1
+    (root / "lean.js").write_text(text.replace(_LOOK_UP, _OPENED))
+    for name in ("lean.wasm", "invoke.wasm", "symbols.txt"):
+        shutil.copy(found.root / name, root)
     shutil.copytree(found.oleans, root / "oleans")

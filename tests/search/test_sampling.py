@@ -10,7 +10,7 @@ from data import Theorem, parse
 from lean_env import LeanPool, Reason
 from prover.policy import Params, Prompt, Sample, Usage
 from search import Budget, RMaxTS, Sampling
-from search.prove import Status, confirm, prove_file
+from search.prove import Status, prove_file
 from search.refine import Refine
 from tests.search.policies import Scripted
 
@@ -105,26 +105,12 @@ async def test_a_file_is_proved_in_order(pool: LeanPool) -> None:
         Status.PROVED, Status.PROVED, Status.HOLDS, Status.FAILS, Status.UNPROVED,
     ]  # fmt: skip
     assert [o.proof for o in outcomes] in (["rfl", proof, None, None, None] for proof in ("rfl", "exact a.symm"))
-    assert await confirm(pool.lean, outcomes) == []
 
 
 async def test_only_the_theorems_that_are_asked_for(pool: LeanPool) -> None:
     file = await parse(pool, "theorem a : 1 = 1 := by sorry\ntheorem b : 2 = 2 := by sorry\n")
     outcomes = [o async for o in prove_file(pool, file, Sampling(pool, listed("rfl")), Budget(seconds=20), {"b"})]
     assert [o.place.name for o in outcomes] == ["b"]
-
-
-async def test_a_proof_that_a_new_process_does_not_accept_is_withdrawn(pool: LeanPool) -> None:
-    file = await parse(pool, "theorem a : 1 = 1 := by sorry\n")
-    (outcome,) = [o async for o in prove_file(pool, file, Sampling(pool, listed("rfl")), Budget(seconds=20))]
-    assert outcome.claim is not None
-    # Stands for a first process that was led astray: what it believed is changed after the fact.
-    outcome.claim = type(outcome.claim)(
-        outcome.claim.challenge, "theorem a : 1 = 1 := sorry", "a", outcome.claim.context
-    )
-    assert await confirm(pool.lean, [outcome]) == [outcome]
-    assert outcome.status is Status.UNPROVED
-    assert outcome.proof is None
 
 
 async def test_a_proof_that_takes_longer_has_its_turn_although_there_is_no_end_of_others(pool: LeanPool) -> None:

@@ -25,8 +25,8 @@ const { Buffer } = require('buffer');
 const abi = { W: null };          // W: the exports of the wasm instance
 let memory, U8, I32, U32;
 
-/** Connect to a running instance; `addFunction` is the glue's, which puts a JS function into the function table. */
-abi.attach = (wasmExports, wasmMemory, addFunction) => { abi.W = wasmExports; memory = wasmMemory; abi.addFunction = addFunction; };
+/** Connect to a running instance; `addFunction` is the glue's, which puts a function into the function table. */
+abi.attach = (wasmExports, wasmMemory, table, addFunction) => { abi.W = wasmExports; memory = wasmMemory; Object.assign(abi, { table, addFunction }); };
 
 /** Views on the memory, made again after it has grown (a view of the old size would miss new objects). */
 const view = () => {

@@ -41,6 +41,30 @@ function initialise() {
   W.lean_init_task_manager_using(1);   // tasks run inline; with 0 workers promises assert
 }
 
+/** Give lean.wasm its `invoke_…` imports and its function table (see invoke.py): { table, attach(exports of lean.wasm) }. */
+function exceptions(root, imports) {
+  let lean;
+  const js = { tag: WebAssembly.JSTag, isNumber: thrown => typeof thrown === 'number' ? 1 : 0,
+    setStack: address => lean._emscripten_stack_restore(address), setThrew: (threw, value) => lean.setThrew(threw, value) };
+  const helper = new WebAssembly.Instance(new WebAssembly.Module(fs.readFileSync(path.join(root, 'invoke.wasm'))), { js }).exports;
+  Object.assign(imports, helper);
+  const table = helper.__indirect_function_table;
+  return { table, attach: exported => { lean = exported; table.set(table.length - 1, lean.emscripten_stack_get_current); } };
+}
+
+/** What `dlsym` answers: an address of data, a slot of the function table, or 0. The names are read when the first one is asked for. */
+function lookUp(root, addFunction) {
+  let found;
+  return name => {
+    found ??= new Map(fs.readFileSync(path.join(root, 'symbols.txt'), 'utf8').trimEnd().split('\n').map((line, n) => {
+      const [symbol, address] = line.split(' ');
+      return [symbol, address === undefined ? { n } : { address: Number(address) }];
+    }));
+    const symbol = found.get(name);
+    return symbol === undefined ? 0 : symbol.address ?? addFunction(abi.W.symbols.get(symbol.n));
+  };
+}
+
 /** Reading files of one folder, with Node's names: all that the glue is given of `fs`. Everything else is missing there. */
 function readOnly(folder) {
   const inside = file => {
@@ -63,24 +87,30 @@ function clearGlobals() {
 }
 
 /**
- * Start Lean from `<root>/lean.js`, `<root>/lean.wasm` and the folder `<root>/oleans` of compiled modules.
- * `maxBytes` bounds the memory of the instance; growth beyond it aborts the process.
+ * Start Lean from `<root>/lean.js`, `lean.wasm`, `invoke.wasm` and the folder `oleans` of compiled modules; or, with a
+ * `snapshot` ((maxBytes) => see snapshot.cjs), put that state back. `maxBytes` bounds the memory of the instance; growth
+ * beyond it aborts the process. Returns { base (the length of the function table before Lean was initialised), snapshot }.
  */
-function boot(root, maxBytes) {
+function boot(root, maxBytes, snapshot = null) {
   const glue = path.join(root, 'lean.js'), oleans = path.join(path.resolve(root), 'oleans');
   const modules = { fs: readOnly(oleans), util: { inspect: String }, crypto: { randomFillSync }, worker_threads: { isMainThread: true } };
+  let found;
   return new Promise((resolve, reject) => {
     const fail = what => error => reject(Error(`${what}: ${error && error.message || error}`));
     const Module = {
-      maxBytes, noInitialRun: true, arguments: [], thisProgram: '/lean/bin/lean',
+      maxBytes, lookUp: lookUp(root, f => Module.addFunction(f)), noInitialRun: true, arguments: [], thisProgram: '/lean/bin/lean',
       print: () => {}, printErr: () => {},
       instantiateWasm(imports, done) {
         restrict(imports.env, { [evaluation.ASKED]: evaluation.ask });
-        WebAssembly.compile(fs.readFileSync(path.join(root, 'lean.wasm')))
-          .then(module => WebAssembly.instantiate(module, imports).then(instance => {
-            abi.attach(instance.exports, imports.env.memory, Module.addFunction);
-            done(instance, module);
-          })).catch(fail('lean.wasm'));
+        const { table, attach } = exceptions(root, imports.env);
+        const bytes = fs.readFileSync(path.join(root, 'lean.wasm')), compiled = WebAssembly.compile(bytes);
+        bytes.buffer.transfer(0);         // it has been copied: 116 MB that nobody needs any more
+        found = snapshot?.();    // meanwhile
+        compiled.then(module => WebAssembly.instantiate(module, imports).then(instance => {
+          attach(instance.exports);
+          abi.attach(instance.exports, imports.env.memory, table, Module.addFunction);
+          done(instance, module);
+        })).catch(fail('lean.wasm'));
         return {};
       },
       preRun: [() => {
@@ -94,11 +124,12 @@ function boot(root, maxBytes) {
       }],
       onRuntimeInitialized() {
         try {
-          initialise();
+          const base = abi.table.length;
+          if (found?.putBack) found.putBack(Module.addFunction); else initialise();
           hasFile = file => Module.FS.analyzePath(file).exists;
           exceptionText = pointer => Module.getExceptionMessage(pointer).join(': ');
           clearGlobals();
-          resolve();
+          resolve({ base, snapshot: found });
         } catch (error) { fail('initialisation')(error); }
       },
     };

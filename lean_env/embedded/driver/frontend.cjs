@@ -20,7 +20,7 @@ const emptyLog = () => abi.inc(abi.constant('l_Lean_MessageLog_empty'));
 const noOptions = () => abi.inc(abi.constant('l_Lean_Options_empty'));
 
 // ---- imports ----
-const imported = new Map();       // import list as text -> { env, problem }
+const imported = new Map();       // import list as text -> environment
 
 /** Environment of an import list (names separated by blanks, as a header gives them), borrowed; loaded once and kept. */
 function environment(imports) {
@@ -35,6 +35,10 @@ function environment(imports) {
   }
   return imported.get(key);
 }
+
+/** The environments that have been loaded, for a snapshot; and the other way round. */
+const save = () => [...imported];
+const putBack = saved => { for (const [key, env] of saved) imported.set(key, env); };
 
 /** Header of a text: { imports, empty (no token stands there), module, parserState (owned), messages (owned log) }. */
 function readHeader(context) {
@@ -78,6 +82,8 @@ function freshState(env) {
 }
 const stateEnvironment = state => abi.field(state, STATE.env);
 
+const inputOf = text => abi.W.l_Lean_Parser_mkInputContext___redArg(abi.string(text.source), abi.string('<input>'), 1, abi.box(text.bytes.length));
+
 /**
  * Elaborate `source` after `base` (a kept { state, imports }, borrowed) or, without one, after the imports of its header.
  *
@@ -89,11 +95,10 @@ const stateEnvironment = state => abi.field(state, STATE.env);
  *           refused ({ what, text, pos }), commands, holes (code point spans of written `sorry`s; with a guard) }.
  */
 function elaborate(source, base, options) {
-  const { W } = abi;
   if (source.includes('\r\n')) source = source.replaceAll('\r\n', '\n');    // as Lean reads files; keeps offsets true
   const text = places(source);
   options.reuse = options.runs?.begin(source);
-  const input = W.l_Lean_Parser_mkInputContext___redArg(abi.string(source), abi.string('<input>'), 1, abi.box(text.bytes.length));
+  const input = inputOf(text);
   const result = { messages: [], imports: base?.imports, headerEnd: 0, state: null, before: 0, trusted: [], texts: [], timedOut: false, refused: null, commands: [], holes: [], changesCode: false };
   let start;
   try {
@@ -101,12 +106,22 @@ function elaborate(source, base, options) {
     if (start && options.guard) {
       result.before = abi.inc(stateEnvironment(start.state));
       result.refused = scan(text, input, start, options.guard);
+      if (options.guard.unchecked) start.state = after(start.state, 'set_option debug.skipKernelTC true');
     }
     if (start) runCommands(text, input, start, options, result);
   } finally { abi.dec(input); }
   result.headerEnd = text.offset(result.headerEnd);
   options.reuse?.end(!result.timedOut);
   return result;
+}
+
+/** Owned Command.State after a text of the driver's own in another one (spent). */
+function after(state, source) {
+  const text = places(source), input = inputOf(text), result = { messages: [] };
+  runCommands(text, input, { parserState: abi.ctor(0, [abi.box(0)], [0]), state }, {}, result);
+  abi.dec(input);
+  if (result.messages.length) throw Error(result.messages[0].data);
+  return result.state;
 }
 
 /** Where a text with a base starts: after white space and comments, which only the header's parser skips; owned. */
@@ -266,4 +281,4 @@ function elaborateCommand(command, text, input, ref, token, options, result) {
   }
 }
 
-module.exports = { elaborate, stateEnvironment };
+module.exports = { elaborate, environment, putBack, save, stateEnvironment };

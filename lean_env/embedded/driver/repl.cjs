@@ -1,7 +1,10 @@
 'use strict';
 /**
  * The embedded Lean as a process that speaks leanprover-community/repl's protocol: JSON requests on stdin, JSON answers
- * on stdout, each followed by a blank line. `node repl.cjs ROOT MAX_BYTES [notices]`.
+ * on stdout, each followed by a blank line.
+ *
+ *   node repl.cjs --root FOLDER --memory BYTES [--notices] [--snapshot FILE --key TEXT]
+ *   node repl.cjs --root FOLDER --memory BYTES --save-snapshot --key TEXT > FILE
  *
  * From that protocol: {cmd | path, env?, allTactics?, rootGoals?} → {env, messages?, sorries?, tactics?} or {message};
  * {tactic, proofState} → {proofState, goals, proofStatus, messages?, sorries?, traces?} or {message}.
@@ -10,14 +13,15 @@
  *   axioms: [name]             → axioms: {name: [axiom] | null}
  *   declarations: true         → commands: [{kind, span, declaration?}] (see declarations.cjs), imports, headerEnd
  *   challenge: true            remember the texts of the commands, so that the environment can be a guard's challenge
- *   guard: {rules, env}        refuse what the rules do not allow and the challenge `env` does not have → refused, holes;
+ *   guard: {rules, env, unchecked?}   refuse what the rules do not allow and the challenge `env` does not have → refused, holes;
+ *                              unchecked: Lean's kernel does not look at the declarations (compare's `kernel` does);
  *                              with tactic: {rules}
  *   discard: true              keep no environment and no proof state: the answer has no ids
  *   reuse: true                take over what an earlier text with `reuse`, after the same env, begins with (see runs.cjs)
  *   steps: true                with tactic: run its tactics one by one as far as they work and goals are left
  *                              → steps: [{tactic, goals, proofStatus, proofState}], problem?, failed? (of the one that did not work)
- *   {compare: {challenge, solution, theorems, timeout?}} → {theorems: {name: {challenge, solution, differs, axioms, refused}},
- *                              sorries: [name]}; refused: what the kernel does not accept on its own (see replay.cjs), or null
+ *   {compare: {challenge, solution, theorems, kernel?, timeout?}} → {theorems: {name: {challenge, solution, differs, axioms, refused}},
+ *                              sorries: [name]}; refused: with `kernel`, what it does not accept on its own (see replay.cjs), or null
  *   {drop: [env], dropProofStates: [id]} → {}       {stats: true} → {memory} in bytes
  *
  * With `notices`, {runsCode: true} comes before the answer to a request whose text runs code (see evaluation.cjs), and
@@ -26,7 +30,7 @@
  */
 
 const fs = require('fs'), process = require('process');
-const { Buffer } = require('buffer');
+const { Buffer } = require('buffer'), { parseArgs } = require('util');
 const abi = require('./abi.cjs');
 const { boot, lastWords, thrownText } = require('./boot.cjs');
 const evaluation = require('./evaluation.cjs');
@@ -37,6 +41,7 @@ const places = require('./text.cjs');
 const proof = require('./proof.cjs');
 const replay = require('./replay.cjs');
 const { Runs } = require('./runs.cjs');
+const snapshots = require('./snapshot.cjs');
 const statements = require('./statements.cjs');
 const watchdog = require('./watchdog.cjs');
 
@@ -89,7 +94,7 @@ function command(request) {
   if (request.guard) {
     const { state, trusted, texts, imports, changesCode } = environmentOf(request.guard.env);
     const challenge = { env: frontend.stateEnvironment(state), changesCode, intact: true };
-    options.guard = { rules: guard.compile(request.guard.rules), trusted: new Set(trusted), imports, challenge, follow: guard.follower(texts) };
+    options.guard = { unchecked: request.guard.unchecked, rules: guard.compile(request.guard.rules), trusted: new Set(trusted), imports, challenge, follow: guard.follower(texts) };
   }
   const mode = { guarded: Boolean(request.guard), challenge: options.guard?.challenge ?? null, history: Boolean(base?.ranCode || base?.changesCode) };
   return evaluation.during({ ...mode, base: base && frontend.stateEnvironment(base.state) }, () => elaborated(request, base, options));
@@ -166,14 +171,14 @@ function tactic({ tactic: source, proofState, timeout, steps, guard: given }) {
 }
 const NOWHERE = places('');
 
-function compare({ challenge, solution, theorems, timeout }) {
+function compare({ challenge, solution, theorems, kernel, timeout }) {
   const theirs = environmentOf(solution);
   const [a, b] = [environmentOf(challenge), theirs].map(kept => frontend.stateEnvironment(kept.state));
   const facts = (name, token) => {
     const fact = statements.compare(a, b, name, AXIOMS);
     const wanted = abi.parseName(name);
     // Without a `before` (no guard) there is nothing to begin from; and what differs need not be checked.
-    fact.refused = theirs.before && fact.solution && !fact.differs.length ? replay(theirs.before, b, wanted, token) : null;
+    fact.refused = kernel && theirs.before && fact.solution && !fact.differs.length ? replay(theirs.before, b, wanted, token) : null;
     abi.dec(wanted);
     return fact;
   };
@@ -216,9 +221,8 @@ function answerTo(request) {
   throw new Refusal('Could not parse as a valid JSON command: none of cmd, path, tactic with proofState, compare, drop, stats');
 }
 
-/** Write all of a text: a pipe takes 64 KB at once and may take part of a chunk. */
-function write(text) {
-  const bytes = Buffer.from(text, 'utf8');
+/** Write all bytes: a pipe takes 64 KB at once and may take part of a chunk. */
+function write(bytes) {
   for (let done = 0; done < bytes.length;) {
     try { done += fs.writeSync(1, bytes, done); } catch (error) {
       if (error.code === 'EPIPE') process.exit(0);
@@ -228,7 +232,7 @@ function write(text) {
 }
 
 let notice = () => {};
-const say = answer => write(JSON.stringify(answer) + '\n\n');
+const say = answer => write(Buffer.from(JSON.stringify(answer) + '\n\n', 'utf8'));
 
 /** What an error that left Lean's memory in doubt was: C++ exceptions arrive as numbers, Lean's panics as exit statuses. */
 function fatalText(error) {
@@ -260,11 +264,21 @@ function serve(line) {
   if (fatal) process.exit(FATAL);
 }
 
+const OPTIONS = { root: { type: 'string' }, memory: { type: 'string' }, notices: { type: 'boolean' }, snapshot: { type: 'string' },
+  key: { type: 'string' }, 'save-snapshot': { type: 'boolean' } };
+
 /** Requests as the community REPL reads them: lines up to a blank one; blocks that start with `#` or `--` are comments. */
 async function main() {
-  const [root, maxBytes, notices] = process.argv.slice(2);
-  if (notices === 'notices') notice = () => say({ runsCode: true });
-  await boot(root, Number(maxBytes));
+  const { root, memory, notices, snapshot, key, 'save-snapshot': saves } = parseArgs({ options: OPTIONS }).values, maxBytes = Number(memory);
+  const { base, snapshot: found } = await boot(root, maxBytes, snapshot && (() => snapshots.open(snapshot, key, maxBytes)));
+  if (saves) {
+    frontend.environment(['Init']);
+    snapshots.save(write, key, base, frontend.save());
+    process.exit(0);
+  }
+  if (found?.header) frontend.putBack(found.header.kept);
+  if (notices) notice = () => say({ runsCode: true });
+  if (notices && found === 'damaged') say({ snapshot: found });
   let block = [];
   const flush = () => { const text = block.join(''); block = []; if (text && !text.startsWith('#') && !text.startsWith('--')) serve(text); };
   let rest = [];

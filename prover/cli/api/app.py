@@ -28,8 +28,7 @@ At most {running} requests are worked on at a time and {waiting} wait; a further
 most {seconds:g} s, and so has Lean to read what was sent; a request as a whole gets at most {request_seconds:g} s.
 A request has at most {theorems} theorems, {text_length} characters in each text, {body_bytes} bytes in all, and
 {body_seconds:g} s to arrive. Close the connection to end a search.
-A found proof has been judged by Lean and again by a second Lean process. `prover prove` has it confirmed by a new
-process as well, which would take too long here.
+A found proof has been judged by Lean and again by a second Lean process.
 """
 _STATUS = {
     401: "The token is missing or wrong.",

@@ -28,8 +28,8 @@ _SECONDS = 60.0  # for a theorem, where the client does not say
 async def prove(pool: LeanPool, policy: Policy, limits: Limits, asked: ProveRequest) -> ProveAnswer:
     """Prove the open theorems and check the others, as `prover prove` does it, as far as the time reaches.
 
-    A found proof has been judged by two Lean processes of the pool (if it has `confirm`), but not, as there, by a new
-    one: that would take seconds. Raises Refused, FileError, InputError, ProcessDied, PolicyUnavailable, PoolClosed.
+    A found proof has been judged by two Lean processes of the pool (if it has `confirm`). Raises Refused, FileError,
+    InputError, ProcessDied, PolicyUnavailable, PoolClosed.
     """
     seconds, end = _allowed(asked.seconds, limits), _now() + limits.request_seconds
     file = await _read(_file(pool, asked), limits)
