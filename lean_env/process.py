@@ -8,10 +8,10 @@ import json
 import os
 import signal
 import time
+from collections.abc import Callable
 from typing import Any
 
 from lean_env.lean import Lean
-from lean_env.protocol import read_answer
 
 START = 120.0  # seconds that a process may take to its first answer
 MAX_ANSWER = 256 * 1024 * 1024  # bytes
@@ -46,8 +46,9 @@ class ReplProcess:
     code's doing. damaged: it has said that the snapshot that it was to begin with is damaged.
     """
 
-    def __init__(self, process: asyncio.subprocess.Process) -> None:
+    def __init__(self, process: asyncio.subprocess.Process, read_answer: Callable[[bytes], dict[str, Any]]) -> None:
         self._process = process
+        self._read_answer = read_answer
         self.ran_code = self.damaged = False
         self._stderr = b""
         self._stderr_task = asyncio.create_task(self._keep_stderr())
@@ -55,16 +56,17 @@ class ReplProcess:
     @classmethod
     async def start(cls, lean: Lean) -> ReplProcess:
         """Start a process in a session of its own, so that Ctrl-C in the terminal reaches only us."""
-        return cls(
-            await asyncio.create_subprocess_exec(
-                *lean.argv,
-                stdin=asyncio.subprocess.PIPE,
-                stdout=asyncio.subprocess.PIPE,
-                stderr=asyncio.subprocess.PIPE,
-                limit=MAX_ANSWER,
-                start_new_session=True,
-            )
+        process = await asyncio.create_subprocess_exec(
+            *lean.argv,
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+            limit=MAX_ANSWER,
+            start_new_session=True,
         )
+        from lean_env.protocol import read_answer  # now, while Lean starts: it takes a tenth of a second
+
+        return cls(process, read_answer)
 
     @property
     def pid(self) -> int:
@@ -87,11 +89,11 @@ class ReplProcess:
             async with asyncio.timeout(timeout + GRACE):
                 stdin.write(json.dumps(request).encode("ascii") + b"\n\n")
                 await stdin.drain()
-                answer = read_answer(await stdout.readuntil(b"\n\n"))
+                answer = self._read_answer(await stdout.readuntil(b"\n\n"))
                 while answer.keys() & {"runsCode", "snapshot"}:
                     self.ran_code |= "runsCode" in answer
                     self.damaged |= "snapshot" in answer
-                    answer = read_answer(await stdout.readuntil(b"\n\n"))
+                    answer = self._read_answer(await stdout.readuntil(b"\n\n"))
         except TimeoutError:
             await self.kill()
             raise OutOfTime("it ignored its wall-clock limit and was killed") from None

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 import yaml
 
-from lean_env import Claim, LeanPool, Reason, rules
+from lean_env import Claim, LeanPool, Reason, Worker, embedded, rules
+from lean_env.verdict import Look
 
 FILES = sorted((Path(__file__).parents[1] / "fixtures" / "verdicts").glob("*.yaml"))
 CASES: list[dict[str, Any]] = [
@@ -44,5 +45,26 @@ async def test_the_kernel_has_a_second_look(pool: LeanPool, monkeypatch: pytest.
     monkeypatch.setattr(rules, "OPTIONS", [*rules.OPTIONS, "debug."])
     verdict = await pool.judge(claim)
     assert verdict.check.ok  # Lean itself says nothing against it
-    assert verdict.reason is Reason.ERROR
+    assert verdict.reason is Reason.UNCONFIRMED
     assert "helper" in verdict.detail
+
+
+async def test_each_look_is_one_of_the_kernels() -> None:
+    """While Lean elaborates, or afterwards: what the kernel refuses is refused by the one that looks."""
+    wrong = Claim("theorem t : 8 % 2 = 1 := by sorry", "theorem t : 8 % 2 = 1 := by decide +kernel", "t")
+    worker = Worker(embedded())
+    try:
+        first, second, both = [await worker.judge(wrong, look=look) for look in Look]
+    finally:
+        await worker.close()
+    assert "is false" in first.detail
+    assert "is false" in both.detail
+    assert second.check.ok
+    assert second.detail == "the kernel does not accept t._proof_1 on its own"
+
+
+async def test_a_tactic_that_the_kernel_sends_another_way(pool: LeanPool) -> None:
+    """An attempt that only the kernel refuses is taken for a success where it does not look: both look then."""
+    statement = "theorem t : 7 % 2 = 1"
+    proof = "first | exact (by decide +kernel : 7 % 2 = 0 ∧ 7 % 2 = 1).2 | rfl"
+    assert (await pool.judge(Claim(f"{statement} := by sorry", f"{statement} := by {proof}", "t"))).proved

@@ -117,7 +117,7 @@ function elaborate(source, base, options) {
 
 /** Owned Command.State after a text of the driver's own in another one (spent). */
 function after(state, source) {
-  const text = places(source), input = inputOf(text), result = { messages: [] };
+  const text = places(source), input = inputOf(text), result = { messages: [], refused: null };
   runCommands(text, input, { parserState: abi.ctor(0, [abi.box(0)], [0]), state }, {}, result);
   abi.dec(input);
   if (result.messages.length) throw Error(result.messages[0].data);

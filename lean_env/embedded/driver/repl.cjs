@@ -12,7 +12,7 @@
  *   timeout: ms                wall-clock limit of this request; the answer has timeout: true
  *   axioms: [name]             → axioms: {name: [axiom] | null}
  *   declarations: true         → commands: [{kind, span, declaration?}] (see declarations.cjs), imports, headerEnd
- *   challenge: true            remember the texts of the commands, so that the environment can be a guard's challenge
+ *   challenge: true            remember the texts of the commands, so that the environment can be a guard's challenge; no sorries
  *   guard: {rules, env, unchecked?}   refuse what the rules do not allow and the challenge `env` does not have → refused, holes;
  *                              unchecked: Lean's kernel does not look at the declarations (compare's `kernel` does);
  *                              with tactic: {rules}
@@ -104,7 +104,7 @@ function elaborated(request, base, options) {
   const { cmd: source } = request, keeps = !request.discard, answer = {}, tactics = [], sorries = [], roots = [];
   options.onTrees = (trees, text, environmentBefore, messages) => {
     if (request.allTactics) for (const tree of trees) infotree.tactics(tree, text, keeps && environmentBefore, options.reuse?.remember ?? ((_, read) => read()), tactics);
-    if (maySorry(source, messages)) for (const tree of trees) infotree.sorries(tree, text, environmentBefore, sorries);
+    if (!request.challenge && maySorry(source, messages)) for (const tree of trees) infotree.sorries(tree, text, environmentBefore, sorries);
     if (request.rootGoals) for (const tree of trees) infotree.rootGoals(tree, text, environmentBefore, roots);
   };
   const result = frontend.elaborate(source, base, options);
