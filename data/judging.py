@@ -23,7 +23,7 @@ async def theorem_names(pool: LeanPool, challenge: str, path: str = "<challenge>
 
     Raises FileError if the challenge has errors or no theorem.
     """
-    file = await parse(pool, challenge, path)
+    file = await parse(pool, challenge, path, keep=True)
     named = [p for p in file.places if not p.anonymous]
     names = [p.name for p in named if p.open] or [p.name for p in named]
     if not names:

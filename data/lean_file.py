@@ -116,13 +116,13 @@ class LeanFile:
         raise ValueError("an offset beyond the end of the file")
 
 
-async def parse(pool: LeanPool, text: str, path: str = "<input>") -> LeanFile:
-    """Cut a Lean file into theorems.
+async def parse(pool: LeanPool, text: str, path: str = "<input>", keep: bool = False) -> LeanFile:
+    """Cut a Lean file into theorems. `keep`: solutions to it as a whole will be judged.
 
     Raises FileError if Lean reports an error outside of the theorems' proofs, InputError for what is no text.
     """
     raw, text = text, text.removeprefix(BYTE_ORDER_MARK).replace("\r\n", "\n")
-    answer = await pool.declarations(text, timeout=300)
+    answer = await pool.declarations(text, timeout=300, keep=keep)
     check = Check.read(answer, 0)
     if answer.get("timeout"):
         raise FileError(f"{path}: Lean needs more than 300 s for this file")

@@ -16,7 +16,7 @@ from lean_env.check import Check, Ended, Steps
 from lean_env.lean import Lean, LeanUnavailable, embedded
 from lean_env.process import Crowded, ProcessDied
 from lean_env.verdict import Claim, Look, Reason, Verdict, stopped
-from lean_env.worker import Context, Limits, Worker
+from lean_env.worker import Context, ContextError, Limits, Worker
 
 if TYPE_CHECKING:
     from lean_env.ray_workers import Cluster
@@ -80,9 +80,10 @@ class LeanPool:
         """End all processes. Calls under way and later ones raise PoolClosed."""
         await asyncio.gather(self._provers.close(), self._confirmers.close())
 
-    def expect_proofs(self) -> None:
-        """Start a process for the second look now, beside the first ones, instead of when something is proved."""
-        self._confirmers.start()
+    def expect_proofs(self, context: Context = ()) -> None:
+        """Start a process for the second look now, beside the first ones, and let it load a context (a challenge as its
+        last piece), instead of when something is proved."""
+        self._confirmers.prepare(context)
 
     async def start(self) -> None:
         """Start every worker's process now instead of at its first use."""
@@ -149,9 +150,14 @@ class LeanPool:
                 self._cache.popitem(last=False)
         return verdict
 
-    async def declarations(self, code: str, *, context: Context = (), timeout: float = 60.0) -> dict[str, Any]:
+    async def declarations(
+        self, code: str, *, context: Context = (), timeout: float = 60.0, keep: bool = False
+    ) -> dict[str, Any]:
         """See Worker.declarations."""
-        return await self._provers.run(context, lambda w: w.declarations(code, context=context, timeout=timeout))
+        return await self._provers.run(
+            (*context, code) if keep else context,
+            lambda w: w.declarations(code, context=context, timeout=timeout, keep=keep),
+        )
 
     async def _confirm(self, claim: Claim, timeout: float, first: Verdict) -> Verdict:
         """The verdict on what a worker has found proved."""
@@ -180,7 +186,7 @@ class _Group:
         self._free = list(workers)  # longest idle first
         self._places = asyncio.Semaphore(len(workers))
         self._running: set[asyncio.Task[Any]] = set()
-        self._starting: asyncio.Task[None] | None = None
+        self._preparing: set[asyncio.Task[None]] = set()
         self._closed = False
 
     async def run(self, context: Context, job: Callable[[Worker], Awaitable[T]]) -> T:
@@ -215,15 +221,19 @@ class _Group:
                     raise
                 died = True
 
-    def start(self) -> None:
-        """Start a process in the background."""
+    def prepare(self, context: Context) -> None:
+        """Load a context in the background."""
 
-        async def begin() -> None:
-            with contextlib.suppress(ProcessDied, PoolClosed, LeanUnavailable):  # whoever needs it will hear of it
-                await self.run((), lambda w: w.start())
+        async def load() -> None:
+            with contextlib.suppress(
+                ContextError, ProcessDied, PoolClosed, LeanUnavailable
+            ):  # whoever needs it will hear
+                await self.run(context, lambda w: w.load(context))
 
         if self.workers:
-            self._starting = asyncio.create_task(begin())
+            task = asyncio.create_task(load())
+            self._preparing.add(task)
+            task.add_done_callback(self._preparing.discard)
 
     def _take(self, context: Context) -> Worker:
         """A free worker: one that has the context loaded, else one whose process fits, else the longest idle one."""

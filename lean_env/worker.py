@@ -89,6 +89,11 @@ class Worker:
                 with suppress(OSError):  # the next program that needs one makes it again
                     self.lean.snapshot.unlink()
 
+    async def load(self, context: Context) -> None:
+        """Start a process, if none is running, and load a context. Raises ContextError, ProcessDied."""
+        async with self._call(context):
+            await self._environment(context)
+
     @asynccontextmanager
     async def _call(self, context: Context) -> AsyncIterator[None]:
         """A call that needs a process fit for this context."""
@@ -200,14 +205,20 @@ class Worker:
             verdict = stopped(Check(ended(error), detail=str(error)))
         return replace(verdict, seconds=time.perf_counter() - start)
 
-    async def declarations(self, code: str, *, context: Context = (), timeout: float = 60.0) -> dict[str, Any]:
+    async def declarations(
+        self, code: str, *, context: Context = (), timeout: float = 60.0, keep: bool = False
+    ) -> dict[str, Any]:
         """The answer to `code` with the `commands` it consists of (see embedded/driver/declarations.cjs).
 
-        Raises InputError, ContextError, ProcessDied.
+        `keep`: the code will be a context, and stays loaded as one. Raises InputError, ContextError, ProcessDied.
         """
         readable(code)
-        async with self._call(context):
-            return await self._elaborate({"cmd": code, "discard": True, "declarations": True}, context, timeout)
+        request = {"cmd": code, "discard": not keep, "challenge": keep, "declarations": True}
+        async with self._call((*context, code) if keep else context):
+            answer = await self._elaborate(request, context, timeout, (*context, code) if keep else ())
+            if keep:
+                await self._keep((*context, code), answer)
+            return answer
 
     # ---- how the calls above are made ----
 
@@ -260,20 +271,27 @@ class Worker:
                 answer = await self._elaborate(request, context[:-1], seconds, bind=context)
             except (InputError, OutOfTime, OutOfMemory, Overflow) as error:
                 raise ContextError([Message("error", f"the text before the code: {error}")]) from None
-            errors = Check.read(answer, 0).errors
-            if answer.get("timeout"):
-                errors = (Message("error", f"the text before the code took more than {seconds:g} s"),)
-            if errors or "env" not in answer:
-                if "env" in answer:
-                    await self._drop(answer["env"])
+            if not await self._keep(context, answer):
+                errors = Check.read(answer, 0).errors
+                if answer.get("timeout"):
+                    errors = (Message("error", f"the text before the code took more than {seconds:g} s"),)
                 raise ContextError(errors)
-            self._kept[context] = answer["env"]
-            while len(self._kept) > _KEPT:
-                await self._drop(self._kept.popitem(last=False)[1])
         for length in range(1, len(context) + 1):  # a context is as recent as what was built on it
             if context[:length] in self._kept:
                 self._kept.move_to_end(context[:length])
         return self._kept[context]
+
+    async def _keep(self, context: Context, answer: dict[str, Any]) -> bool:
+        """Keep the environment that a context's last piece has led to; False if it has errors, and is not kept."""
+        if "env" not in answer:
+            return False
+        if Check.read(answer, 0).errors or answer.get("timeout"):
+            await self._drop(answer["env"])
+            return False
+        self._kept[context] = answer["env"]
+        while len(self._kept) > _KEPT:
+            await self._drop(self._kept.popitem(last=False)[1])
+        return True
 
     async def _state(self, place: Context) -> int | None:
         """Id of a proof state, (*context, challenge, proof so far); made again if the process does not have it.

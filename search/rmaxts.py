@@ -307,7 +307,9 @@ class _Search:
         return self.tree.node_of(walked[-1].state) if walked else node
 
     async def _judge(self, sample: Sample, proof: str) -> Verdict:
-        """The last word on a proof that seems complete."""
+        """The last word on a proof that seems complete; without a look at it where one is found already."""
+        if self.result.verdict is not None and self.result.proved:
+            return self.result.verdict
         self.meter.checks += 1
         verdict = await self.rmaxts.pool.judge(self.theorem.claim(proof), self.rmaxts.limits[-1])
         if verdict.proved and not self.result.proved:

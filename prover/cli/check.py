@@ -13,6 +13,7 @@ import typer
 
 from data.judging import judge_lines, judge_pair, theorem_names, verdict_row
 from data.lean_file import FileError
+from data.parsing import BYTE_ORDER_MARK
 from lean_env import LeanPool, Reason, Verdict
 from lean_env.check import InputError
 from prover.cli.common import Exit, Stop, err, installed_lean, out, printable, read_text, show_errors
@@ -60,7 +61,7 @@ async def _pair(
     challenge: str, solution: str, names: list[str], path: str, timeout: float, workers: int | None
 ) -> dict[str, Verdict]:
     async with LeanPool(installed_lean(), workers=workers) as pool:
-        pool.expect_proofs()
+        pool.expect_proofs((challenge.removeprefix(BYTE_ORDER_MARK),))
         wanted = names or await theorem_names(pool, challenge, path)
         return await judge_pair(pool, challenge, solution, wanted, timeout)
 

@@ -163,6 +163,8 @@ class _Session:
                 )
             if not file.places:
                 raise Stop(f"{file.path}: it has no theorem", Exit.INPUT)
+            first = file.theorem(next(p for p in file.places if not names or p.name in names), {})
+            pool.expect_proofs((*first.context, first.challenge))
             try:
                 await self._prove(pool, file, names)
             except asyncio.CancelledError:  # Ctrl-C: what has been found is still given out
