@@ -10,6 +10,7 @@ import typer
 
 from lean_env import LeanUnavailable, embedded, sandbox
 from lean_env.embedded import install as embedded_install
+from lean_env.embedded import snapshot
 from prover.cli.common import Exit, Stop, err, installed_lean, out, printable, with_bar
 
 app = typer.Typer(help="The Lean that checks the proofs.", no_args_is_help=True)
@@ -27,6 +28,7 @@ def status() -> None:
         lines = "\n".join(f"  {p}" for p in problems[:10])
         raise Stop(f"its files are damaged: run `prover lean install`\n{lines}", Exit.ENVIRONMENT)
     out.print("all files are whole")
+    out.print(_snapshot())
     out.print("always: rules for solutions, the interpreter's question, the module's imports, Node's permissions")
     locks = sandbox.active()
     for name, why in locks.items():
@@ -50,7 +52,19 @@ def install(
         with_bar(lambda report: embedded_install.install(report, force=damaged, source=source))
     found = embedded_install.find()
     assert found is not None
+    embedded()  # makes the snapshot
     out.print(f"embedded Lean {found.version}, {found.size / 1e6:.0f} MB, {found.root}")
+
+
+def _snapshot() -> str:
+    """How it stands with the file that Lean's processes begin with."""
+    file = snapshot.file_of(snapshot.key())
+    if not file.is_file():
+        return "no snapshot of Lean yet: the next start makes it"
+    if not snapshot.is_whole(file):
+        file.unlink()
+        return "the snapshot of Lean was damaged: the next start makes it again"
+    return f"the snapshot of Lean is whole, {file.stat().st_size / 1e6:.0f} MB, {file}"
 
 
 @app.command()
