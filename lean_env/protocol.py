@@ -80,6 +80,7 @@ class Comparison(TypedDict):
     solution: str | None
     differs: list[Difference]
     axioms: list[Axiom]
+    unclear: str | None
     refused: str | None
 
 

@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 import yaml
 
-from lean_env import Claim, LeanPool, Reason, Worker, embedded, rules
-from lean_env.verdict import Look
+import lean_env.worker
+from lean_env import Check, Claim, LeanPool, Reason, Verdict, Worker, embedded, rules
+from lean_env.verdict import Look, conclude
 
 FILES = sorted((Path(__file__).parents[1] / "fixtures" / "verdicts").glob("*.yaml"))
 CASES: list[dict[str, Any]] = [
@@ -61,6 +62,28 @@ async def test_each_look_is_one_of_the_kernels() -> None:
     assert "is false" in both.detail
     assert second.check.ok
     assert second.detail == "the kernel does not accept t._proof_1 on its own"
+
+
+HOLES = [c for c in CASES if c["file"] == "kernel" and c["challenge"].startswith("theorem foo : False")]
+
+
+@pytest.mark.parametrize("case", HOLES, ids=lambda c: c["id"])
+async def test_this_leans_kernel_accepts_what_the_rule_refuses(
+    case: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A control: without the look at inductive types, False is proved."""
+
+    def blind(answer: dict[str, Any], check: Check, facts: dict[str, Any], theorem: str) -> Verdict:
+        for fact in facts["theorems"].values():
+            fact["unclear"] = None
+        return conclude(answer, check, facts, theorem)
+
+    monkeypatch.setattr(lean_env.worker, "conclude", blind)
+    worker = Worker(embedded())
+    try:
+        assert (await worker.judge(Claim(case["challenge"], case["solution"], case["name"]))).proved
+    finally:
+        await worker.close()
 
 
 async def test_a_tactic_that_the_kernel_sends_another_way(pool: LeanPool) -> None:

@@ -1,0 +1,52 @@
+'use strict';
+/**
+ * Inductive types that are neither plainly propositions nor plainly types. Lean's kernel decides in several places, in
+ * several ways, whether an inductive type is a proposition, and up to 4.28 these could differ where its sort is computed
+ * (`inductive T : f h`, with f h reducing to Prop): a proof of False (lean4 #14484 and those after it). So a theorem may rest
+ * on no such type, whatever the kernel says.
+ */
+
+const abi = require('./abi.cjs');
+const constants = require('./constants.cjs');
+const expressions = require('./expressions.cjs');
+
+const [SORT, PI, ANNOTATION] = [3, 7, 10];                     // of Expr; see expressions.cjs
+const [ZERO, SUCC, MAX, IMAX] = [0, 1, 2, 3];                  // of Level
+
+const isZero = level => abi.tag(level) === ZERO || ([MAX, IMAX].includes(abi.tag(level)) && isZero(abi.field(level, 1)) && (abi.tag(level) === IMAX || isZero(abi.field(level, 0))));
+
+/** Is a level above 0 whatever its parameters are? */
+function isPositive(level) {
+  const tag = abi.tag(level);
+  if (tag === MAX) return isPositive(abi.field(level, 0)) || isPositive(abi.field(level, 1));
+  return tag === SUCC || (tag === IMAX && isPositive(abi.field(level, 1)));
+}
+
+/** Does the type of an inductive type end, after its binders, in a sort that is `Prop` or never is? */
+function isPlain(type) {
+  for (;;) {
+    const tag = abi.tag(type);
+    if (tag === PI) type = abi.field(type, 2);
+    else if (tag === ANNOTATION) type = abi.field(type, 1);
+    else return tag === SORT && (isZero(abi.field(type, 0)) || isPositive(abi.field(type, 0)));
+  }
+}
+
+/** Name (text) of the first inductive type of the texts that constant `name` (text) rests on and that is not plain, or null. */
+module.exports = function unclear(env, name) {
+  const seen = new Set(), todo = [abi.parseName(name)];
+  let found = null;
+  const add = n => { const text = abi.nameText(n); if (!seen.has(text)) { seen.add(text); todo.push(abi.inc(n)); } };
+  while (todo.length) {
+    const n = todo.pop(), c = found === null && !constants.imported(env, n) ? constants.find(env, n) : null;
+    if (c) {
+      if (constants.kindOf(c) === constants.INDUCTIVE && !isPlain(constants.type(c))) found = abi.nameText(n);
+      expressions.eachConstant(constants.type(c), add);
+      if (constants.value(c) !== null) expressions.eachConstant(constants.value(c), add);
+      constants.constructors(c).forEach(add);
+      abi.dec(c);
+    }
+    abi.dec(n);
+  }
+  return found;
+};
