@@ -159,6 +159,10 @@ class LeanPool:
             lambda w: w.declarations(code, context=context, timeout=timeout, keep=keep),
         )
 
+    async def export(self, code: str, names: Sequence[str]) -> tuple[str, int]:
+        """See Worker.export."""
+        return await self._provers.run((code,), lambda w: w.export(code, names))
+
     async def _confirm(self, claim: Claim, timeout: float, first: Verdict) -> Verdict:
         """The verdict on what a worker has found proved."""
         limit = 4 * timeout + 10  # the second worker may be slower: this only guards against a hang

@@ -110,6 +110,12 @@ class Command(TypedDict):
 
 
 @with_config(_STRICT)
+class Export(TypedDict):
+    ndjson: str
+    given: _Natural
+
+
+@with_config(_STRICT)
 class Answer(TypedDict):
     env: NotRequired[_Natural]
     messages: NotRequired[list[MessageAnswer]]
@@ -127,6 +133,7 @@ class Answer(TypedDict):
     message: NotRequired[str]
     fatal: NotRequired[str]
     last: NotRequired[bool]  # the process ends after this answer
+    export: NotRequired[Export]
     snapshot: NotRequired[str]  # no answer: the snapshot that the process was to begin with is "damaged"
     runsCode: NotRequired[bool]  # no answer: the text of the request is about to run code, and the answer comes later
     commands: NotRequired[list[Command]]

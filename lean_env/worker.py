@@ -220,6 +220,17 @@ class Worker:
                 await self._keep((*context, code), answer)
             return answer
 
+    async def export(self, code: str, names: Sequence[str]) -> tuple[str, int]:
+        """Constants of a text with all that they rest on, in lean4export's format (NDJSON 3.1); and how many of the
+        declarations in it, the first ones, are the library's own. A name that there is not is left out.
+
+        Raises InputError, ContextError, ProcessDied.
+        """
+        async with self._call((code,)):
+            env = await self._environment((code,))
+            answer = await self._ask({"export": {"env": env, "names": list(names)}}, self.limits.context_seconds)
+            return answer["export"]["ndjson"], answer["export"]["given"]
+
     # ---- how the calls above are made ----
 
     async def _verdict(self, claim: Claim, timeout: float, look: Look, start: float) -> Verdict:

@@ -2,16 +2,34 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
+import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from lean_env import LeanUnavailable, embedded, sandbox
+from data import parse
+from data.lean_file import FileError
+from data.parsing import BYTE_ORDER_MARK
+from lean_env import LeanPool, LeanUnavailable, embedded, sandbox
+from lean_env.check import InputError
 from lean_env.embedded import install as embedded_install
 from lean_env.embedded import snapshot
-from prover.cli.common import Exit, Stop, err, installed_lean, out, printable, with_bar
+from lean_env.worker import ContextError
+from prover.cli.common import (
+    Exit,
+    Stop,
+    err,
+    installed_lean,
+    out,
+    printable,
+    read_text,
+    show_errors,
+    with_bar,
+    write_text,
+)
 
 app = typer.Typer(help="The Lean that checks the proofs.", no_args_is_help=True)
 
@@ -74,6 +92,42 @@ def path() -> None:
     if found is None:
         raise LeanUnavailable("the embedded Lean is not installed: run `prover lean install`")
     out.print(printable(str(found.root)))
+
+
+@app.command()
+def export(
+    file: Annotated[Path, typer.Argument(help="A Lean file; `-` for stdin.")],
+    theorem: Annotated[list[str] | None, typer.Option(help="Only this one (full name); may be repeated.")] = None,
+    output: Annotated[Path | None, typer.Option("--out", help="Where to; default: standard output.")] = None,
+) -> None:
+    """Write theorems of FILE, with all that they rest on, in lean4export's format (NDJSON 3.1), for other checkers.
+
+    What the embedded Lean's library proves it does not ship proofs of: such theorems are axioms in the export.
+    """
+    text = read_text(file)
+    try:
+        ndjson, given, names = asyncio.run(_exported(text, str(file), theorem or []))
+    except FileError as error:
+        raise Stop(show_errors(str(error), error.messages), Exit.INPUT) from None
+    except (InputError, ContextError) as error:
+        raise Stop(f"{file}: {error}", Exit.INPUT) from None
+    if output is None:
+        sys.stdout.write(ndjson)
+    else:
+        write_text(output, ndjson)
+    err.print(f"{', '.join(map(printable, names))}: with {given} declarations of the library")
+
+
+async def _exported(text: str, path: str, wanted: list[str]) -> tuple[str, int, list[str]]:
+    async with LeanPool(installed_lean(), workers=1, confirm=False) as pool:
+        found = [place.name for place in (await parse(pool, text, path, keep=True)).places if not place.anonymous]
+        if missing := set(wanted) - set(found):
+            have = ", ".join(found) or "none"
+            raise Stop(f"{path}: no theorem is called {', '.join(sorted(missing))}; it has: {have}", Exit.INPUT)
+        names = wanted or found
+        if not names:
+            raise Stop(f"{path}: it has no theorem with a name", Exit.INPUT)
+        return *await pool.export(text.removeprefix(BYTE_ORDER_MARK).replace("\r\n", "\n"), names), names
 
 
 @app.command()

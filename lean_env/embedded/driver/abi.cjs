@@ -25,8 +25,11 @@ const { Buffer } = require('buffer');
 const abi = { W: null };          // W: the exports of the wasm instance
 let memory, U8, I32, U32;
 
-/** Connect to a running instance; `addFunction` is the glue's, which puts a function into the function table. */
-abi.attach = (wasmExports, wasmMemory, table, addFunction) => { abi.W = wasmExports; memory = wasmMemory; Object.assign(abi, { table, addFunction }); };
+/**
+ * Connect to a running instance. `addFunction` is the glue's, which puts a function into the function table; `lookUp` answers
+ * with the slot of one of Lean's symbols there.
+ */
+abi.attach = (wasmExports, wasmMemory, functions) => { abi.W = wasmExports; memory = wasmMemory; Object.assign(abi, functions); };
 
 /** Views on the memory, made again after it has grown (a view of the old size would miss new objects). */
 const view = () => {
@@ -155,6 +158,8 @@ abi.kindText = n => {
 };
 
 // ---- calls ----
+/** Call one of Lean's symbols that is no export: for what is not done often. */
+abi.call = (symbol, ...args) => abi.table.get(abi.lookUp(symbol))(...args);
 /** A Lean constant (closed term) of the library, borrowed. */
 abi.constant = symbol => { const g = abi.W[symbol]; if (!g) throw Error(`this Lean has no ${symbol}`); return word(g.value); };
 /** The value of an owned IO result, owned; its error as an exception (`what` says what was tried). */

@@ -108,7 +108,7 @@ function boot(root, maxBytes, snapshot = null) {
         found = snapshot?.();    // meanwhile
         compiled.then(module => WebAssembly.instantiate(module, imports).then(instance => {
           attach(instance.exports);
-          abi.attach(instance.exports, imports.env.memory, table, Module.addFunction);
+          abi.attach(instance.exports, imports.env.memory, { table, addFunction: Module.addFunction, lookUp: Module.lookUp });
           done(instance, module);
         })).catch(fail('lean.wasm'));
         return {};

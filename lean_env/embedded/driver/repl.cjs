@@ -22,6 +22,7 @@
  *                              → steps: [{tactic, goals, proofStatus, proofState}], problem?, failed? (of the one that did not work)
  *   {compare: {challenge, solution, theorems, kernel?, timeout?}} → {theorems: {name: {challenge, solution, differs, axioms, unclear,
  *                              refused}}, sorries: [name]}; unclear: see sorts.cjs; refused: with `kernel`, what it does not accept on its own (see replay.cjs), or null
+ *   {export: {env, names}} → {export: {ndjson, given}} (see export.cjs)
  *   {drop: [env], dropProofStates: [id]} → {}       {stats: true} → {memory} in bytes
  *
  * With `notices`, {runsCode: true} comes before the answer to a request whose text runs code (see evaluation.cjs), and
@@ -34,6 +35,7 @@ const { Buffer } = require('buffer'), { parseArgs } = require('util');
 const abi = require('./abi.cjs');
 const { boot, lastWords, thrownText } = require('./boot.cjs');
 const evaluation = require('./evaluation.cjs');
+const exported = require('./export.cjs');
 const frontend = require('./frontend.cjs');
 const guard = require('./guard.cjs');
 const infotree = require('./infotree.cjs');
@@ -171,6 +173,7 @@ function tactic({ tactic: source, proofState, timeout, steps, guard: given }) {
   return { ...answer, proofState: keep(next) };
 }
 const NOWHERE = places('');
+const META = { exporter: { name: 'open-prover', version: '1' }, lean: { githash: '38f3c0c45b8df6da2652faff6dcaa15afb5a6981', version: '4.28.0' }, format: { version: '3.1.0' } };
 
 function compare({ challenge, solution, theorems, kernel, timeout }) {
   const theirs = environmentOf(solution);
@@ -217,6 +220,7 @@ function answerTo(request) {
   if (typeof request.path === 'string') return command({ ...request, cmd: readFile(request.path) });
   if (request.compare) return evaluation.during({ guarded: true }, () => compare(request.compare));
   if (isText(request.tactic) && isGiven(request.proofState)) return evaluation.during({ guarded: isGiven(request.guard) }, () => tactic(request));
+  if (request.export) return { export: exported(frontend.stateEnvironment(environmentOf(request.export.env).state), request.export.names, META) };
   if (request.drop || request.dropProofStates) return drop(request.drop, request.dropProofStates);
   if (request.stats) return { memory: abi.memoryBytes() };
   throw new Refusal('Could not parse as a valid JSON command: none of cmd, path, tactic with proofState, compare, drop, stats');
