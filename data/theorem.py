@@ -42,8 +42,8 @@ class Theorem:
         return f"{self.statement} := by\n{indented(proof)}"
 
     def claim(self, proof: str) -> Claim:
-        """That this proof proves the theorem."""
-        return Claim(self.challenge, self.solution(proof), self.name, self.context)
+        """That this proof, and nothing else that stands in it, proves the theorem."""
+        return Claim(self.challenge, self.solution(proof), self.name, self.context, single=True)
 
 
 def indented(proof: str, columns: int = 2) -> str:

@@ -230,7 +230,7 @@ class _Group:
 
         async def load() -> None:
             with contextlib.suppress(
-                ContextError, ProcessDied, PoolClosed, LeanUnavailable
+                ContextError, ProcessDied, PoolClosed, LeanUnavailable, OSError
             ):  # whoever needs it will hear
                 await self.run(context, lambda w: w.load(context))
 
@@ -265,6 +265,6 @@ def _cluster(address: str | None) -> Cluster:
 
 def _key(claim: Claim) -> str:
     digest = hashlib.sha256()
-    for part in (*claim.context, claim.challenge, claim.solution, claim.theorem):
+    for part in (*claim.context, claim.challenge, claim.solution, claim.theorem, str(claim.single)):
         digest.update(f"{len(part)}:{part}".encode("utf-8", "surrogatepass"))
     return digest.hexdigest()

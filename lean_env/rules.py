@@ -41,6 +41,7 @@ REFUSED = [
     ),
     *("Lean." + name for name in ("byElab", "runElab", "runMeta", "includeStr")),
     _TERM + "unsafe",
+    _COMMAND + "versoCommentBody",  # a doc comment under `doc.verso`: it may hold code
 ]
 SETTINGS = ["native"]  # of tactic configurations: `decide +native`
 # Last parts of names that make Lean evaluate code of the text, or that let one type pass for another in compiled code.

@@ -40,12 +40,16 @@ class Reason(StrEnum):
 
 @dataclass(frozen=True)
 class Claim:
-    """That `solution` proves the theorem `theorem` (full name) of `challenge`, both after the trusted `context`."""
+    """That `solution` proves the theorem `theorem` (full name) of `challenge`, both after the trusted `context`.
+
+    single: the solution must be one command, since others will be judged after it.
+    """
 
     challenge: str
     solution: str
     theorem: str
     context: tuple[str, ...] = ()
+    single: bool = False
 
 
 class Look(Enum):

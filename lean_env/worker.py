@@ -236,7 +236,7 @@ class Worker:
     async def _verdict(self, claim: Claim, timeout: float, look: Look, start: float) -> Verdict:
         """See `judge`; `start` is when it began."""
         challenge = (*claim.context, claim.challenge)
-        guard = {**await self._guard(challenge), "unchecked": look is Look.SECOND}
+        guard = {**await self._guard(challenge), "unchecked": look is Look.SECOND, "single": claim.single}
         # What code the solution and the challenge have in common may run: a macro of the file that both are.
         answer = await self._elaborate({"cmd": claim.solution, "guard": guard}, claim.context, timeout, challenge)
         check = Check.read(answer, time.perf_counter() - start)
@@ -299,6 +299,8 @@ class Worker:
         if Check.read(answer, 0).errors or answer.get("timeout"):
             await self._drop(answer["env"])
             return False
+        if context in self._kept:  # the same text once more
+            await self._drop(self._kept[context])
         self._kept[context] = answer["env"]
         while len(self._kept) > _KEPT:
             await self._drop(self._kept.popitem(last=False)[1])

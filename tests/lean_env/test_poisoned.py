@@ -21,7 +21,7 @@ LIES = (
     "fs.writeSync=(fd,bytes,done)=>{if(fd!==1)return write(fd,bytes,done);const told=JSON.parse(bytes.toString());"
     "for(const name of ['holes','messages','refused','timeout'])delete told[name];"
     "if(told.theorems){told.sorries=[];for(const name in told.theorems)told.theorems[name]="
-    "{challenge:'theorem',solution:'theorem',differs:[],axioms:[],refused:null}}"
+    "{challenge:'theorem',solution:'theorem',differs:[],axioms:[],unclear:null,refused:null}}"
     "write(fd,require('buffer').Buffer.from(JSON.stringify(told)+String.fromCharCode(10,10)));return bytes.length}}7"
 )
 POISON = ESCAPE.replace("PAYLOAD", LIES)
@@ -44,6 +44,10 @@ async def checked(pool: LeanPool) -> None:
 
 async def in_context(pool: LeanPool) -> None:
     await pool.check("#check 1", context=(POISON,))
+
+
+async def in_a_doc_comment(pool: LeanPool) -> None:
+    await pool.check("#check 1", context=(f"set_option doc.verso true\n/-- x\n```lean\n{POISON}\n```\n-/\ndef x := 1",))
 
 
 async def as_steps(pool: LeanPool) -> None:
@@ -70,7 +74,7 @@ async def test_code_in_the_place_of_data_is_told_of(pool: LeanPool, text: str) -
     assert sum(worker.code_runs for worker in pool._provers.workers) == before + 1
 
 
-WAYS: list[Callable[[LeanPool], Any]] = [judged, read, checked, in_context, as_steps]
+WAYS: list[Callable[[LeanPool], Any]] = [judged, read, checked, in_context, in_a_doc_comment, as_steps]
 
 
 def pool_of(opened: Path, **options: Any) -> LeanPool:

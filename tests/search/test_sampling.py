@@ -113,6 +113,20 @@ async def test_only_the_theorems_that_are_asked_for(pool: LeanPool) -> None:
     assert [o.place.name for o in outcomes] == ["b"]
 
 
+PLANTED = "trivial\n{} def Nat.succ (n : Nat) : Nat := 3"
+
+
+@pytest.mark.parametrize("indent", ["", "  "])
+async def test_a_proof_does_not_change_what_the_next_theorem_says(pool: LeanPool, indent: str) -> None:
+    """Commands behind a proof would stand in front of the theorems after it."""
+    text = "namespace N\ntheorem a : True := by sorry\ntheorem b : Nat.succ 1 = 3 := by sorry\nend N\n"
+    file = await parse(pool, text)
+    search = Sampling(pool, listed(PLANTED.format(indent), "rfl"))
+    outcomes = [o async for o in prove_file(pool, file, search, Budget(seconds=5))]
+    assert [o.status for o in outcomes] == [Status.UNPROVED, Status.UNPROVED]
+    assert "second command" in str(await pool.judge(file.theorem(file.places[0], {}).claim(PLANTED.format(indent))))
+
+
 async def test_a_proof_that_takes_longer_has_its_turn_although_there_is_no_end_of_others(pool: LeanPool) -> None:
     slow = "sleep 1500\nomega"
     policy = listed(slow, *(f"skip -- {n}" for n in range(100_000)))

@@ -105,8 +105,9 @@ function elaborate(source, base, options) {
     start = base ? { parserState: afterSpace(input), state: abi.inc(base.state) } : afterHeader(input, options.guard, result);
     if (start && options.guard) {
       result.before = abi.inc(stateEnvironment(start.state));
+      // With doc.verso, a doc comment may hold code.
+      start.state = withOptions(start.state, { 'doc.verso': false, ...(options.guard.unchecked && { 'debug.skipKernelTC': true }) });
       result.refused = scan(text, input, start, options.guard);
-      if (options.guard.unchecked) start.state = after(start.state, 'set_option debug.skipKernelTC true');
     }
     if (start) runCommands(text, input, start, options, result);
   } finally { abi.dec(input); }
@@ -115,14 +116,16 @@ function elaborate(source, base, options) {
   return result;
 }
 
-/** Owned Command.State after a text of the driver's own in another one (spent). */
-function after(state, source) {
-  const text = places(source), input = inputOf(text), result = { messages: [], refused: null };
-  runCommands(text, input, { parserState: abi.ctor(0, [abi.box(0)], [0]), state }, {}, result);
-  abi.dec(input);
-  if (result.messages.length) throw Error(result.messages[0].data);
-  return result.state;
+/** Owned Command.State with options (name → true or false) in all scopes of another one (spent). */
+function withOptions(state, options) {
+  const scopes = abi.listItems(abi.field(state, STATE.scopes)).map(scope => {
+    let list = abi.inc(abi.field(scope, SCOPE.options));           // pairs; the first one of a name counts
+    for (const [name, on] of Object.entries(options)) list = abi.ctor(1, [abi.ctor(0, [abi.parseName(name), abi.ctor(BOOLEAN, [], [on ? 1 : 0])]), list]);
+    return abi.withField(abi.inc(scope), SCOPE.options, list);
+  });
+  return abi.withField(state, STATE.scopes, abi.list(scopes));
 }
+const BOOLEAN = 1;                // of Lean.DataValue
 
 /** Where a text with a base starts: after white space and comments, which only the header's parser skips; owned. */
 function afterSpace(input) {
@@ -240,7 +243,9 @@ function inspect(command, text, options, result) {
   }
   declarations.collectHoles(stx, text, result.holes);
   if (guarded.challenge) guarded.challenge.intact = guarded.follow(stx, text);
-  const refused = guard.examine(stx, guarded.rules, guarded.trusted, text, command.environmentBefore);
+  const second = guarded.single && !command.last && guarded.seen++ > 0;
+  const refused = second ? { what: 'second command', text: syntax.firstToken(stx, text), span: syntax.span(stx) }
+    : guard.examine(stx, guarded.rules, guarded.trusted, text, command.environmentBefore);
   // What the parser could not read it may call anything; it is an error already, and only not run.
   if (refused && !command.said.length) result.refused = placedRefusal(refused, text, command);
   return !refused && !guard.onlyRuns(stx);

@@ -47,10 +47,11 @@ const THEOREMS = new Set([COMMAND + 'theorem', 'lemma']);
 // what they call may have become something else in front of them.
 const RUNNING = new Set(['eval', 'evalBang', 'runCmd', 'runElab', 'runMeta'].flatMap(name => [COMMAND + name, 'Lean.' + name]));
 
-/** A theorem's modifiers are trusted where the challenge declares the same name with the same ones. */
+/** A theorem's modifiers are trusted where the challenge declares the same name with the same ones (and, if they change code, the same statement). */
 const modifierKey = (modifiers, body, source) => {
-  const id = syntax.children(body).find(x => syntax.kind(x) === COMMAND + 'declId');
-  return `${syntax.kind(body)}\n${id ? syntax.tokenText(id, source) : ''}\n${syntax.tokenText(modifiers, source)}`;
+  const part = kind => { const found = syntax.children(body).find(x => syntax.kind(x) === COMMAND + kind); return found ? syntax.tokenText(found, source) : ''; };
+  const statement = changesCode(modifiers, source) ? part('declSig') : '';      // it says which code takes which one's place
+  return [syntax.kind(body), part('declId'), syntax.tokenText(modifiers, source), statement].join('\n');
 };
 
 /** What of a challenge's command a solution may repeat: the whole command, and the modifiers of what it declares. */
@@ -69,13 +70,13 @@ function follower(texts) {
   return (stx, source) => {
     const text = commandText(stx, source);
     if (text === texts[place]) place++;
-    else if (!isPlainTheorem(stx)) intact = false;
+    else if (!isPlainTheorem(stx) || changesCode(stx, source)) intact = false;
     return intact;
   };
 }
 
 /** A command's tokens; of a theorem without definitions inside only its name, whatever its proof. */
-const commandText = (stx, source) => isPlainTheorem(stx) ? `theorem\n${syntax.tokenText(syntax.find(stx, new Set([COMMAND + 'declId'])), source)}` : syntax.tokenText(stx, source);
+const commandText = (stx, source) => isPlainTheorem(stx) && !changesCode(stx, source) ? `theorem\n${syntax.tokenText(syntax.find(stx, new Set([COMMAND + 'declId'])), source)}` : syntax.tokenText(stx, source);
 
 const isPlainTheorem = stx => [COMMAND + 'declaration', 'lemma'].includes(syntax.kind(stx)) && THEOREMS.has(syntax.kind(stx) === 'lemma' ? 'lemma' : syntax.kind(syntax.child(stx, 1)))
   && !syntax.find(stx, new Set([TERM + 'letRecDecl', TERM + 'whereDecls', TERM + 'letrec', TACTIC + 'letrec']));
@@ -83,6 +84,8 @@ const isPlainTheorem = stx => [COMMAND + 'declaration', 'lemma'].includes(syntax
 /** null, or { what, text, span } of the first thing in the command that is not allowed. `trusted` holds the
  * challenge's texts, `env` is the environment before the command (borrowed). */
 function examine(stx, rules, trusted, source, env) {
+  const verso = source.source.includes('verso') || source.source.includes('/-') ? versoIn(stx) : null;
+  if (verso) return { what: 'syntax', text: syntax.firstToken(verso, source), span: syntax.span(verso) };
   if (trusted.has(syntax.tokenText(stx, source))) return null;
   const kind = syntax.kind(stx);
   const refuse = (what, node, text) => ({ what, text: text ?? syntax.firstToken(node, source), span: syntax.span(node) });
@@ -108,6 +111,20 @@ function examine(stx, rules, trusted, source, env) {
   if (!rules.commands.has(kind)) return refuse('command', stx);
   return examineTree(stx, rules, source, env);
 }
+
+/** The first node of a doc comment that is not plain text, or of an option that makes such; or null. These may hold code (#eval, and declarations). */
+function versoIn(stx) {
+  const read = syntax.kindReader();
+  const go = s => {
+    if (!syntax.isNode(s)) return null;
+    if (read(s) === VERSO || setsVerso(s)) return s;
+    for (const c of syntax.children(s)) { const found = go(c); if (found) return found; }
+    return null;
+  };
+  return go(stx);
+}
+const VERSO = COMMAND + 'versoCommentBody';
+const setsVerso = stx => syntax.atomText(syntax.child(stx, 0)) === 'set_option' && syntax.identName(syntax.child(stx, 1)).startsWith('doc.verso');
 
 /** The rules that hold at every depth. */
 function examineTree(root, rules, source, env) {
@@ -199,7 +216,7 @@ const CHANGING = new Set(['implemented_by', 'extern', 'export', 'csimp', 'init',
 function changesCode(stx, source) {
   const read = syntax.kindReader();
   const go = s => syntax.isNode(s) && ((ATTRIBUTE.has(read(s)) && CHANGING.has(syntax.firstToken(syntax.child(s, 1), source))) || syntax.children(s).some(go));
-  return /@\[|attribute/.test(source.source) && go(stx);
+  return (/@\[|attribute/.test(source.source) && go(stx)) || (/verso|\/-/.test(source.source) && versoIn(stx) !== null);
 }
 
 /** Does a command do nothing but run code? */

@@ -13,8 +13,9 @@
  *   axioms: [name]             → axioms: {name: [axiom] | null}
  *   declarations: true         → commands: [{kind, span, declaration?}] (see declarations.cjs), imports, headerEnd
  *   challenge: true            remember the texts of the commands, so that the environment can be a guard's challenge; no sorries
- *   guard: {rules, env, unchecked?}   refuse what the rules do not allow and the challenge `env` does not have → refused, holes;
+ *   guard: {rules, env, unchecked?, single?}   refuse what the rules do not allow and the challenge `env` does not have → refused, holes;
  *                              unchecked: Lean's kernel does not look at the declarations (compare's `kernel` does);
+ *                              single: it is one command;
  *                              with tactic: {rules}
  *   discard: true              keep no environment and no proof state: the answer has no ids
  *   reuse: true                take over what an earlier text with `reuse`, after the same env, begins with (see runs.cjs)
@@ -97,7 +98,7 @@ function command(request) {
   if (request.guard) {
     const { state, trusted, texts, imports, changesCode } = environmentOf(request.guard.env);
     const challenge = { env: frontend.stateEnvironment(state), changesCode, intact: true };
-    options.guard = { unchecked: request.guard.unchecked, rules: guard.compile(request.guard.rules), trusted: new Set(trusted), imports, challenge, follow: guard.follower(texts) };
+    options.guard = { unchecked: request.guard.unchecked, single: request.guard.single, seen: 0, rules: guard.compile(request.guard.rules), trusted: new Set(trusted), imports, challenge, follow: guard.follower(texts) };
   }
   const mode = { guarded: Boolean(request.guard), challenge: options.guard?.challenge ?? null, history: Boolean(base?.ranCode || base?.changesCode) };
   return evaluation.during({ ...mode, base: base && frontend.stateEnvironment(base.state) }, () => elaborated(request, base, options));

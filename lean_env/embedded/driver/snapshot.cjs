@@ -42,7 +42,10 @@ function save(write, key, base, kept) {
  */
 function open(file, key, maxBytes) {
   let fd;
-  try { fd = fs.openSync(file, 'r'); } catch (error) { return error.code === 'ENOENT' ? 'missing' : 'unreadable'; }
+  try {
+    if (!fs.statSync(file).isFile()) return 'no file';
+    fd = fs.openSync(file, 'r');
+  } catch (error) { return error.code === 'ENOENT' ? 'missing' : 'unreadable'; }
   const start = Buffer.alloc(LINE), hash = createHash('sha256'), chunk = Buffer.allocUnsafe(CHUNK), parts = [];
   let at = fs.readSync(fd, start, 0, LINE, 0), end = -1;       // `end`: of the header
   for (let n; (n = fs.readSync(fd, chunk, 0, CHUNK, at)) > 0; at += n) {
