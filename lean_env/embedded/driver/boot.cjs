@@ -14,6 +14,7 @@ const OLEANS = '/lean/lib/lean';  // where Lean, told that it lives in /lean, lo
 
 // What Lean itself wrote to its standard error, the end of it: it says there why it gives up ("INTERNAL PANIC: out of memory").
 let lastWords = [];
+const TRACE = /^(\[DEBUG|  )|^[^\[]*needsData=/;   // of the port: what it imports
 const hear = byte => { lastWords.push(byte ?? 10); if (lastWords.length > 1000) lastWords = lastWords.slice(-500); };
 
 /** Make the Node file system of the module read-only: `#eval` of IO runs natively and must not reach the disk. */
@@ -144,4 +145,4 @@ let hasFile, exceptionText;        // of the glue's, once it runs
 /** Is there a compiled module of that name (as a header writes it)? */
 const hasModule = name => hasFile(`${OLEANS}/${name.replace(/[«»]/g, '').replaceAll('.', '/')}.olean`);
 
-module.exports = { boot, hasModule, thrownText: pointer => exceptionText(pointer), lastWords: () => Buffer.from(lastWords).toString('utf8').trim() };
+module.exports = { boot, hasModule, thrownText: pointer => exceptionText(pointer), lastWords: () => Buffer.from(lastWords).toString('utf8').split('\n').filter(line => !TRACE.test(line)).join('\n').trim() };
