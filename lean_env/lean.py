@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lean_env.embedded import install, snapshot
-from lean_env.embedded.node import node
+from lean_env.embedded.node import locks, node
 from lean_env.sandbox import Policy, active, confined
 
 NATIVE_STACK = 80_000 * 1024  # bytes; deep terms recurse on V8's native stack
@@ -87,20 +87,9 @@ class _Command:
             required=self.sandbox == "required",
         )
         driver = str(install.DRIVER / "repl.cjs"), "--root", str(root), "--memory", str(self.memory), *options
-        return confined([str(node()), *_flags(self.stack, readable), *driver], policy)
-
-
-def _flags(stack: int, readable: Sequence[str]) -> list[str]:
-    """Node's own locks: it reads files of these folders, writes none, starts no process, loads no native code."""
-    return [
-        f"--stack-size={(stack - STACK_RESERVE) // 1024}",
-        "--permission",
-        "--allow-worker",  # for the watchdog's thread
-        *(f"--allow-fs-read={path}" for path in readable),
-        "--disallow-code-generation-from-strings",
-        "--disable-sigusr1",  # which would start the inspector
-        "--no-addons",
-        "--wasm-lazy-validation",  # the module's hash was checked when it was installed
-        "--no-warnings",  # it warns of --allow-worker
-        "--openssl-config=/dev/null",  # it would read the one of the machine
-    ]
+        flags = [
+            *locks(readable, self.stack - STACK_RESERVE),
+            "--allow-worker",  # for the watchdog's thread
+            "--wasm-lazy-validation",  # the module's hash was checked when it was installed
+        ]
+        return confined([str(node()), *flags, *driver], policy)

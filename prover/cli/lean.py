@@ -14,6 +14,7 @@ from data import parse
 from data.lean_file import FileError
 from data.parsing import BYTE_ORDER_MARK
 from lean_env import LeanPool, LeanUnavailable, embedded, sandbox
+from lean_env import kernel as own_kernel
 from lean_env.check import InputError
 from lean_env.embedded import install as embedded_install
 from lean_env.embedded import snapshot
@@ -115,7 +116,8 @@ def export(
         sys.stdout.write(ndjson)
     else:
         write_text(output, ndjson)
-    err.print(f"{', '.join(map(printable, names))}: with {given} declarations of the library")
+    target = output or "-"
+    err.print(f"{', '.join(map(printable, names))}: `prover lean kernel {target} --given {given}` checks it")
 
 
 async def _exported(text: str, path: str, wanted: list[str]) -> tuple[str, int, list[str]]:
@@ -128,6 +130,23 @@ async def _exported(text: str, path: str, wanted: list[str]) -> tuple[str, int, 
         if not names:
             raise Stop(f"{path}: it has no theorem with a name", Exit.INPUT)
         return *await pool.export(text.removeprefix(BYTE_ORDER_MARK).replace("\r\n", "\n"), names), names
+
+
+@app.command()
+def kernel(
+    file: Annotated[Path, typer.Argument(help="An export (NDJSON 3.1), as `prover lean export` writes it.")],
+    given: Annotated[int, typer.Option(help="How many declarations at its head are believed.", min=0)] = 0,
+    seconds: Annotated[float, typer.Option(help="What it may take.", min=0.1)] = 60.0,
+) -> None:
+    """Check an export with a kernel that is no part of Lean."""
+    found = asyncio.run(own_kernel.check(read_text(file), given, seconds))
+    counts = f"{found.checked} checked, {found.given} given"
+    if found.verdict == "accepts":
+        out.print(f"[green]accepts[/green]: {counts}")
+        return
+    where = f"{found.constant}: " if found.constant else ""
+    out.print(f"[red]{found.verdict}[/red]: {printable(f'{where}{found.rule}. {found.detail}')} ({counts})")
+    raise typer.Exit(Exit.NOT_PROVED)
 
 
 @app.command()
