@@ -29,6 +29,10 @@ class Finding:
     """What the kernel says of an export: `constant` is what it does not accept, `rule` what is wrong with it."""
 
     verdict: Conclusion
+    axioms: tuple[str, ...] = ()
+    """Those among the checked declarations: whoever needs a proof looks for other ones than Lean's own three."""
+    last: str = ""
+    """The last declaration that was checked: of a file that was cut short, not the wanted one."""
     checked: int = 0
     given: int = 0
     constant: str = ""
@@ -61,7 +65,7 @@ async def check(ndjson: str, given: int = 0, seconds: float = 60.0) -> Finding:
     try:
         told = json.loads(said)
         assert told["verdict"] in get_args(Conclusion)
-        return Finding(**told)
+        return Finding(**{**told, "axioms": tuple(told["axioms"])})
     except (ValueError, TypeError, KeyError, AssertionError):
         lines = complaint.decode("utf-8", "replace").strip().splitlines()
         return Finding("undecided", rule="limit.process", detail=lines[-1] if lines else "it ended without an answer")

@@ -5,7 +5,8 @@
  *   node --stack-size=60000 kernel.cjs [--given N] [--steps S] [--seconds T] FILE       (after `ulimit -s 80000`; - is standard input)
  *
  * The first N declarations are given: they are believed. All others are checked. Prints one line of JSON,
- *   { verdict: accepts | rejects | undecided, checked, given, constant?, rule?, detail? }
+ *   { verdict: accepts | rejects | undecided, checked, given, axioms (among those checked), last? (the last one checked),
+ *     constant?, rule?, detail? }
  * and ends with 0, 1 or 2. "undecided" is a limit of the kernel's own.
  */
 
@@ -68,6 +69,8 @@ function run(words, state) {
     terms.passingly(() => declare(environment, declaration, given));
     delete state.constant;
     state[given ? 'given' : 'checked']++;
+    if (!given) state.last = String(declaration.name);
+    if (!given && declaration.kind === 'axiom') state.axioms.push(String(declaration.name));
   }
   if (!reader.started) throw new Rejected('format', 'the file is empty');
   if (state.given < options.given) throw new Rejected('given', `there are ${state.given} declarations, of which ${options.given} should be given`);
@@ -84,7 +87,7 @@ function verdictOf(error) {
 
 /** Runs the command. */
 function main(words) {
-  const state = { checked: 0, given: 0 };
+  const state = { checked: 0, given: 0, axioms: [] };
   let result = { verdict: 'accepts' };
   try { run(words, state); } catch (error) { result = verdictOf(error); }
   const { verdict, rule, detail } = result;

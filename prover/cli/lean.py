@@ -142,7 +142,8 @@ def kernel(
     found = asyncio.run(own_kernel.check(read_text(file), given, seconds))
     counts = f"{found.checked} checked, {found.given} given"
     if found.verdict == "accepts":
-        out.print(f"[green]accepts[/green]: {counts}")
+        axioms = f", axioms among them: {printable(', '.join(found.axioms))}" if found.axioms else ""
+        out.print(f"[green]accepts[/green]: {counts}; the last one is {printable(found.last)}{axioms}")
         return
     where = f"{found.constant}: " if found.constant else ""
     out.print(f"[red]{found.verdict}[/red]: {printable(f'{where}{found.rule}. {found.detail}')} ({counts})")
