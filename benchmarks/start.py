@@ -22,15 +22,17 @@ from pathlib import Path
 
 ROUNDS, PAIRS = 3, 400
 START = """
-import asyncio
+import asyncio, time
+import lean_env.protocol
 from lean_env import Worker, embedded
+lean = embedded()
 async def main():
-    worker = Worker(embedded())
+    worker = Worker(lean)
+    begin = time.perf_counter()
     await worker.start()
-    if CHECK:
-        await worker.check("theorem t (a b : Nat) (h : a < b) : a + 1 < b + 1 := by omega")
-        pages = open(f"/proc/{worker.pid}/statm").read().split()[1]
-        print(int(pages) * 4096 / 1e6)
+    print(time.perf_counter() - begin)
+    await worker.check("theorem t (a b : Nat) (h : a < b) : a + 1 < b + 1 := by omega")
+    print(int(open(f"/proc/{worker.pid}/statm").read().split()[1]) * 4096 / 1e6)
     await worker.close()
 asyncio.run(main())
 """
@@ -77,11 +79,14 @@ def compared(name: str, other: Path, rounds: int, measure: Callable[[Path], Seco
         print(f"{name}, {kind} seconds: {this:.2f} here, {that:.2f} there, ratio {this / that:.2f}", flush=True)
 
 
-def megabytes(checkout: Path) -> float:
-    """Memory of a Lean process that has checked one theorem."""
-    command = [sys.executable, "-c", f"CHECK = True{START}"]
+def started(checkout: Path) -> tuple[float, float]:
+    """Seconds until a Lean process is ready, and its megabytes after one theorem."""
     environment = {**os.environ, "PYTHONPATH": str(checkout)}
-    return float(subprocess.run(command, check=True, cwd=checkout, env=environment, stdout=subprocess.PIPE).stdout)
+    done = subprocess.run(
+        [sys.executable, "-c", START], check=True, cwd=checkout, env=environment, stdout=subprocess.PIPE, text=True
+    )
+    seconds, memory = map(float, done.stdout.split())
+    return seconds, memory
 
 
 def main(other: Path) -> None:
@@ -92,7 +97,6 @@ def main(other: Path) -> None:
         solution.write_text(f"{STATEMENT} omega\n")
         pairs(many)
         commands = {
-            "a process's start": (2 * ROUNDS, ["-c", f"CHECK = False{START}"]),
             "prover --help": (2 * ROUNDS, ["-m", "prover", "--help"]),
             "prover check, one theorem": (2 * ROUNDS, ["-m", "prover", "check", str(challenge), str(solution)]),
             'prover prove --statement "1+1=2"': (2 * ROUNDS, ["-m", "prover", "prove", "--statement", "1+1=2"]),
@@ -101,9 +105,11 @@ def main(other: Path) -> None:
         }
         for name, (rounds, command) in commands.items():
             compared(name, other, rounds, functools.partial(timed, command))
-        here = statistics.median(megabytes(Path(__file__).parents[1]) for _ in range(ROUNDS))
-        there = statistics.median(megabytes(other) for _ in range(ROUNDS))
-        print(f"memory of a process: {here:.0f} MB here, {there:.0f} MB there, ratio {here / there:.2f}")
+        here, there = Path(__file__).parents[1], other
+        both = [(started(here), started(there)) for _ in range(2 * ROUNDS)]
+        for k, what in enumerate(("seconds until a Lean process is ready", "megabytes of it after a theorem")):
+            this, that = (statistics.median(pair[side][k] for pair in both) for side in (0, 1))
+            print(f"{what}: {this:.2f} here, {that:.2f} there, ratio {this / that:.2f}")
 
 
 if __name__ == "__main__":
