@@ -167,9 +167,8 @@ class LeanPool:
         """The verdict on what a worker has found proved."""
         limit = 4 * timeout + 10  # the second worker may be slower: this only guards against a hang
         second = await self._judge(self._confirmers, claim, limit, Look.SECOND)
-        if (
-            not second.proved
-        ):  # where the kernel refuses an attempt, a tactic goes another way: `first | decide +kernel | …`
+        # A tactic may have gone another way where the kernel refused an attempt: `first | decide +kernel | …`.
+        if not second.proved:
             second = await self._judge(self._confirmers, claim, limit, Look.BOTH)
         if second.proved:
             return first
@@ -229,9 +228,8 @@ class _Group:
         """Load a context in the background."""
 
         async def load() -> None:
-            with contextlib.suppress(
-                ContextError, ProcessDied, PoolClosed, LeanUnavailable, OSError
-            ):  # whoever needs it will hear
+            # Whoever needs the context will hear what is wrong.
+            with contextlib.suppress(ContextError, ProcessDied, PoolClosed, LeanUnavailable, OSError):
                 await self.run(context, lambda w: w.load(context))
 
         if self.workers:

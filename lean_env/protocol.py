@@ -80,7 +80,7 @@ class Comparison(TypedDict):
     solution: str | None
     differs: list[Difference]
     axioms: list[Axiom]
-    unclear: str | None
+    computedSort: str | None
     refused: str | None
 
 

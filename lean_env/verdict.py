@@ -123,9 +123,9 @@ def conclude(answer: dict[str, Any], check: Check, facts: dict[str, Any], theore
     wrong = [a["name"] for a in fact["axioms"] if a["name"] not in rules.AXIOMS and not a["challenge"]]
     if wrong:
         return Verdict(Reason.AXIOM, f"rests on {', '.join(wrong)}", check, axioms)
-    if fact["unclear"] is not None:
+    if fact["computedSort"] is not None:
         why = "whose sort is computed: this Lean's kernel cannot be trusted with it"
-        return Verdict(Reason.FORBIDDEN, f"rests on the inductive type {fact['unclear']}, {why}", check, axioms)
+        return Verdict(Reason.FORBIDDEN, f"rests on the inductive type {fact['computedSort']}, {why}", check, axioms)
     if fact["refused"] is not None:
         return Verdict(Reason.ERROR, f"the kernel does not accept {fact['refused']} on its own", check, axioms)
     return Verdict(Reason.PROVED, "", check, axioms)

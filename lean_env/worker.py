@@ -213,11 +213,12 @@ class Worker:
         `keep`: the code will be a context, and stays loaded as one. Raises InputError, ContextError, ProcessDied.
         """
         readable(code)
+        place = (*context, code)
         request = {"cmd": code, "discard": not keep, "challenge": keep, "declarations": True}
-        async with self._call((*context, code) if keep else context):
-            answer = await self._elaborate(request, context, timeout, (*context, code) if keep else ())
+        async with self._call(place if keep else context):
+            answer = await self._elaborate(request, context, timeout, place if keep else ())
             if keep:
-                await self._keep((*context, code), answer)
+                await self._keep(place, answer)
             return answer
 
     async def export(self, code: str, names: Sequence[str]) -> tuple[str, int]:

@@ -127,8 +127,8 @@ _UNASKED = re.compile("___at___|_spec__|___lam__|___closed__|___redArg")
 """In names that nobody looks up: what Lean's compiler made of parts of functions. What is compiled later calls its own
 parts of what it inlines."""
 
-_USED = frozenset((Path(__file__).parent / "exports.txt").read_text().split())
-"""Exports that the driver uses."""
+_USED = Path(__file__).parent / "exports.txt"
+"""The names of the exports that the driver uses."""
 
 
 @dataclass(frozen=True)
@@ -208,7 +208,8 @@ class _Names:
         cls, module: bytes, sections: dict[int, Section], imports: list[wasm.Import], used: Collection[str]
     ) -> _Names:
         linking = sections[wasm.CUSTOM]  # "dylink.0": it names, among others, the variables of each thread
-        stay = {*used, *_USED, *(i.name for i in imports if i.module.startswith("GOT."))}
+        ours = set(_USED.read_text().split())
+        stay = {*used, *ours, *(i.name for i in imports if i.module.startswith("GOT."))}
         stay |= set(_IDENTIFIER.findall(module[linking.start : linking.end].decode("latin-1")))
         first = sum(i.kind == wasm.GLOBAL for i in imports)
         values = wasm.global_values(module, sections[wasm.GLOBALS])
@@ -223,7 +224,7 @@ class _Names:
                 functions[name] = index
             elif kind == wasm.GLOBAL and (address := values[index - first]) is not None:
                 data[name] = address
-        if missing := (_USED & stay):
+        if missing := (ours & stay):
             raise WasmError(f"not exported: {', '.join(sorted(missing))}")
         exports += [
             wasm.export(f"global_{n}", wasm.GLOBAL, first + n) for n, value in enumerate(values) if value is None

@@ -75,23 +75,19 @@ class Session {
   }
 
   /** The type of a constant, with its levels put in. */
-  constantType(term) {
-    let type = this.types.get(term);
-    if (type === undefined) {
-      const declaration = this.declaration(term);
-      this.types.set(term, type = instantiateLevels(declaration.type, declaration.levelParams, term.b));
-    }
-    return type;
-  }
+  constantType(term) { return this.instantiated(this.types, term, 'type'); }
 
   /** The value of a constant that can be unfolded, with its levels put in. */
-  constantValue(term) {
-    let value = this.values.get(term);
-    if (value === undefined) {
+  constantValue(term) { return this.instantiated(this.values, term, 'value'); }
+
+  /** A part of a constant's declaration with the constant's levels put in; computed once. */
+  instantiated(known, term, part) {
+    let found = known.get(term);
+    if (found === undefined) {
       const declaration = this.declaration(term);
-      this.values.set(term, value = instantiateLevels(declaration.value, declaration.levelParams, term.b));
+      known.set(term, found = instantiateLevels(declaration[part], declaration.levelParams, term.b));
     }
-    return value;
+    return found;
   }
 
   /** The right side of a recursor's computation rule, with levels put in. */

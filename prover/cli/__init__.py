@@ -26,7 +26,7 @@ COMMANDS = {  # what the list of commands says of each
     "train": "Train a prover from proofs and from Lean's feedback.",
 }
 _SETTINGS = {"serve": {"allow_extra_args": True, "ignore_unknown_options": False}}
-_INTERRUPTED = 130  # as shells have it for Ctrl-C
+INTERRUPTED = 130  # as shells have it for Ctrl-C
 
 
 class _Commands(TyperGroup):
@@ -46,8 +46,10 @@ class _Commands(TyperGroup):
     def _names(self) -> Iterator[None]:
         """Only the commands' names and their lines in the list are wanted."""
         self._named_only = True
-        yield
-        self._named_only = False
+        try:
+            yield
+        finally:
+            self._named_only = False
 
     def format_help(self, ctx: Any, formatter: Any) -> None:
         with self._names():
@@ -110,7 +112,7 @@ def main() -> NoReturn:
         app()
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
-        sys.exit(_INTERRUPTED)
+        sys.exit(INTERRUPTED)
     except BrokenPipeError:
         sys.exit(0)
     except Exception as error:

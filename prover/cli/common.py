@@ -29,9 +29,6 @@ class Exit(IntEnum):
     ENVIRONMENT = 3
 
 
-INTERRUPTED = 130  # as shells have it for Ctrl-C
-
-
 class Stop(Exception):
     """A command ends here: a message for the user and an exit code."""
 

@@ -19,8 +19,8 @@ from data.lean_file import FileError, with_header
 from data.statements import parse_statement
 from lean_env import LeanPool
 from lean_env.check import InputError
+from prover.cli import INTERRUPTED
 from prover.cli.common import (
-    INTERRUPTED,
     Exit,
     Stop,
     err,

@@ -21,7 +21,7 @@ LIES = (
     "fs.writeSync=(fd,bytes,done)=>{if(fd!==1)return write(fd,bytes,done);const told=JSON.parse(bytes.toString());"
     "for(const name of ['holes','messages','refused','timeout'])delete told[name];"
     "if(told.theorems){told.sorries=[];for(const name in told.theorems)told.theorems[name]="
-    "{challenge:'theorem',solution:'theorem',differs:[],axioms:[],unclear:null,refused:null}}"
+    "{challenge:'theorem',solution:'theorem',differs:[],axioms:[],computedSort:null,refused:null}}"
     "write(fd,require('buffer').Buffer.from(JSON.stringify(told)+String.fromCharCode(10,10)));return bytes.length}}7"
 )
 POISON = ESCAPE.replace("PAYLOAD", LIES)

@@ -329,7 +329,7 @@ async def test_comparing_environments(repl: ReplProcess) -> None:
         "solution": "theorem",
         "differs": [{"name": "f", "how": "value"}],
         "axioms": [],
-        "unclear": None,
+        "computedSort": None,
         "refused": None,
     }
     assert await ask(repl, compare={**asked, "solution": 10**6}) == {"message": "Unknown environment."}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import dataclasses
 import os
 import random
 import shutil
@@ -21,6 +20,7 @@ from lean_env import Claim, Lean, LeanPool, Verdict, Worker, embedded
 from lean_env.embedded import install, snapshot
 from lean_env.process import ReplProcess
 from tests.lean_env.test_verdicts import CASES
+from tests.lean_env.unlocked import without_snapshot
 
 GOOD = "theorem t (a b : Nat) (h : a < b) : a + 1 < b + 1 := by omega"
 FALSE = "theorem t (a b : Nat) : a + b = a := by omega"
@@ -32,12 +32,6 @@ macro "two" : term => `(2)
 #eval two"""
 
 MAKER = "from lean_env import embedded; print(embedded().snapshot)"
-
-
-def without_snapshot(lean: Lean) -> Lean:
-    """The same, but it starts by itself."""
-    at = lean.argv.index("--snapshot")
-    return dataclasses.replace(lean, argv=(*lean.argv[:at], *lean.argv[at + 4 :]), snapshot=None)
 
 
 @pytest.fixture(scope="module")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import shutil
 from collections.abc import Collection
 from pathlib import Path
@@ -19,6 +20,8 @@ _OPENED = "(name=>Module.lookUp(name)||(f=>f&&addFunction(f,f.sig))(wasmImports[
 def lean_behind(locks: Collection[str], opened: Path) -> Lean:
     """The embedded Lean behind these of LOCKS or PARTS and no others; `opened` is from `open_glue`."""
     lean = embedded(read=[_HERE, opened])
+    if "imports" not in locks:
+        lean = without_snapshot(lean)  # it is of another glue
     node = next(k for k, word in enumerate(lean.argv) if word.endswith("/bin/node"))
     start, (program, *rest) = lean.argv[:node], lean.argv[node:]
     driver = next(k for k, word in enumerate(rest) if word.endswith("repl.cjs"))
@@ -36,11 +39,15 @@ def lean_behind(locks: Collection[str], opened: Path) -> Lean:
         start = ("/bin/sh", "-c", 'ulimit -s 80000 && exec "$@"', "sh")
     if "imports" not in locks:
         arguments[arguments.index("--root") + 1] = str(opened)
-        started = arguments.index("--snapshot")  # of another glue
-        del arguments[started : started + 4]
     flags = [*flags, "-r", str(_HERE / "unlock.cjs")]
     off = ",".join(sorted(LOCKS - set(locks)))
     return Lean(lean.name, lean.version, (*start, program, *flags, *arguments, off))
+
+
+def without_snapshot(lean: Lean) -> Lean:
+    """The same, but it starts by itself."""
+    at = lean.argv.index("--snapshot")
+    return dataclasses.replace(lean, argv=(*lean.argv[:at], *lean.argv[at + 4 :]), snapshot=None)
 
 
 def open_glue(root: Path) -> None:

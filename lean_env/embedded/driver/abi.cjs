@@ -148,8 +148,14 @@ abi.persistentPairs = o => {
 // ---- names ----
 /** Text as a user writes it (`«…»` for odd parts) to an owned Name; anonymous where it is none. */
 abi.parseName = s => abi.W.l_String_toName(abi.string(s));
-/** Borrowed Name to text, odd parts quoted: one text for each name. */
+/** Borrowed Name to text, odd parts quoted. */
 abi.nameText = n => abi.takeText(abi.W.l_Lean_Name_toString(abi.inc(n), 1));
+/** Borrowed Name to a key: one for each name, where `nameText` has one text for some that differ (`«#a».«b»`). */
+abi.nameKey = n => {
+  if (n & 1) return '';
+  const part = abi.field(n, 1), text = abi.tag(n) === 1 ? abi.text(part) : abi.isScalar(part) ? String(abi.unbox(part)) : abi.nameText(n);
+  return `${abi.nameKey(abi.field(n, 0))}${abi.tag(n)}:${text.length}:${text}`;
+};
 /** Borrowed Name to its parts joined by dots, unquoted; fast, for syntax kinds. */
 abi.kindText = n => {
   if (n & 1) return '';

@@ -8,7 +8,7 @@ const abi = require('./abi.cjs');
 const constants = require('./constants.cjs');
 
 const { KINDS, INDUCTIVE, CONSTRUCTOR, RECURSOR, find, imported, kindOf, nameOf, universeNames, type } = constants;
-const [BOUND, , , SORT, CONST, APP, LAMBDA, PI, LET, LITERAL, ANNOTATION, PROJECTION] = [...Array(12).keys()];       // see expressions.cjs
+const { BOUND, SORT, CONST, APP, LAMBDA, PI, LET, LITERAL, ANNOTATION, PROJECTION, CHILDREN } = require('./expressions.cjs');
 const SCALARS = 8;                // bytes of an Expr's cached data, before its own scalar field
 const BINDERS = ['default', 'implicit', 'strictImplicit', 'instImplicit'];
 const SAFETY = ['unsafe', 'safe', 'partial'], QUOT_KINDS = ['type', 'ctor', 'lift', 'ind'];
@@ -188,11 +188,7 @@ function literalsOf(expression) {
     if (seen.has(e)) continue;
     seen.add(e);
     if (tag === LITERAL) kinds.add(abi.tag(abi.field(e, 0)) === 0 ? 'natVal' : 'strVal');
-    else if (tag === APP) todo.push(abi.field(e, 0), abi.field(e, 1));
-    else if (tag === LAMBDA || tag === PI) todo.push(abi.field(e, 1), abi.field(e, 2));
-    else if (tag === LET) todo.push(abi.field(e, 1), abi.field(e, 2), abi.field(e, 3));
-    else if (tag === ANNOTATION) todo.push(abi.field(e, 1));
-    else if (tag === PROJECTION) todo.push(abi.field(e, 2));
+    else todo.push(...(CHILDREN[tag] ?? []).map(i => abi.field(e, i)));
   }
   return kinds;
 }

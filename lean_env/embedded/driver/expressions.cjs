@@ -72,4 +72,4 @@ function isData(expression, plain) {
 /** Is an expression a constant (of that name)? */
 const isConstant = (expression, name) => abi.tag(expression) === CONST && (name === undefined || abi.kindText(abi.field(expression, 0)) === name);
 
-module.exports = { equal, eachConstant, isConstant, isData, sameName };
+module.exports = { BOUND, SORT, CONST, APP, LAMBDA, PI, LET, LITERAL, ANNOTATION, PROJECTION, CHILDREN, equal, eachConstant, isConstant, isData, sameName };

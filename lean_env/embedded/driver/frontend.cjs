@@ -36,8 +36,9 @@ function environment(imports) {
   return imported.get(key);
 }
 
-/** The environments that have been loaded, for a snapshot; and the other way round. */
+/** What a snapshot keeps of this file: the environments that have been loaded. */
 const save = () => [...imported];
+/** Take over what a snapshot has kept. */
 const putBack = saved => { for (const [key, env] of saved) imported.set(key, env); };
 
 /** Header of a text: { imports, empty (no token stands there), module, parserState (owned), messages (owned log) }. */

@@ -21,8 +21,8 @@
  *   reuse: true                take over what an earlier text with `reuse`, after the same env, begins with (see runs.cjs)
  *   steps: true                with tactic: run its tactics one by one as far as they work and goals are left
  *                              → steps: [{tactic, goals, proofStatus, proofState}], problem?, failed? (of the one that did not work)
- *   {compare: {challenge, solution, theorems, kernel?, timeout?}} → {theorems: {name: {challenge, solution, differs, axioms, unclear,
- *                              refused}}, sorries: [name]}; unclear: see sorts.cjs; refused: with `kernel`, what it does not accept on its own (see replay.cjs), or null
+ *   {compare: {challenge, solution, theorems, kernel?, timeout?}} → {theorems: {name: {challenge, solution, differs, axioms, computedSort,
+ *                              refused}}, sorries: [name]}; computedSort: see sorts.cjs; refused: with `kernel`, what it does not accept on its own (see replay.cjs), or null
  *   {export: {env, names}} → {export: {ndjson, given}} (see export.cjs)
  *   {drop: [env], dropProofStates: [id]} → {}       {stats: true} → {memory} in bytes
  *
@@ -44,7 +44,7 @@ const places = require('./text.cjs');
 const proof = require('./proof.cjs');
 const replay = require('./replay.cjs');
 const { Runs } = require('./runs.cjs');
-const unclear = require('./sorts.cjs');
+const computedSort = require('./sorts.cjs');
 const snapshots = require('./snapshot.cjs');
 const statements = require('./statements.cjs');
 const watchdog = require('./watchdog.cjs');
@@ -180,7 +180,7 @@ function compare({ challenge, solution, theorems, kernel, timeout }) {
   const theirs = environmentOf(solution);
   const [a, b] = [environmentOf(challenge), theirs].map(kept => frontend.stateEnvironment(kept.state));
   const facts = (name, token) => {
-    const fact = { ...statements.compare(a, b, name, AXIOMS), unclear: unclear(b, name) };
+    const fact = { ...statements.compare(a, b, name, AXIOMS), computedSort: computedSort(b, name) };
     const wanted = abi.parseName(name);
     // Without a `before` (no guard) there is nothing to begin from; and what differs need not be checked.
     fact.refused = kernel && theirs.before && fact.solution && !fact.differs.length ? replay(theirs.before, b, wanted, token) : null;

@@ -42,7 +42,7 @@ module.exports = function replay(before, env, name, token) {
   const family = c => {
     const info = abi.field(c, 0), members = abi.listItems(abi.field(info, INDUCT.all)).map(n => find(env, n));
     const built = members.map(m => [m, constants.constructors(m).map(n => find(env, n))]);
-    for (const [m, own] of built) [m, ...own].forEach(k => started.add(abi.nameText(nameOf(k))));
+    for (const [m, own] of built) [m, ...own].forEach(k => started.add(abi.nameKey(nameOf(k))));
     for (const [m, own] of built) [m, ...own].forEach(k => needs(type(k)));
     if (!refused) {
       const pair = k => abi.ctor(0, [abi.inc(nameOf(k)), abi.inc(type(k))]);
@@ -53,12 +53,12 @@ module.exports = function replay(before, env, name, token) {
   };
 
   const constant = n => {
-    const text = abi.nameText(n);
-    if (started.has(text)) return;
-    started.add(text);
+    const key = abi.nameKey(n);
+    if (started.has(key)) return;
+    started.add(key);
     if (isOld(n)) return;
     const c = find(env, n);
-    if (!c) { refused = text; return; }
+    if (!c) { refused = abi.nameText(n); return; }
     const kind = kindOf(c), info = abi.field(c, 0);
     if (kind === CONSTRUCTOR) constant(abi.field(info, 1));             // field 1: its inductive type
     else if (kind === RECURSOR) constant(abi.field(abi.field(info, 1), 0));   // field 1: all types of the family
@@ -67,7 +67,7 @@ module.exports = function replay(before, env, name, token) {
       needs(type(c));
       if (kind !== AXIOM && !refused) needs(value(c));
       if (!refused) add(n, abi.ctor(kind, [abi.inc(info)]));
-    } else refused = text;
+    } else refused = abi.nameText(n);
     abi.dec(c);
   };
 

@@ -8,9 +8,9 @@
 
 const abi = require('./abi.cjs');
 const constants = require('./constants.cjs');
-const expressions = require('./expressions.cjs');
+const { SORT, PI, ANNOTATION } = require('./expressions.cjs');
+const statements = require('./statements.cjs');
 
-const [SORT, PI, ANNOTATION] = [3, 7, 10];                     // of Expr; see expressions.cjs
 const [ZERO, SUCC, MAX, IMAX] = [0, 1, 2, 3];                  // of Level
 
 const isZero = level => abi.tag(level) === ZERO || ([MAX, IMAX].includes(abi.tag(level)) && isZero(abi.field(level, 1)) && (abi.tag(level) === IMAX || isZero(abi.field(level, 0))));
@@ -32,21 +32,9 @@ function isPlain(type) {
   }
 }
 
-/** Name (text) of the first inductive type of the texts that constant `name` (text) rests on and that is not plain, or null. */
-module.exports = function unclear(env, name) {
-  const seen = new Set(), todo = [abi.parseName(name)];
+/** Name (text) of an inductive type of the texts that constant `name` (text) rests on and that is not plain, or null. */
+module.exports = function computedSort(env, name) {
   let found = null;
-  const add = n => { const text = abi.nameText(n); if (!seen.has(text)) { seen.add(text); todo.push(abi.inc(n)); } };
-  while (todo.length) {
-    const n = todo.pop(), c = found === null && !constants.imported(env, n) ? constants.find(env, n) : null;
-    if (c) {
-      if (constants.kindOf(c) === constants.INDUCTIVE && !isPlain(constants.type(c))) found = abi.nameText(n);
-      expressions.eachConstant(constants.type(c), add);
-      if (constants.value(c) !== null) expressions.eachConstant(constants.value(c), add);
-      constants.constructors(c).forEach(add);
-      abi.dec(c);
-    }
-    abi.dec(n);
-  }
+  statements.eachBeneath(env, name, (text, c) => { if (c && constants.kindOf(c) === constants.INDUCTIVE && !isPlain(constants.type(c))) found ??= text; });
   return found;
 };

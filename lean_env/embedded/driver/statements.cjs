@@ -13,7 +13,7 @@ const universes = c => abi.listItems(constants.universeNames(c)).map(abi.nameTex
 function worklist() {
   const seen = new Set(), todo = [];
   return {
-    add(name) { const text = abi.nameText(name); if (!seen.has(text)) { seen.add(text); todo.push([abi.inc(name), text]); } },
+    add(name) { const key = abi.nameKey(name); if (!seen.has(key)) { seen.add(key); todo.push([abi.inc(name), abi.nameText(name)]); } },
     *[Symbol.iterator]() { while (todo.length) { const [name, text] = todo.pop(); yield [name, text]; abi.dec(name); } },
   };
 }
@@ -26,7 +26,7 @@ function worklist() {
 function differences(challenge, solution, name) {
   const differs = [], seen = new Set(), todo = [];
   const pair = (n, m) => {
-    const key = `${abi.nameText(n)} ${abi.nameText(m)}`;
+    const key = `${abi.nameKey(n)} ${abi.nameKey(m)}`;
     if (!seen.has(key)) { seen.add(key); todo.push([abi.inc(n), abi.inc(m)]); }
   };
   const difference = (n, m) => {
@@ -82,26 +82,34 @@ function compare(challenge, solution, name, watched) {
  * Returns null if there is no such constant, else [{ name, imported }].
  */
 function axioms(env, name, watched) {
-  const first = abi.parseName(name), c = find(env, first);
-  if (!c) { abi.dec(first); return null; }
+  const first = abi.parseName(name), c = find(env, first), found = [];
+  abi.dec(first);
+  if (!c) return null;
   abi.dec(c);
-  const found = [], rest = worklist();
+  eachBeneath(env, name, (text, x) => {
+    if (x === null ? watched.has(text) : kindOf(x) === AXIOM) found.push({ name: text, imported: x === null });
+  });
+  return found.sort((x, y) => x.name < y.name ? -1 : 1);
+}
+
+/**
+ * Calls `visit(text of its name, constant)` for constant `name` (text) and for each that it rests on; the constant (borrowed)
+ * is null where it is imported, and what that rests on is not looked at.
+ */
+function eachBeneath(env, name, visit) {
+  const first = abi.parseName(name), rest = worklist();
   rest.add(first);
   abi.dec(first);
   for (const [n, text] of rest) {
-    if (imported(env, n)) {
-      if (watched.has(text)) found.push({ name: text, imported: true });
-      continue;
-    }
+    if (imported(env, n)) { visit(text, null); continue; }
     const x = find(env, n);
     if (!x) continue;
-    if (kindOf(x) === AXIOM) found.push({ name: text, imported: false });
+    visit(text, x);
     expressions.eachConstant(type(x), rest.add);
     if (value(x) !== null) expressions.eachConstant(value(x), rest.add);
     constructors(x).forEach(rest.add);
     abi.dec(x);
   }
-  return found.sort((x, y) => x.name < y.name ? -1 : 1);
 }
 
 /** Names (text) of the constants that `env` has beyond its imports and beyond `before` (0: none), and that use `symbol`. */
@@ -119,4 +127,4 @@ function newConstantsUsing(env, before, symbol) {
   return hits.sort();
 }
 
-module.exports = { compare, differences, axioms, newConstantsUsing };
+module.exports = { compare, differences, axioms, eachBeneath, newConstantsUsing };
