@@ -48,6 +48,7 @@ def verdict_row(name: str, verdict: Verdict) -> dict[str, Any]:
         "reason": str(verdict.reason),
         "detail": verdict.detail,
         "axioms": list(verdict.axioms),
+        "kernels": list(verdict.kernels),
         "seconds": round(verdict.seconds, 4),
     }
 

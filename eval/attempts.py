@@ -62,7 +62,8 @@ class Attempt:
 
     reason: a Reason, or UNPROVED. detail: what Lean said of it. text: the proof; of an answer without a proof, the
     answer. tokens: written. seconds: of writing and judging, not of waiting for a turn. reasons: how many proofs
-    ended how. failures: of a search, some proofs that failed: (reason, detail, text).
+    ended how. failures: of a search, some proofs that failed: (reason, detail, text). one_kernel: Lean's
+    kernel alone accepts the proof.
     """
 
     problem: str
@@ -77,6 +78,7 @@ class Attempt:
     seconds: float = 0.0
     reasons: dict[str, int] = field(default_factory=dict)
     failures: tuple[tuple[str, str, str], ...] = ()
+    one_kernel: bool = False
 
     @property
     def proved(self) -> bool:

@@ -52,7 +52,8 @@ class RunConfig(_Part):
 
     problems: a benchmark's name, or a path (see data.problems). split: only problems of it. limit: only so many, from
     the first on. attempts: for each problem; n of pass@k. seed: attempt number k has the seed `seed + k`; with search
-    `single` it is sample number k of `seed`. workers: Lean processes. ray: a cluster's address, or "local".
+    `single` it is sample number k of `seed`. strict: not proved is what our own kernel could not decide. workers: Lean
+    processes. ray: a cluster's address, or "local".
     """
 
     problems: str
@@ -63,6 +64,7 @@ class RunConfig(_Part):
     attempts: int = Field(default=1, ge=1)
     budget: BudgetConfig = BudgetConfig()
     seed: int = Field(default=0, ge=0)
+    strict: bool = False
     workers: int | None = Field(default=None, ge=1)
     ray: str | None = None
 
@@ -78,9 +80,9 @@ class RunConfig(_Part):
     def identity(self) -> dict[str, Any]:
         """All that the results follow from but the problems and the policy themselves, as JSON; a run may get more
         attempts later."""
-        return self.model_dump(mode="json", exclude={"problems", "policy", "attempts", "workers", "ray"}) | {
-            "max_tokens": self.policy.max_tokens
-        }
+        elsewhere = {"problems", "policy", "attempts", "strict", "workers", "ray"}
+        fields = self.model_dump(mode="json", exclude=elsewhere) | {"max_tokens": self.policy.max_tokens}
+        return fields | ({"strict": True} if self.strict else {})  # runs from before the field go on
 
 
 def read_config(path: Path) -> dict[str, Any]:

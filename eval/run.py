@@ -186,6 +186,7 @@ class _Run:
             tokens=usage.written,
             seconds=round(seconds + verdict.seconds, 3),
             reasons={verdict.reason: 1},
+            one_kernel=verdict.one_kernel,
         )
 
     async def _search(self, entry: Entry, number: int) -> Attempt | None:
@@ -216,6 +217,7 @@ class _Run:
             seconds=round(result.seconds, 3),
             reasons=reasons,
             failures=tuple(_failures(result)),
+            one_kernel=result.verdict is not None and result.verdict.one_kernel,
         )
 
 

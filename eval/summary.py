@@ -39,6 +39,7 @@ class _Tally:
     tokens: int = 0
     seconds: float = 0.0
     text: str | None = None
+    one_kernel: bool = False  # of the first proof
     reasons: Counter[str] = field(default_factory=Counter)
     shown: list[Attempt] = field(default_factory=list)
 
@@ -60,7 +61,7 @@ class _Tally:
             self.tokens += attempt.tokens
             self.seconds += attempt.seconds
         if is_first:
-            self.text = attempt.text
+            self.text, self.one_kernel = attempt.text, attempt.one_kernel
         if texts and (is_first or len(self.shown) < _SHOWN - (self.first is not None and self.text is None)):
             self.shown.append(_cut(attempt))
 
@@ -97,6 +98,7 @@ def summary(folder: RunFolder, texts: bool = True) -> Json:
             "replaced": sum(p["replaced"] for p in asked),
             "flagged": sum(bool(p["flags"]) for p in problems),
             "proved_flagged": sum(bool(p["flags"]) for p in proved),
+            "one_kernel": sum(p["one_kernel"] for p in proved),
         },
         "attempts": config["attempts"],
         "attempts_done": sum(p["attempts"] for p in problems),
@@ -205,6 +207,7 @@ def _problem(entry: Entry, tally: _Tally, attempts: int, short: Mapping[str, str
         "tokens": tally.tokens,
         "seconds": round(tally.seconds, 3),
         "proof": proof if texts else None,
+        "one_kernel": tally.one_kernel,
         "lines": None if proof is None else proof_lines(proof),
         "reasons": dict(tally.reasons.most_common()),
         "shown": list(_shown(tally)) if texts else [],

@@ -9,13 +9,15 @@ import hashlib
 import os
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from lean_env.check import Check, Ended, Steps
+from lean_env.confirmation import strictly
 from lean_env.lean import Lean, LeanUnavailable, embedded
 from lean_env.process import Crowded, ProcessDied
-from lean_env.verdict import Claim, Look, Reason, Verdict, stopped
+from lean_env.verdict import Claim, Reason, Verdict, stopped
 from lean_env.worker import Context, ContextError, Limits, Worker
 
 if TYPE_CHECKING:
@@ -24,7 +26,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 _CACHED = 10_000  # verdicts: the same proof comes again while its theorem is at hand
 # Reasons that would come out the same another time; the others depend on the machine's mood.
-_LASTING = frozenset(Reason) - {Reason.TIMEOUT, Reason.MEMORY, Reason.CRASH, Reason.UNCONFIRMED}
+_LASTING = frozenset(Reason) - {Reason.TIMEOUT, Reason.MEMORY, Reason.CRASH, Reason.KERNEL, Reason.UNCONFIRMED}
 
 
 class PoolClosed(Exception):
@@ -35,11 +37,13 @@ class LeanPool:
     """Checks and judges on several Lean processes at once.
 
     A call waits for a free worker, preferring one that has its context loaded. A check whose process died is tried once
-    more in a new process. What a worker finds proved is judged again by a worker of a second group, which sees nothing
-    but such claims. Processes start when they are first needed and end with the `async with` block.
+    more in a new process. What a worker finds proved is confirmed by a worker of a second group, whose processes see no
+    solution; with `confirm=False`, by one of the same group. Processes start when they are first needed and end with
+    the `async with` block.
 
-    `cache=True` remembers verdicts by the content of the claim. `backend="ray"` has the workers in Ray actors: see
-    ray_workers.Cluster for where, and for `address`. There `lean=None` is the embedded Lean of each node.
+    `strict=True`: proved is only what our own kernel has decided, too. `cache=True` remembers verdicts by the content
+    of the claim. `backend="ray"` has the workers in Ray actors: see ray_workers.Cluster for where, and for `address`.
+    There `lean=None` is the embedded Lean of each node.
     """
 
     def __init__(
@@ -49,11 +53,13 @@ class LeanPool:
         workers: int | None = None,
         limits: Limits | None = None,
         confirm: bool = True,
+        strict: bool = False,
         cache: bool = False,
         backend: Literal["local", "ray"] = "local",
         address: str | None = None,
     ) -> None:
         self.lean = lean
+        self.strict = strict
         if backend == "ray":
             cluster = _cluster(address)
             size = workers or cluster.size
@@ -136,14 +142,17 @@ class LeanPool:
             return Steps(problem=str(error), ended=Ended.CRASH)
 
     async def judge(self, claim: Claim, timeout: float = 60.0) -> Verdict:
-        """See Worker.judge. A claim is proved only if a second worker finds so too."""
+        """Does the claim's solution prove its challenge's theorem? `timeout` in seconds is for the solution alone.
+
+        What a worker finds proved is proved if a second one, which sees the challenge alone and what the first one
+        exports, finds so too, and our own kernel does. See verdict.py.
+        """
         key = _key(claim)
         if self._cache is not None and key in self._cache:
             return self._cache[key]
-        confirm = bool(self._confirmers.workers)
-        verdict = await self._judge(self._provers, claim, timeout, Look.FIRST if confirm else Look.BOTH)
-        if verdict.proved and confirm:
-            verdict = await self._confirm(claim, timeout, verdict)
+        verdict = await self._judge(claim, timeout)
+        if self.strict:
+            verdict = strictly(verdict)
         if self._cache is not None and verdict.reason in _LASTING:
             self._cache[key] = verdict
             if len(self._cache) > _CACHED:
@@ -163,22 +172,25 @@ class LeanPool:
         """See Worker.export."""
         return await self._provers.run((code,), lambda w: w.export(code, names))
 
-    async def _confirm(self, claim: Claim, timeout: float, first: Verdict) -> Verdict:
-        """The verdict on what a worker has found proved."""
-        limit = 4 * timeout + 10  # the second worker may be slower: this only guards against a hang
-        second = await self._judge(self._confirmers, claim, limit, Look.SECOND)
-        # A tactic may have gone another way where the kernel refused an attempt: `first | decide +kernel | …`.
-        if not second.proved:
-            second = await self._judge(self._confirmers, claim, limit, Look.BOTH)
-        if second.proved:
-            return first
-        return Verdict(Reason.UNCONFIRMED, f"a second worker says {second.reason}: {second.detail}", first.check)
-
-    async def _judge(self, group: _Group, claim: Claim, timeout: float, look: Look) -> Verdict:
+    async def _judge(self, claim: Claim, timeout: float) -> Verdict:
+        context = (*claim.context, claim.challenge)
         try:
-            return await group.run((*claim.context, claim.challenge), lambda w: w.judge(claim, timeout, look))
+            first, additions = await self._provers.run(context, lambda w: w.elaborate(claim, timeout))
         except ProcessDied as error:
             return stopped(Check(Ended.CRASH, detail=str(error)))
+        if not first.proved:
+            return first
+        limit = 4 * timeout + 10  # this only guards against a hang
+        group = self._confirmers if self._confirmers.workers else self._provers
+        try:
+            second = await group.run(context, lambda w: w.confirm(claim, additions, limit))
+        except ProcessDied as error:
+            second = stopped(Check(Ended.CRASH, detail=str(error)))
+        seconds = first.seconds + second.seconds
+        if second.proved or second.reason is Reason.KERNEL:
+            return replace(second, check=first.check, seconds=seconds)
+        detail = f"a second worker says {second.reason}: {second.detail}"
+        return Verdict(Reason.UNCONFIRMED, detail, first.check, seconds=seconds)
 
 
 class _Group:

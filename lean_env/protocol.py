@@ -75,13 +75,29 @@ class Axiom(TypedDict):
 
 
 @with_config(_STRICT)
+class Export(TypedDict):
+    ndjson: str
+    given: _Natural
+    declarations: _Natural
+
+
+@with_config(_STRICT)
 class Comparison(TypedDict):
     challenge: str | None
     solution: str | None
     differs: list[Difference]
     axioms: list[Axiom]
     computedSort: str | None
+    sorries: list[str]
+    additions: str | None  # to be confirmed
+
+
+@with_config(_STRICT)
+class Confirmation(TypedDict):
     refused: str | None
+    facts: NotRequired[Comparison]
+    types: NotRequired[list[str]]
+    export: NotRequired[Export]
 
 
 _Span = Annotated[list[_Natural], Field(min_length=2, max_length=2)]
@@ -110,16 +126,10 @@ class Command(TypedDict):
 
 
 @with_config(_STRICT)
-class Export(TypedDict):
-    ndjson: str
-    given: _Natural
-
-
-@with_config(_STRICT)
 class Answer(TypedDict):
     env: NotRequired[_Natural]
     messages: NotRequired[list[MessageAnswer]]
-    sorries: NotRequired[list[SorryAnswer] | list[str]]  # of a command, and names in a comparison
+    sorries: NotRequired[list[SorryAnswer]]
     tactics: NotRequired[list[TacticAnswer]]
     axioms: NotRequired[dict[str, list[str] | None]]
     holes: NotRequired[list[_Span]]
@@ -128,7 +138,8 @@ class Answer(TypedDict):
     steps: NotRequired[list[StepAnswer]]
     problem: NotRequired[str]
     failed: NotRequired[str]
-    theorems: NotRequired[dict[str, Comparison]]
+    comparison: NotRequired[Comparison]
+    confirmation: NotRequired[Confirmation]
     memory: NotRequired[_Natural]
     message: NotRequired[str]
     fatal: NotRequired[str]

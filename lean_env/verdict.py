@@ -3,20 +3,22 @@
 A claim is proved if and only if Lean elaborates the solution without an error, the solution contains nothing but
 allowed additions (rules.py), and in the resulting environment the theorem is there, states what the challenge states
 (the elaborated statement and every definition it rests on), uses no `sorry`, and rests on no axiom beyond Lean's three
-and the challenge's own; and if Lean's kernel accepts the theorem, and everything of the solution that it rests on, once
-more from the constants alone. All of it is read off the syntax trees and the environment; of Lean's messages it only
-counts whether they are errors.
+and the challenge's own. All of it is read off the syntax trees and the environment; of Lean's messages it only counts
+whether they are errors.
+
+Of the process that has elaborated the solution nothing of this is believed. It exports what the solution adds; a second
+process, which has seen the challenge alone, gives that to Lean's kernel and compares the statement again; and a third
+one, our own kernel (kernel/), checks all of it once more.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
-from enum import Enum, StrEnum, auto
+from enum import StrEnum
 from typing import Any
 
 from lean_env import rules
-from lean_env.check import Check, Ended, refusal
+from lean_env.check import Check, Ended
 
 
 class Reason(StrEnum):
@@ -34,7 +36,8 @@ class Reason(StrEnum):
     STATEMENT = "statement"  # it declares it, but with another meaning
     SORRY = "sorry"  # `sorry` stands somewhere in the solution, or the theorem rests on one
     AXIOM = "axiom"  # it rests on an axiom that is not permitted
-    UNCONFIRMED = "unconfirmed"  # a second worker did not come to the same verdict
+    KERNEL = "kernel"  # Lean's kernel, or ours, does not accept what the first process took for a proof
+    UNCONFIRMED = "unconfirmed"  # the second process did not come to the same verdict
     ANSWER = "answer"  # there is no solution: what a policy answered holds no proof
 
 
@@ -52,29 +55,33 @@ class Claim:
     single: bool = False
 
 
-class Look(Enum):
-    """How Lean's kernel looks at a solution."""
-
-    FIRST = auto()
-    """Declaration by declaration, while Lean elaborates the text: finds what is not proved."""
-    SECOND = auto()
-    """Once all of it is elaborated, at the constants alone that the theorem rests on: what it accepts is proved."""
-    BOTH = auto()
-
-
 @dataclass(frozen=True)
 class Verdict:
-    """What we conclude of a claim. `axioms` are those it rests on; `seconds` is wall time."""
+    """What we conclude of a claim. `axioms` are those it rests on; `seconds` is wall time.
+
+    `kernels` are those that accept the proof: LEAN and OWN; or LEAN alone where ours met a limit of its own, which
+    `detail` then tells.
+    """
 
     reason: Reason
     detail: str = ""
     check: Check = field(default_factory=Check)
     axioms: tuple[str, ...] = ()
     seconds: float = 0.0
+    kernels: tuple[str, ...] = ()
 
     @property
     def proved(self) -> bool:
         return self.reason is Reason.PROVED
+
+    @property
+    def one_kernel(self) -> bool:
+        """Is it proved by Lean's kernel alone?"""
+        return self.proved and OWN not in self.kernels
+
+
+LEAN = "lean"
+OWN = "open-prover"
 
 
 _ENDED = {
@@ -91,8 +98,8 @@ def stopped(check: Check) -> Verdict:
     return Verdict(_ENDED[check.ended], check.detail, check)
 
 
-def rejected(answer: dict[str, Any], check: Check) -> Verdict | None:
-    """What the REPL's answer to a guarded solution says against it by itself; None if the environments must tell."""
+def rejected(check: Check) -> Verdict | None:
+    """What a check of a guarded solution says against it by itself; None if the environments must tell."""
     if check.ended is not Ended.COMPLETED:
         return stopped(check)
     if check.errors:
@@ -100,13 +107,12 @@ def rejected(answer: dict[str, Any], check: Check) -> Verdict | None:
     return None
 
 
-def conclude(answer: dict[str, Any], check: Check, facts: dict[str, Any], theorem: str) -> Verdict:
-    """The Verdict of a solution that elaborated, from the facts of comparing the two environments."""
-    if "refused" in facts:
-        return Verdict(Reason.FORBIDDEN, refusal(facts["refused"]), check)
-    if facts.get("timeout"):
-        return Verdict(Reason.TIMEOUT, "wall-clock limit reached in the kernel's second look", check)
-    fact = facts["theorems"][theorem]
+def conclude(fact: dict[str, Any], theorem: str, check: Check | None = None, holes: bool = False) -> Verdict:
+    """The Verdict of a theorem, from the facts of comparing the two environments.
+
+    holes: a `sorry` stands somewhere in the solution's text.
+    """
+    check = check or Check()
     axioms = tuple(a["name"] for a in fact["axioms"])
     if fact["challenge"] != "theorem":
         what = "declares no theorem" if fact["challenge"] is None else f"declares a {fact['challenge']}, not a theorem,"
@@ -116,9 +122,8 @@ def conclude(answer: dict[str, Any], check: Check, facts: dict[str, Any], theore
     if fact["differs"]:
         first = fact["differs"][0]
         return Verdict(Reason.STATEMENT, f"{first['name']} differs from the challenge's: {first['how']}", check)
-    holes: Sequence[str] = [*map(str, facts["sorries"]), *(["sorry"] if answer.get("holes") else [])]
-    if holes or "sorryAx" in axioms:
-        where = ", ".join(facts["sorries"]) or theorem
+    if holes or fact["sorries"] or "sorryAx" in axioms:
+        where = ", ".join(fact["sorries"]) or theorem
         return Verdict(Reason.SORRY, f"`sorry` is used in {where}", check, axioms)
     wrong = [a["name"] for a in fact["axioms"] if a["name"] not in rules.AXIOMS and not a["challenge"]]
     if wrong:
@@ -126,6 +131,4 @@ def conclude(answer: dict[str, Any], check: Check, facts: dict[str, Any], theore
     if fact["computedSort"] is not None:
         why = "whose sort is computed: this Lean's kernel cannot be trusted with it"
         return Verdict(Reason.FORBIDDEN, f"rests on the inductive type {fact['computedSort']}, {why}", check, axioms)
-    if fact["refused"] is not None:
-        return Verdict(Reason.ERROR, f"the kernel does not accept {fact['refused']} on its own", check, axioms)
     return Verdict(Reason.PROVED, "", check, axioms)

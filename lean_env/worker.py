@@ -10,10 +10,12 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from lean_env import rules
-from lean_env.check import Check, Ended, InputError, Message, Steps, readable
+from lean_env.check import Check, Ended, InputError, Message, Steps, readable, refusal
+from lean_env.confirmation import second_look, third_look
+from lean_env.kernel import Kernel
 from lean_env.lean import Lean
 from lean_env.process import START, Crowded, OutOfMemory, OutOfTime, Overflow, ProcessDied, ReplProcess
-from lean_env.verdict import Claim, Look, Reason, Verdict, conclude, rejected, stopped
+from lean_env.verdict import Claim, Reason, Verdict, conclude, rejected, stopped
 
 _KEPT = 64  # environments a process keeps for contexts and challenges
 _STATES = 4000  # proof states it keeps
@@ -57,6 +59,7 @@ class Worker:
         self.started = 0  # processes so far
         self._looked = 0  # how many of them at the last look at its memory
         self._process: ReplProcess | None = None
+        self._kernel = Kernel()  # ours
         self._kept: OrderedDict[Context, int] = OrderedDict()
         self._states: OrderedDict[Context, int] = OrderedDict()  # proof states by (*context, challenge, proof so far)
         self._unwanted: list[int] = []
@@ -100,17 +103,22 @@ class Worker:
         if self._process is not None and self._process.ended:
             self._forget()  # it died between two calls, which is no call's failure
         if self._bound is not None and context[: len(self._bound)] != self._bound:
-            await self.close()
+            await self._end()
         await self.start()
         self.used += 1
         try:
             yield
         finally:
             if self._bound == ():
-                await self.close()
+                await self._end()
 
     async def close(self) -> None:
-        """End the process; a later call starts a new one."""
+        """End the processes; a later call starts new ones."""
+        await self._kernel.close()
+        await self._end()
+
+    async def _end(self) -> None:
+        """End Lean's process."""
         process = self._forget()
         if process is not None:
             await process.kill()
@@ -187,22 +195,52 @@ class Worker:
         except (OutOfTime, OutOfMemory, Overflow) as error:
             return Steps(problem=str(error), ended=ended(error))
 
-    async def judge(self, claim: Claim, timeout: float = 60.0, look: Look = Look.BOTH) -> Verdict:
+    async def judge(self, claim: Claim, timeout: float = 60.0) -> Verdict:
         """Does the claim's solution prove its challenge's theorem? `timeout` in seconds is for the solution alone.
 
-        With Look.FIRST, "proved" still needs another worker's second look.
+        This one process is asked for everything; LeanPool.judge asks two.
         """
-        start = time.perf_counter()
+        verdict, additions = await self.elaborate(claim, timeout)
+        return replace(await self.confirm(claim, additions), check=verdict.check) if verdict.proved else verdict
+
+    async def elaborate(self, claim: Claim, timeout: float = 60.0) -> tuple[Verdict, str]:
+        """The first look: the solution is elaborated. Where it seems proved, an export of what it adds comes with the
+        Verdict, for `confirm`."""
+        start, additions = time.perf_counter(), ""
         try:
             readable(claim.solution)
             async with self._call((*claim.context, claim.challenge)):
-                verdict = await self._verdict(claim, timeout, look, start)
+                verdict, additions = await self._elaborated(claim, timeout, start)
         except InputError as error:
             verdict = stopped(Check(Ended.INPUT, detail=str(error)))
         except ContextError as error:
             verdict = Verdict(Reason.CHALLENGE, str(error))
         except (OutOfTime, OutOfMemory, Overflow) as error:
             verdict = stopped(Check(ended(error), detail=str(error)))
+        return replace(verdict, seconds=time.perf_counter() - start), additions
+
+    async def confirm(self, claim: Claim, additions: str, timeout: float = 60.0) -> Verdict:
+        """The second look and the third: Lean's kernel checks what another process has exported, here, where nothing of
+        the solution has been elaborated; then our kernel does. `timeout` in seconds is for each of the two."""
+        start = time.perf_counter()
+        challenge = (*claim.context, claim.challenge)
+        try:
+            async with self._call(challenge):
+                request = {"challenge": await self._environment(challenge), "additions": additions}
+                request |= {"theorem": claim.theorem, "timeout": _milliseconds(timeout)}
+                answer = await self._ask({"confirm": request}, timeout)
+        except ContextError as error:
+            return Verdict(Reason.CHALLENGE, str(error))
+        except (OutOfTime, OutOfMemory, Overflow) as error:
+            return stopped(Check(ended(error), detail=str(error)))
+        if "refused" in answer:
+            verdict = Verdict(Reason.FORBIDDEN, refusal(answer["refused"]))
+        elif "confirmation" not in answer:
+            verdict = Verdict(Reason.TIMEOUT, "Lean's kernel reached the wall-clock limit")
+        else:
+            verdict = second_look(answer["confirmation"], claim.theorem)
+            if verdict.proved:
+                verdict = await third_look(self._kernel, answer["confirmation"], verdict, timeout)
         return replace(verdict, seconds=time.perf_counter() - start)
 
     async def declarations(
@@ -234,28 +272,27 @@ class Worker:
 
     # ---- how the calls above are made ----
 
-    async def _verdict(self, claim: Claim, timeout: float, look: Look, start: float) -> Verdict:
-        """See `judge`; `start` is when it began."""
+    async def _elaborated(self, claim: Claim, timeout: float, start: float) -> tuple[Verdict, str]:
+        """See `elaborate`; `start` is when it began."""
         challenge = (*claim.context, claim.challenge)
-        guard = {**await self._guard(challenge), "unchecked": look is Look.SECOND, "single": claim.single}
+        guard = {**await self._guard(challenge), "single": claim.single}
         # What code the solution and the challenge have in common may run: a macro of the file that both are.
         answer = await self._elaborate({"cmd": claim.solution, "guard": guard}, claim.context, timeout, challenge)
         check = Check.read(answer, time.perf_counter() - start)
-        verdict = rejected(answer, check)
+        verdict, additions = rejected(check), ""
         if "env" not in answer:
-            return verdict or stopped(Check(Ended.CRASH, detail="Lean kept no environment of the solution"))
+            return verdict or stopped(Check(Ended.CRASH, detail="Lean kept no environment of the solution")), ""
         if verdict is None:
-            request = {"challenge": guard["env"], "solution": answer["env"], "theorems": [claim.theorem]}
-            request["kernel"] = look is not Look.FIRST
-            # The kernel looks at everything again: it may take as long as the solution took at most.
-            facts = await self._ask({"compare": {**request, "timeout": _milliseconds(timeout)}}, timeout)
-            if not facts.keys() & {"refused", "timeout"} and [*facts.get("theorems", {})] != [claim.theorem]:
+            request = {"challenge": guard["env"], "solution": answer["env"], "theorem": claim.theorem}
+            facts = await self._ask({"compare": request}, timeout)
+            if "refused" in facts:
+                return Verdict(Reason.FORBIDDEN, refusal(facts["refused"]), check), ""
+            if "comparison" not in facts:
                 raise ProcessDied("it did not answer what it was asked")
-            verdict = conclude(answer, check, facts, claim.theorem)
-            if facts.get("last"):
-                return verdict
+            verdict = conclude(facts["comparison"], claim.theorem, check, holes=bool(answer.get("holes")))
+            additions = facts["comparison"]["additions"] or ""
         await self._drop(answer["env"])
-        return verdict
+        return verdict, additions
 
     async def _guard(self, challenge: Context) -> dict[str, Any]:
         """What a request needs so that its text is taken for a solution to a challenge (the last piece)."""
@@ -391,13 +428,13 @@ class Worker:
         if self._process is None:
             return
         if self.used >= self.limits.uses:
-            await self.close()
+            await self._end()
         # What has run code might not answer, and the next call need not be its own.
         elif self.used >= self._looked + _LOOK_EVERY and self._bound is None:
             self._looked = self.used
             stats = await self._ask({"stats": True}, START)
             if stats.get("memory", 0) > self.limits.memory:
-                await self.close()
+                await self._end()
 
 
 def ended(error: ProcessDied) -> Ended:

@@ -9,7 +9,7 @@ from typing import Any
 _COUNTS = {
     "problems": "problems", "inexpressible": "not expressible", "asked": "asked", "replaced": "with core's header",
     "proved": "proved", "failed": "failed", "unfinished": "unfinished", "flagged": "flagged",
-    "proved_flagged": "proved, but flagged",
+    "proved_flagged": "proved, but flagged", "one_kernel": "by Lean's kernel alone",
 }  # fmt: skip
 _SPENT = ("samples", "checks", "tokens", "seconds", "lines")
 

@@ -145,6 +145,7 @@ function runCard(run, r) {
     : "no problem flagged by the audit";
   const facts = [
     ...(counts.replaced ? [`${number(counts.replaced)} asked without the library that they import, with core Lean’s header`] : []),
+    ...(counts.one_kernel ? [`${number(counts.one_kernel)} proved by Lean’s kernel alone, which ours could not decide`] : []),
     `${several(run.attempts, "attempt")} wanted for each problem, ${number(run.attempts_done)} done`,
     `${duration(run.seconds)} of search`,
     `started ${run.started.replace(/^([\d-]+)T(\d+:\d+).*Z$/, "$1 $2 UTC")}`,

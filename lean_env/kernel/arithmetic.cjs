@@ -1,8 +1,8 @@
 'use strict';
 /**
  * Arithmetic on Nat with numbers in place of unfolding. A function is accelerated only once its declaration is known to be what
- * its name says: a given one by its type; a checked one by its defining equations, which are compared with acceleration off, on
- * variables. Of those that recurse in ways for which no equations hold by definition, only given ones are accelerated.
+ * its name says: by its type, and by its defining equations, which are compared with acceleration off, on variables. Of those
+ * that have no body, or recurse in ways for which no equations hold by definition, only given ones are accelerated.
  */
 
 const equal = require('./equal.cjs');
@@ -71,7 +71,7 @@ function consider(environment, { name, kind, type, levelParams }, given) {
   const f = BY_NAME.get(name);
   if (f === undefined || type !== f.type || levelParams.length !== 0) return;
   if (!literals.hasNat(environment) || (f.type === RELATION && !literals.hasBool(environment))) return;
-  if (given || (kind === 'def' && f.equations !== undefined && holds(environment, f))) environment.accelerated.add(name);
+  if (kind === 'def' && f.equations !== undefined ? holds(environment, f) : given) environment.accelerated.add(name);
 }
 
 /** Do the equations of a function hold by definition, and are the functions known on which they rest? */
@@ -80,7 +80,7 @@ function holds(environment, { equations, rests = [] }) {
   const session = new Session(environment, false);
   const isDeclared = ([left]) => {
     const found = environment.find(terms.head(left).a, 'def');
-    return found !== null && (found.type === BINARY || found.type === UNARY || found.type === RELATION);
+    return found !== null && found.levelParams.length === 0 && [UNARY, BINARY, RELATION].includes(found.type);
   };
   return equations.every(isDeclared) && equations.every(([left, right]) => equal.areEqual(session, left, right));
 }

@@ -8,7 +8,6 @@ const equal = require('./equal.cjs');
 const infer = require('./infer.cjs');
 const inductive = require('./inductive.cjs');
 const levels = require('./levels.cjs');
-const literals = require('./literals.cjs');
 const terms = require('./terms.cjs');
 const { Session } = require('./environment.cjs');
 const { addQuotient } = require('./quotients.cjs');
@@ -66,7 +65,6 @@ function declare(environment, declaration, given) {
     environment.add(declaration);
   }
   arithmetic.consider(environment, declaration, given);
-  literals.consider(environment, declaration, given);
 }
 
 Object.assign(exports, { declare, checkHeader, demandClosed });

@@ -23,8 +23,7 @@ class Environment {
   constructor() {
     this.constants = new Map();
     this.accelerated = new Set();   // names of functions on Nat that may be computed with numbers
-    this.hasStrings = false;        // has a String literal been typed?
-    this.spells = true;             // may String literals be spelled out?
+    this.speller = null;            // name of the function that makes Strings of lists, once a String literal has been seen
   }
 
   get(name) { return this.constants.get(name); }

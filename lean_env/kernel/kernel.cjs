@@ -1,25 +1,26 @@
 'use strict';
 /**
- * The command: checks the declarations of a file in the format of lean4export.
+ * The command: checks the declarations of files in the format of lean4export (after `ulimit -s 80000`).
  *
- *   node --stack-size=60000 kernel.cjs [--given N] [--steps S] [--seconds T] FILE       (after `ulimit -s 80000`; - is standard input)
+ *   node --stack-size=60000 kernel.cjs [--given N] [--steps S] [--seconds T] FILE       one; - is standard input
+ *   node --stack-size=60000 kernel.cjs --serve                                          one after another
  *
- * The first N declarations are given: they are believed. All others are checked. Prints one line of JSON,
- *   { verdict: accepts | rejects | undecided, checked, given, axioms (among those checked), last? (the last one checked),
- *     constant?, rule?, detail? }
- * and ends with 0, 1 or 2. "undecided" is a limit of the kernel's own.
+ * The first N declarations are given: they are believed. All others are checked. It prints the finding (check.cjs) as one line of
+ * JSON and ends with 0 (accepts), 1 (rejects) or 2 (undecided).
+ *
+ * With --serve it reads requests from standard input, a line { given, seconds, bytes } and then as many bytes, an export, and
+ * answers each with a line { finding, ends }. It ends when its input does, after what it could not decide, and when it has grown
+ * large: whoever asks starts another one.
  */
 
 const fs = require('node:fs');
-const { declare } = require('./declarations.cjs');
-const { Environment } = require('./environment.cjs');
-const { Reader } = require('./read.cjs');
-const terms = require('./terms.cjs');
-const { Rejected, Undecided, setLimits } = require('./verdicts.cjs');
+const v8 = require('node:v8');
+const { check, verdictOf } = require('./check.cjs');
+const { Requests, bytesOf, lines } = require('./lines.cjs');
+const { Undecided } = require('./verdicts.cjs');
 
-const CHUNK = 1 << 22;
 const EXITS = { accepts: 0, rejects: 1, undecided: 2 };
-const DETAIL = 1000;                // longest detail, in characters
+const LARGE = 1 << 30;              // bytes of memory after which it ends
 
 /** The options and the file on the command line. */
 function parseArguments(words) {
@@ -35,64 +36,39 @@ function parseArguments(words) {
   return options;
 }
 
-/** The lines of a file, which must be UTF-8. */
-function* lines(file) {
-  const descriptor = file === '-' ? 0 : fs.openSync(file, 'r');
-  const buffer = Buffer.alloc(CHUNK), decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
-  const decode = (bytes, more) => {
-    try { return decoder.decode(bytes, { stream: more }); } catch { throw new Rejected('format', 'the file is not UTF-8'); }
-  };
-  let rest = [];
-  for (let n = fs.readSync(descriptor, buffer); n > 0; n = fs.readSync(descriptor, buffer)) {
-    const pieces = decode(buffer.subarray(0, n), true).split('\n');
-    rest.push(pieces[0]);
-    if (pieces.length === 1) continue;
-    yield rest.join('');
-    yield* pieces.slice(1, -1);
-    rest = [pieces.at(-1)];
+/** The finding on the file that the command line names. */
+function checkFile(words) {
+  try {
+    const options = parseArguments(words);
+    return check(lines(bytesOf(options.file === '-' ? 0 : fs.openSync(options.file, 'r'))), options);
+  } catch (error) {
+    return { checked: 0, given: 0, axioms: [], ...verdictOf(error) };
   }
-  rest.push(decode(new Uint8Array(), false));
-  const last = rest.join('');
-  if (last !== '') yield last;
 }
 
-/** Checks a file; what is known so far is kept in `state`. */
-function run(words, state) {
-  const options = parseArguments(words);
-  setLimits(options.steps, options.seconds);
-  const reader = new Reader(), environment = new Environment();
-  for (const line of lines(options.file)) {
-    const declaration = reader.line(line);
-    if (declaration === null) continue;
-    const given = state.given < options.given;
-    state.constant = String(declaration.name);
-    terms.passingly(() => declare(environment, declaration, given));
-    delete state.constant;
-    state[given ? 'given' : 'checked']++;
-    if (!given) state.last = String(declaration.name);
-    if (!given && declaration.kind === 'axiom') state.axioms.push(String(declaration.name));
+/** Writes a line: a pipe may take a part of it. */
+function print(value) {
+  const bytes = Buffer.from(`${JSON.stringify(value)}\n`);
+  for (let done = 0; done < bytes.length;) done += fs.writeSync(1, bytes, done);
+}
+
+/** Answers requests until there are no more. */
+function serve() {
+  const requests = new Requests(0);
+  for (let line = requests.line(); line !== null; line = requests.line()) {
+    const { given, seconds, bytes } = JSON.parse(line);
+    const finding = check(lines(requests.bytes(bytes)), { given, seconds });
+    requests.skip();
+    const ends = finding.verdict === 'undecided' || v8.getHeapStatistics().used_heap_size > LARGE;
+    print({ finding, ends });
+    if (ends) return;
   }
-  if (!reader.started) throw new Rejected('format', 'the file is empty');
-  if (state.given < options.given) throw new Rejected('given', `there are ${state.given} declarations, of which ${options.given} should be given`);
 }
 
-/** The verdict that an error is. */
-function verdictOf(error) {
-  if (error instanceof Rejected) return { verdict: 'rejects', rule: error.rule, detail: error.detail };
-  if (error instanceof Undecided) return { verdict: 'undecided', rule: error.rule, detail: error.detail };
-  if (error.syscall !== undefined) return { verdict: 'undecided', rule: 'usage', detail: error.message };
-  if (error instanceof RangeError) return { verdict: 'undecided', rule: 'limit.size', detail: error.message };
-  return { verdict: 'undecided', rule: 'internal', detail: String(error?.stack ?? error) };
+const words = process.argv.slice(2);
+if (words.length === 1 && words[0] === '--serve') serve();
+else {
+  const finding = checkFile(words);
+  print(finding);
+  process.exitCode = EXITS[finding.verdict];
 }
-
-/** Runs the command. */
-function main(words) {
-  const state = { checked: 0, given: 0, axioms: [] };
-  let result = { verdict: 'accepts' };
-  try { run(words, state); } catch (error) { result = verdictOf(error); }
-  const { verdict, rule, detail } = result;
-  fs.writeSync(1, `${JSON.stringify({ verdict, ...state, rule, detail: detail?.slice(0, DETAIL) })}\n`);
-  process.exitCode = EXITS[verdict];
-}
-
-main(process.argv.slice(2));

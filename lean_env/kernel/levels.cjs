@@ -159,6 +159,20 @@ function list(items) {
 /** Are two lists of levels equal, one by one? */
 const equalLists = (a, b) => a === b || (a.items.length === b.items.length && a.items.every((l, i) => equal(l, b.items[i])));
 
+let kept = [];                      // the entries of `interned` and of `lists` that stay
+
+/** From now on `forget` leaves the levels that there are now. */
+function keep() { kept = [[...interned], [...lists]]; }
+
+/** Forgets the levels that were made since `keep`. */
+function forget() {
+  [interned, lists].forEach((table, i) => {
+    table.clear();
+    for (const [key, value] of kept[i]) table.set(key, value);
+  });
+  compared.clear();
+}
+
 /** The level as a text, cut off at some depth. */
 function show(level, deep = 8) {
   let [l, added] = [level, 0];
@@ -172,4 +186,4 @@ function show(level, deep = 8) {
   }
 }
 
-module.exports = { zero, one, succ, max, imax, param, substitute, leq, equal, isZero, isNeverZero, eachParameter, list, equalLists, show };
+module.exports = { zero, one, succ, max, imax, param, substitute, leq, equal, isZero, isNeverZero, eachParameter, list, equalLists, keep, forget, show };

@@ -12,7 +12,7 @@ const { demand } = require('./verdicts.cjs');
 
 const NAMES = Object.fromEntries(['Nat', 'Nat.zero', 'Nat.succ', 'Bool', 'Bool.true', 'Bool.false', 'String', 'String.mk', 'String.ofList',
   'List', 'List.nil', 'List.cons', 'Char', 'Char.ofNat'].map(text => [text, named(text)]));
-const SPELLING = new Set(['Nat', 'String', 'String.ofList', 'List', 'Char', 'Char.ofNat'].map(text => NAMES[text]));
+const SPELLERS = ['String.ofList', 'String.mk'].map(text => NAMES[text]);      // the second in older versions
 const TYPE = terms.sort(levels.one);
 const NAT = terms.constantOf(NAMES.Nat), ZERO = terms.constantOf(NAMES['Nat.zero']), SUCC = terms.constantOf(NAMES['Nat.succ']);
 const BOOL = terms.constantOf(NAMES.Bool), TRUE = terms.constantOf(NAMES['Bool.true']), FALSE = terms.constantOf(NAMES['Bool.false']);
@@ -37,18 +37,8 @@ function typeOf(environment, literal) {
     demand(hasNat(environment), 'infer.literal', 'Nat is not declared as it should be');
     return NAT;
   }
-  const string = environment.find(NAMES.String, 'inductive');
-  demand(string !== null && string.levelParams.length === 0 && string.type === TYPE, 'infer.literal', 'String is not declared as it should be');
-  environment.hasStrings = true;
+  speller(environment);
   return STRING;
-}
-
-/**
- * Notes that String literals are not spelled out if what they are spelled with was declared (and checked) after one: it might be
- * defined by literals itself.
- */
-function consider(environment, { name }, given) {
-  if (!given && environment.hasStrings && SPELLING.has(name)) environment.spells = false;
 }
 
 /** A Nat literal as Nat.zero, or as Nat.succ of the literal before it. */
@@ -66,9 +56,19 @@ function predecessor(term) {
   return term.kind === terms.APP && term.a === SUCC ? term.b : null;
 }
 
-/** Do the constants exist, with these types, in which a String literal is spelled out? Answers the function on lists, or null. */
+/**
+ * The function of which a String literal is the value at the list of its characters. There must be one, with the constants of
+ * which the list is made, and all must have the types that they should have; without it a literal could be a term of a type
+ * that has none. The first function found stays, so that a later one cannot give literals another meaning.
+ */
 function speller(environment) {
-  if (!environment.spells) return null;
+  environment.speller ??= findSpeller(environment);
+  demand(environment.speller !== null, 'infer.literal', 'what a String literal is spelled with is not declared as it should be');
+  return terms.constantOf(environment.speller);
+}
+
+/** The name of that function, or null. */
+function findSpeller(environment) {
   const has = (name, type, params) => {
     const found = environment.get(name);
     return found !== undefined && !found.unsafe && found.levelParams.length === params && found.type === type;
@@ -82,17 +82,13 @@ function speller(environment) {
     has(NAMES['Char.ofNat'], terms.arrow(NAT, CHAR), 0) && has(NAMES.List, terms.pi(type, type), 1) &&
     has(NAMES['List.nil'], terms.pi(type, list(x0)), 1) &&
     has(NAMES['List.cons'], terms.pi(type, terms.pi(x0, terms.pi(list(x1), list(x2)))), 1);
-  if (!known) return null;
-  const name = ['String.ofList', 'String.mk'].map(text => NAMES[text]).find(n => has(n, terms.arrow(LIST_OF_CHAR, STRING), 0));
-  return name === undefined ? null : terms.constantOf(name);
+  return (known && SPELLERS.find(name => has(name, terms.arrow(LIST_OF_CHAR, STRING), 0))) || null;
 }
 
-/** A String literal as a function of the list of its characters, or null if the constants for that are not declared. */
+/** A String literal as that function of the list of its characters. */
 function spell(environment, literal) {
-  const make = speller(environment);
-  if (make === null) return null;
   const characters = [...literal.a].map(c => terms.app(OF_NAT, terms.nat(BigInt(c.codePointAt(0)))));
-  return terms.app(make, characters.reduceRight((rest, c) => terms.apply(CONS, [c, rest]), NIL));
+  return terms.app(speller(environment), characters.reduceRight((rest, c) => terms.apply(CONS, [c, rest]), NIL));
 }
 
-module.exports = { NAT, ZERO, SUCC, BOOL, TRUE, FALSE, hasNat, hasBool, typeOf, consider, natToConstructor, numberOf, predecessor, spell };
+module.exports = { NAT, ZERO, SUCC, BOOL, TRUE, FALSE, hasNat, hasBool, typeOf, natToConstructor, numberOf, predecessor, spell };

@@ -57,11 +57,8 @@ function reduceProjection(session, term, cheap) {
   return terms.args(struct)[ctor.numParams + term.b] ?? null;
 }
 
-/** A String literal as a constructor, as far as that is known. */
-function spelled(session, literal) {
-  const made = literals.spell(session.environment, literal);
-  return made === null ? literal : whnf(session, made);
-}
+/** A String literal as a constructor. */
+const spelled = (session, literal) => whnf(session, literals.spell(session.environment, literal));
 
 /** The constructor whose application a term is, with all parameters and fields; or null. */
 function constructorOf(session, term) {

@@ -61,6 +61,12 @@ class Table {
     this.buckets[place] = term;
   }
 
+  all() {
+    const found = [];
+    for (let t of this.buckets) for (; t !== null; t = t.next) found.push(t);
+    return found;
+  }
+
   grow() {
     const old = this.buckets, mask = 2 * old.length - 1;
     this.buckets = new Array(2 * old.length).fill(null);
@@ -75,7 +81,7 @@ class Table {
   }
 }
 
-const lasting = new Table();        // terms of the file
+let lasting = new Table();          // terms of the file
 let passing = null;                 // terms made while one declaration is checked, or null
 let count = 0;
 
@@ -83,6 +89,17 @@ let count = 0;
 function passingly(work) {
   passing = new Table();
   try { return work(); } finally { passing = null; }
+}
+
+let kept = [];                      // terms that stay
+
+/** From now on `forget` leaves the terms that there are now. */
+function keep() { kept = lasting.all(); }
+
+/** Forgets the terms that were made since `keep`. */
+function forget() {
+  lasting = new Table();
+  for (const term of kept) lasting.add(term);
 }
 
 /** The one term of this kind with these parts; `x`, `y`, `z` are numbers for the parts, of which the hash is made. */
@@ -171,5 +188,5 @@ function show(term) {
   return go(term, 0);
 }
 
-module.exports = { BVAR, FVAR, SORT, CONST, APP, LAM, PI, LET, PROJ, NAT, STR, passingly, bvar, fvar, sort, constant, app, binder, lam, pi, letIn,
+module.exports = { BVAR, FVAR, SORT, CONST, APP, LAM, PI, LET, PROJ, NAT, STR, keep, forget, passingly, bvar, fvar, sort, constant, app, binder, lam, pi, letIn,
   proj, nat, str, head, args, apply, constantOf, isConstant, arrow, show };

@@ -29,6 +29,7 @@ let steps = 0, nextLook = LOOK;
 
 /** Sets the limits: a number of steps and a number of seconds from now. */
 function setLimits(maxSteps, seconds) {
+  steps = 0;
   limits.steps = maxSteps;
   limits.until = Date.now() + 1000 * seconds;
   nextLook = Math.min(LOOK, maxSteps);

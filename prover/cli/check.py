@@ -16,7 +16,20 @@ from data.lean_file import FileError
 from data.parsing import BYTE_ORDER_MARK
 from lean_env import LeanPool, Reason, Verdict
 from lean_env.check import InputError
-from prover.cli.common import Exit, Stop, err, installed_lean, out, printable, read_text, show_errors
+from lean_env.verdict import OWN
+from prover.cli.common import (
+    Exit,
+    Stop,
+    Strict,
+    err,
+    installed_lean,
+    kernels_said,
+    lean_pool,
+    out,
+    printable,
+    read_text,
+    show_errors,
+)
 
 _INPUT = {Reason.INPUT, Reason.CHALLENGE}
 
@@ -32,18 +45,22 @@ def check(
     ] = None,
     timeout: Annotated[float, typer.Option(help="Seconds for each solution.", min=0.1)] = 60.0,
     workers: Annotated[int | None, typer.Option(help="Lean processes; default: one per core.", min=1)] = None,
+    strict: Strict = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Decide whether SOLUTION proves what CHALLENGE states, whatever SOLUTION looks like."""
     if jsonl is not None:
         if challenge or solution or theorem:
             raise Stop("give either --jsonl FILE or CHALLENGE and SOLUTION", Exit.INPUT)
-        raise typer.Exit(asyncio.run(_many(jsonl, timeout, workers)))
+        raise typer.Exit(
+            asyncio.run(_many(jsonl, timeout, lean_pool(installed_lean(), workers, None, cache=True, strict=strict)))
+        )
     if challenge is None or solution is None:
         raise Stop("two files are needed: CHALLENGE and SOLUTION", Exit.INPUT)
     texts = read_text(challenge), read_text(solution, strict=False)
     try:
-        verdicts = asyncio.run(_pair(*texts, theorem or [], str(challenge), timeout, workers))
+        pool = lean_pool(installed_lean(), workers, None, strict=strict)
+        verdicts = asyncio.run(_pair(pool, *texts, theorem or [], str(challenge), timeout))
     except FileError as error:
         raise Stop(show_errors(str(error), error.messages), Exit.INPUT) from None
     except InputError as error:
@@ -58,30 +75,31 @@ def check(
 
 
 async def _pair(
-    challenge: str, solution: str, names: list[str], path: str, timeout: float, workers: int | None
+    pool: LeanPool, challenge: str, solution: str, names: list[str], path: str, timeout: float
 ) -> dict[str, Verdict]:
-    async with LeanPool(installed_lean(), workers=workers) as pool:
+    async with pool:
         pool.expect_proofs((challenge.removeprefix(BYTE_ORDER_MARK),))
         wanted = names or await theorem_names(pool, challenge, path)
         return await judge_pair(pool, challenge, solution, wanted, timeout)
 
 
-async def _many(path: Path, timeout: float, workers: int | None) -> Exit:
+async def _many(path: Path, timeout: float, pool: LeanPool) -> Exit:
     """Judge every line; the worst exit code of all of them."""
     code = Exit.PROVED
     with _lines(path) as lines:
-        async with LeanPool(installed_lean(), workers=workers, cache=True) as pool:
+        async with pool:
             pool.expect_proofs()
-            done = proved = 0
+            done = proved = alone = 0
             async for row in judge_lines(pool, lines, timeout):
                 print(json.dumps(row), flush=True)
                 done, proved = done + 1, proved + row["proved"]
+                alone += row["proved"] and OWN not in row["kernels"]
                 if "line" in row:
                     err.print(f"{path}:{row['line']}: not a line with id, challenge and solution")
                 code = max(
                     code, Exit.INPUT if row["reason"] in _INPUT else Exit.PROVED if row["proved"] else Exit.NOT_PROVED
                 )
-    err.print(f"{proved} of {done} proved")
+    err.print(f"{proved} of {done} proved" + (f", {alone} of them by Lean's kernel alone" if alone else ""))
     return code
 
 
@@ -105,6 +123,6 @@ class _lines:  # noqa: N801 - a context manager that reads like the call it is
 def _show(name: str, verdict: Verdict) -> None:
     if verdict.proved:
         rests = f", resting on {', '.join(verdict.axioms)}" if verdict.axioms else ""
-        out.print(f"[green]proved[/green]  {printable(name)}{rests}")
+        out.print(f"[green]proved[/green]  {printable(name)}{rests}{printable(kernels_said(verdict))}")
     else:
         out.print(f"[red]not proved[/red]  {printable(name)}: {verdict.reason}. {printable(verdict.detail)}")

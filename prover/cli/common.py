@@ -6,12 +6,14 @@ import sys
 from collections.abc import Callable
 from enum import IntEnum
 from pathlib import Path
+from typing import Annotated
 
+import typer
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-from lean_env import Lean, LeanPool, LeanUnavailable, Message, embedded
+from lean_env import Lean, LeanPool, LeanUnavailable, Message, Verdict, embedded
 from lean_env.embedded import install
 from lean_env.process import OutOfMemory, OutOfTime, Overflow, ProcessDied
 from prover.policy import PolicyUnavailable
@@ -79,6 +81,16 @@ def write_text(path: Path, text: str) -> None:
         raise Stop(f"{path}: {error.strerror}", Exit.INPUT) from None
 
 
+Strict = Annotated[
+    bool, typer.Option("--strict", help="Not proved is what our own kernel could not decide, and Lean's alone accepts.")
+]
+
+
+def kernels_said(verdict: Verdict) -> str:
+    """What is to be said of a proof that Lean's kernel alone accepts; nothing of others."""
+    return f", by Lean's kernel alone: {verdict.detail}" if verdict.one_kernel else ""
+
+
 def installed_lean() -> Lean:
     """The embedded Lean; fetched now if this machine does not have it yet."""
     if install.find() is None:
@@ -87,11 +99,12 @@ def installed_lean() -> Lean:
     return embedded()
 
 
-def lean_pool(lean: Lean, workers: int | None, ray: str | None, cache: bool = False) -> LeanPool:
+def lean_pool(lean: Lean, workers: int | None, ray: str | None, cache: bool = False, strict: bool = False) -> LeanPool:
     """A pool on this machine or, if `ray` is given, on Ray: "local" or a cluster's address."""
     if ray is None:
-        return LeanPool(lean, workers=workers, cache=cache)
-    return LeanPool(workers=workers, cache=cache, backend="ray", address=None if ray == "local" else ray)
+        return LeanPool(lean, workers=workers, cache=cache, strict=strict)
+    address = None if ray == "local" else ray
+    return LeanPool(workers=workers, cache=cache, strict=strict, backend="ray", address=address)
 
 
 def with_bar(work: Callable[[Callable[[str, float], None]], object]) -> None:

@@ -24,7 +24,7 @@ from eval.folder import RunError, RunFolder, now
 from eval.metrics import proportion
 from eval.problems import digest, selected
 from lean_env import Lean, LeanUnavailable
-from prover.cli.common import Exit, Stop, err, installed_lean, lean_pool, out, printable
+from prover.cli.common import Exit, Stop, Strict, err, installed_lean, lean_pool, out, printable
 from prover.cli.writer import Writer
 from prover.policy import POLICIES, PolicyUnavailable
 from search.searches import SEARCHES
@@ -62,6 +62,7 @@ def run_(
     seed: Annotated[int | None, typer.Option(help="The same seed gives the same attempts.")] = None,
     workers: Workers = None,
     ray: Ray = None,
+    strict: Strict = False,
     output: Annotated[
         Path | None, typer.Option("--out", help="The run's folder; default: a name in runs/ that says what it is.")
     ] = None,
@@ -77,6 +78,7 @@ def run_(
         "attempts": attempts,
         "budget": {"samples": samples, "checks": checks, "tokens": tokens, "seconds": seconds},
         "seed": seed,
+        "strict": strict or None,
         "workers": workers,
         "ray": ray,
     }
@@ -115,7 +117,7 @@ def run_(
 
 async def _run(folder: RunFolder, config: RunConfig, writer: Writer, path: Path, problems: dict[str, Any]) -> None:
     lean = installed_lean()
-    async with lean_pool(lean, config.workers, config.ray, cache=True) as pool, writer.opened() as policy:
+    async with lean_pool(lean, config.workers, config.ray, True, config.strict) as pool, writer.opened() as policy:
         identity = config.identity | {
             "problems": problems["digest"],
             "policy": policy.name,
@@ -185,29 +187,33 @@ def recheck(
     folder: Run,
     workers: Workers = None,
     ray: Ray = None,
+    strict: Strict = False,
 ) -> None:
     """Have Lean judge every proof of a run again, from the run's files alone."""
     with _told(folder):
-        code = asyncio.run(_recheck(RunFolder(folder), workers, ray))
+        code = asyncio.run(_recheck(RunFolder(folder), workers, ray, strict))
     raise typer.Exit(code)
 
 
-async def _recheck(folder: RunFolder, workers: int | None, ray: str | None) -> Exit:
-    refused, every = 0, proofs.proofs(folder)
+async def _recheck(folder: RunFolder, workers: int | None, ray: str | None, strict: bool) -> Exit:
+    refused = alone = 0
+    every = proofs.proofs(folder)
     with _bar() as bar:
         task = bar.add_task("proofs", total=len(every), text="")
         async with (
-            lean_pool(installed_lean(), workers, ray) as pool,
+            lean_pool(installed_lean(), workers, ray, strict=strict) as pool,
             aclosing(proofs.recheck(folder, pool, every)) as judged,
         ):
             async for proof, verdict in judged:
                 bar.update(task, advance=1)
+                alone += verdict.one_kernel
                 if not verdict.proved:
                     refused += 1
                     which = "shorter proof" if proof.number is None else f"attempt {proof.number}"
                     said = f"{proof.entry.name}, {which}: {verdict.reason}. {verdict.detail}"
                     err.print(f"[red]refused[/red] {printable(said)}")
-    out.print(f"{len(every) - refused} of {len(every)} proofs hold")
+    by_one = f", {alone} of them by Lean's kernel alone" if alone else ""
+    out.print(f"{len(every) - refused} of {len(every)} proofs hold{by_one}")
     return Exit.NOT_PROVED if refused else Exit.PROVED
 
 
@@ -292,6 +298,8 @@ def _tell(figures: dict[str, Any]) -> None:
         )
     for row in figures["pass_at"] if figures["attempts"] > 1 else ():
         out.print(f"pass@{row['k']:<5} {row['value']:6.1%}  ({row['low']:.1%} to {row['high']:.1%})")
+    if counts["one_kernel"]:
+        out.print(f"proved by Lean's kernel alone, which ours could not decide: {counts['one_kernel']}")
     if counts["flagged"]:
         out.print(f"flagged by the audit: {counts['flagged']}, of which proved: {counts['proved_flagged']}")
 

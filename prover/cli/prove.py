@@ -23,8 +23,10 @@ from prover.cli import INTERRUPTED
 from prover.cli.common import (
     Exit,
     Stop,
+    Strict,
     err,
     installed_lean,
+    kernels_said,
     lean_pool,
     out,
     printable,
@@ -89,6 +91,7 @@ def prove(
     checkpoints: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Keep tree searches there; a killed run, started again, goes on.")
     ] = None,
+    strict: Strict = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object per theorem.")] = False,
 ) -> None:
     """Find proofs for the theorems of FILE that have none, and check the others."""
@@ -102,7 +105,9 @@ def prove(
         raise Stop(f"{output}: there is no folder {output.parent}", Exit.INPUT)
     text = statement if statement is not None else read_text(file)
     replacement = None if header is None else HEADERS.get(header) or read_text(Path(header))
-    options = _Options(writer, search, seed, timeout, workers, ray, output, trace, minimise, checkpoints, as_json)
+    options = _Options(
+        writer, search, seed, timeout, workers, ray, output, trace, minimise, checkpoints, strict, as_json
+    )
     session = _Session(options)
     try:
         for folder in (trace, checkpoints):
@@ -138,6 +143,7 @@ class _Options:
     trace: Path | None
     minimise: bool
     checkpoints: Path | None
+    strict: bool
     as_json: bool
 
 
@@ -152,7 +158,7 @@ class _Session:
     async def run(self, text: str, path: str | None, header: str | None, names: list[str]) -> int:
         lean, output = installed_lean(), self.options.output
         problem: Exception | None = None
-        async with lean_pool(lean, self.options.workers, self.options.ray, cache=True) as pool:
+        async with lean_pool(lean, self.options.workers, self.options.ray, True, self.options.strict) as pool:
             pool.expect_proofs()
             file = await self._file(pool, text, path, header)
             unknown = set(names) - {p.name for p in file.places}
@@ -225,14 +231,20 @@ class _Session:
         proved = sum(o.status is Status.PROVED for o in self.outcomes)
         wanted = sum(o.status in (Status.PROVED, Status.UNPROVED) for o in self.outcomes)
         if wanted:
-            again = "; a second Lean process accepted every proof" if proved else ""
+            alone = sum(o.verdict is not None and o.verdict.one_kernel for o in self.outcomes)
+            again = (
+                f"; Lean's kernel and ours accept {'every proof' if not alone else f'all but {alone}'}"
+                if proved
+                else ""
+            )
             out.print(f"\n{proved} of {wanted} proved{again}")
 
 
 def _tell(outcome: Outcome, trouble: str) -> None:
     result, verdict = outcome.result, outcome.verdict
+    alone = printable(kernels_said(verdict)) if verdict is not None else ""
     spent = f"  [dim]{result.seconds:.1f} s, {result.checks} checks[/dim]" if result is not None else ""
-    out.print(f"{_MARK[outcome.status]} {printable(outcome.place.name)}{spent}")
+    out.print(f"{_MARK[outcome.status]} {printable(outcome.place.name)}{alone}{spent}")
     if outcome.proof is not None:
         out.print("\n".join(f"    {row}" for row in ["by", *("  " + r for r in printable(outcome.proof).splitlines())]))
     elif outcome.status is Status.FAILS and verdict is not None:
@@ -260,6 +272,7 @@ def _row(outcome: Outcome) -> dict[str, object]:
         "status": str(outcome.status),
         "proof": outcome.proof,
         "axioms": list(verdict.axioms) if verdict else [],
+        "kernels": list(verdict.kernels) if verdict else [],
         "reason": str(verdict.reason) if verdict else None,
         "detail": outcome.detail,
         "samples": outcome.samples,

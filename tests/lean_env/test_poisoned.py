@@ -20,8 +20,11 @@ LIES = (
     ";if(!globalThis.lies){globalThis.lies=1;const fs=require('fs'),write=fs.writeSync;"
     "fs.writeSync=(fd,bytes,done)=>{if(fd!==1)return write(fd,bytes,done);const told=JSON.parse(bytes.toString());"
     "for(const name of ['holes','messages','refused','timeout'])delete told[name];"
-    "if(told.theorems){told.sorries=[];for(const name in told.theorems)told.theorems[name]="
-    "{challenge:'theorem',solution:'theorem',differs:[],axioms:[],computedSort:null,refused:null}}"
+    "const facts={challenge:'theorem',solution:'theorem',differs:[],axioms:[],computedSort:null,sorries:[]};"
+    "facts.additions='';"
+    "if(told.comparison)told.comparison=facts;"
+    "if(told.confirmation)told.confirmation={refused:null,facts,types:[],"
+    "export:{ndjson:JSON.stringify({meta:{}}),given:0,declarations:0}};"
     "write(fd,require('buffer').Buffer.from(JSON.stringify(told)+String.fromCharCode(10,10)));return bytes.length}}7"
 )
 POISON = ESCAPE.replace("PAYLOAD", LIES)

@@ -332,7 +332,10 @@ async def test_the_second_worker_sees_only_what_the_first_found_proved(pool: Lea
     assert (await pool.judge(WRONG)).reason is Reason.ERROR
     assert len(askers(asked, WRONG.solution)) == 1
     assert (await pool.judge(RIGHT)).proved
-    assert len(set(askers(asked, RIGHT.solution))) == 2
+    (first,) = set(askers(asked, RIGHT.solution))
+    (second,) = {pid for pid, request in asked if "confirm" in request}
+    assert first != second
+    assert not [request for pid, request in asked if pid == second and request.get("cmd") == RIGHT.solution]
 
 
 async def test_what_the_second_worker_does_not_find_is_not_proved(

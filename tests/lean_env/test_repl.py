@@ -323,14 +323,15 @@ async def test_declarations(repl: ReplProcess) -> None:
 async def test_comparing_environments(repl: ReplProcess) -> None:
     a = (await ask(repl, cmd="def f := 1\ntheorem t : f = f := by sorry"))["env"]
     b = (await ask(repl, cmd="def f := 2\ntheorem t : f = f := rfl"))["env"]
-    asked = {"challenge": a, "solution": b, "theorems": ["t"]}
-    assert (await ask(repl, compare=asked))["theorems"]["t"] == {
+    asked = {"challenge": a, "solution": b, "theorem": "t"}
+    assert (await ask(repl, compare=asked))["comparison"] == {
         "challenge": "theorem",
         "solution": "theorem",
         "differs": [{"name": "f", "how": "value"}],
         "axioms": [],
         "computedSort": None,
-        "refused": None,
+        "sorries": [],
+        "additions": None,
     }
     assert await ask(repl, compare={**asked, "solution": 10**6}) == {"message": "Unknown environment."}
 

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
+import lean_env.confirmation
 import lean_env.worker
-from lean_env import Check, Claim, LeanPool, Reason, Verdict, Worker, embedded, rules
-from lean_env.verdict import Look, conclude
+from lean_env import Claim, LeanPool, Reason, Verdict, Worker, embedded, rules
+from lean_env.verdict import conclude
 
 FILES = sorted((Path(__file__).parents[1] / "fixtures" / "verdicts").glob("*.yaml"))
 CASES: list[dict[str, Any]] = [
@@ -46,48 +48,39 @@ async def test_the_kernel_has_a_second_look(pool: LeanPool, monkeypatch: pytest.
     monkeypatch.setattr(rules, "OPTIONS", [*rules.OPTIONS, "debug."])
     verdict = await pool.judge(claim)
     assert verdict.check.ok  # Lean itself says nothing against it
-    assert verdict.reason is Reason.UNCONFIRMED
+    assert verdict.reason is Reason.KERNEL
     assert "helper" in verdict.detail
-
-
-async def test_each_look_is_one_of_the_kernels() -> None:
-    """While Lean elaborates, or afterwards: what the kernel refuses is refused by the one that looks."""
-    wrong = Claim("theorem t : 8 % 2 = 1 := by sorry", "theorem t : 8 % 2 = 1 := by decide +kernel", "t")
-    worker = Worker(embedded())
-    try:
-        first, second, both = [await worker.judge(wrong, look=look) for look in Look]
-    finally:
-        await worker.close()
-    assert "is false" in first.detail
-    assert "is false" in both.detail
-    assert second.check.ok
-    assert second.detail == "the kernel does not accept t._proof_1 on its own"
 
 
 HOLES = [c for c in CASES if c["file"] == "kernel" and c["challenge"].startswith("theorem foo : False")]
 
 
 @pytest.mark.parametrize("case", HOLES, ids=lambda c: c["id"])
-async def test_this_leans_kernel_accepts_what_the_rule_refuses(
-    case: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+async def test_what_this_leans_kernel_wrongly_accepts_ours_does_not(
+    case: dict[str, Any], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """A control: without the look at inductive types, False is proved."""
+    """Without the look at inductive types."""
 
-    def blind(answer: dict[str, Any], check: Check, facts: dict[str, Any], theorem: str) -> Verdict:
-        for fact in facts["theorems"].values():
-            fact["computedSort"] = None
-        return conclude(answer, check, facts, theorem)
+    def blind(fact: dict[str, Any], *rest: Any, **named: Any) -> Verdict:
+        return conclude({**fact, "computedSort": None}, *rest, **named)
 
-    monkeypatch.setattr(lean_env.worker, "conclude", blind)
+    for module in (lean_env.worker, lean_env.confirmation):
+        monkeypatch.setattr(module, "conclude", blind)
+    monkeypatch.setattr(lean_env.confirmation, "disagreements", lambda: tmp_path)
     worker = Worker(embedded())
     try:
-        assert (await worker.judge(Claim(case["challenge"], case["solution"], case["name"]))).proved
+        verdict = await worker.judge(Claim(case["challenge"], case["solution"], case["name"]))
     finally:
         await worker.close()
+    assert verdict.reason is Reason.KERNEL, verdict
+    assert verdict.kernels == ("lean",)
+    assert "Lean's kernel accepts the proof and ours does not" in verdict.detail
+    (kept,) = os.listdir(tmp_path)
+    assert str(tmp_path / kept) in verdict.detail
 
 
 async def test_a_tactic_that_the_kernel_sends_another_way(pool: LeanPool) -> None:
-    """An attempt that only the kernel refuses is taken for a success where it does not look: both look then."""
+    """What the first process makes is what is confirmed: nothing is elaborated again."""
     statement = "theorem t : 7 % 2 = 1"
     proof = "first | exact (by decide +kernel : 7 % 2 = 0 ∧ 7 % 2 = 1).2 | rfl"
     assert (await pool.judge(Claim(f"{statement} := by sorry", f"{statement} := by {proof}", "t"))).proved

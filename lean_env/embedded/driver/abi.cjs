@@ -165,7 +165,8 @@ abi.kindText = n => {
 
 // ---- calls ----
 /** Call one of Lean's symbols that is no export: for what is not done often. */
-abi.call = (symbol, ...args) => abi.table.get(abi.lookUp(symbol))(...args);
+abi.call = (symbol, ...args) => (called[symbol] ??= abi.table.get(abi.lookUp(symbol)))(...args);
+const called = {};
 /** A Lean constant (closed term) of the library, borrowed. */
 abi.constant = symbol => { const g = abi.W[symbol]; if (!g) throw Error(`this Lean has no ${symbol}`); return word(g.value); };
 /** The value of an owned IO result, owned; its error as an exception (`what` says what was tried). */

@@ -11,7 +11,11 @@ const [AXIOM, DEF, THEOREM, OPAQUE, , INDUCTIVE, CONSTRUCTOR, RECURSOR] = KINDS.
 const INDUCT = { parameters: 1, all: 3, constructors: 4 };    // fields of an inductive type's value structure
 
 /** Constant of an environment by its Name (borrowed), owned; null if there is none. */
-const find = (env, name) => abi.option(abi.W.l_Lean_Environment_find_x3f(abi.inc(env), abi.inc(name), 0));
+function find(env, name) {
+  const found = abi.option(abi.W.l_Lean_Environment_find_x3f(abi.inc(env), abi.inc(name), 0));
+  if (found) return found;        // else: what was given to the kernel alone (see rebuild.cjs)
+  return abi.option(abi.call('lean_environment_find', abi.W.lean_elab_environment_to_kernel_env(abi.inc(env)), abi.inc(name)));
+}
 /** Does the constant come from an imported module (and not from the text)? */
 function imported(env, name) {
   const index = abi.W.l_Lean_Environment_getModuleIdxFor_x3f(env, name);

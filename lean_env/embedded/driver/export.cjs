@@ -35,13 +35,14 @@ const flag = (c, i) => abi.scalar(abi.field(c, 0), i) === 1;
 
 /** The lines of an export. */
 class Export {
-  constructor(env) {
+  constructor(env, before) {
     this.env = env;
+    this.before = before;
     this.lines = [];
     this.known = { in: new Map([['', 0]]), il: new Map([['', 0]]), ie: new Map() };      // by what stands in the line
     this.seen = { in: new Map(), il: new Map(), ie: new Map() };                        // by address: the environment keeps them alive
     this.held = [];               // constants that were found, kept alive as long
-    this.found = new Map();       // name → { group (the constant, or all of an inductive declaration), kind, imported }
+    this.found = new Map();       // name (as a key) → { group (the constant, or all of an inductive declaration), kind, imported }
     this.started = new Set();     // names whose constants are in `found`, or about to be
   }
 
@@ -105,38 +106,47 @@ class Export {
 
   // ---- what rests on what ----
 
+  /** Has the environment a constant that is left out of the export? */
+  isKnown(name) {
+    const found = this.before ? find(this.before, name) : null;
+    if (found) abi.dec(found);
+    return found !== null;
+  }
+
   /** Add a constant and all that it rests on to `found`, in an order in which each stands behind what it needs. */
   reach(name) {
-    const c = find(this.env, name);
+    const c = this.isKnown(name) ? null : find(this.env, name);
     if (!c) return;
     this.held.push(c);
     const kind = kindOf(c);
     if (kind === CONSTRUCTOR) return this.reach(info(c, 1));              // its inductive type
     if (kind === RECURSOR) return this.reach(abi.listItems(info(c, 1))[0]);
-    const key = abi.nameText(name), first = kind === INDUCTIVE ? abi.nameText(abi.listItems(info(c, constants.INDUCT.all))[0]) : key;
+    const first = abi.nameKey(kind === INDUCTIVE ? abi.listItems(info(c, constants.INDUCT.all))[0] : name);
     if (this.started.has(first)) return;
     this.started.add(first);
     const group = kind === INDUCTIVE ? this.family(c) : [c], needs = new Map();
-    const need = (text, make) => { if (!needs.has(text)) needs.set(text, make()); };
+    const need = n => { const key = abi.nameKey(n); if (!needs.has(key)) needs.set(key, abi.inc(n)); };
+    const needNamed = text => { const n = abi.parseName(text); need(n); abi.dec(n); };
     for (const member of group) for (const e of expressionsOf(member)) {
       const names = abi.W.l_Lean_Expr_getUsedConstants(abi.inc(e));
-      for (const n of abi.arrayItems(names)) need(abi.nameText(n), () => abi.inc(n));
+      abi.arrayItems(names).forEach(need);
       abi.dec(names);
-      for (const literal of literalsOf(e)) for (const n of OF_LITERALS[literal]) need(n, () => abi.parseName(n));
+      for (const literal of literalsOf(e)) OF_LITERALS[literal].forEach(needNamed);
     }
-    if (KINDS[kind] === 'quot') for (const n of ['Eq', 'Quot', 'Quot.mk', 'Quot.lift', 'Quot.ind']) need(n, () => abi.parseName(n));
-    const own = new Set(group.map(m => abi.nameText(nameOf(m))));
-    for (const [text, n] of needs) { if (!own.has(text)) this.reach(n); abi.dec(n); }
+    if (KINDS[kind] === 'quot') ['Eq', 'Quot', 'Quot.mk', 'Quot.lift', 'Quot.ind'].forEach(needNamed);
+    const own = new Set(group.map(m => abi.nameKey(nameOf(m))));
+    for (const [key, n] of needs) { if (!own.has(key)) this.reach(n); abi.dec(n); }
     this.found.set(first, { group, kind, imported: imported(this.env, name) });
   }
 
   /** An inductive declaration: its types, constructors and recursors. */
   family(c) {
     const types = abi.listItems(info(c, constants.INDUCT.all)), all = types.map(n => find(this.env, n));
-    const nested = small(info(all[0], 5)), base = abi.nameText(types[0]);
-    const recursors = [...types.map(n => `${abi.nameText(n)}.rec`), ...Array.from({ length: nested }, (_, i) => `${base}.rec_${i + 1}`)];
-    const named = text => { const n = abi.parseName(text), r = find(this.env, n); abi.dec(n); return r; };
-    const group = [...all, ...all.flatMap(t => constants.constructors(t).map(n => find(this.env, n))), ...recursors.map(named)].filter(Boolean);
+    const part = (n, text) => abi.call('l_Lean_Name_str___override', abi.inc(n), abi.string(text));
+    const nested = Array.from({ length: small(info(all[0], 5)) }, (_, i) => part(types[0], `rec_${i + 1}`));
+    const names = [...types.map(n => part(n, 'rec')), ...nested], recursors = names.map(n => find(this.env, n));
+    names.forEach(abi.dec);
+    const group = [...all, ...all.flatMap(t => constants.constructors(t).map(n => find(this.env, n))), ...recursors].filter(Boolean);
     this.held.push(...group);
     return group;
   }
@@ -194,11 +204,12 @@ function literalsOf(expression) {
 }
 
 /**
- * Export constants by their names (texts) from an environment (borrowed), with all that they rest on: { ndjson (text), given
- * (how many declarations come first that are the library's own) }. `meta`: the first line's content.
+ * Export constants by their names (texts) from an environment (borrowed), with all that they rest on, up to what the environment
+ * `before` (borrowed; 0: none) has: { ndjson (text), given (how many declarations come first that are the library's own),
+ * declarations (how many there are) }. `meta`: the first line's content.
  */
-module.exports = function exported(env, names, meta) {
-  const out = new Export(env);
+module.exports = function exported(env, names, meta, before = 0) {
+  const out = new Export(env, before);
   for (const text of names) { const n = abi.parseName(text); out.reach(n); abi.dec(n); }
   const declarations = [...out.found.values()], given = declarations.filter(d => d.imported);
   for (const d of [...given, ...declarations.filter(d => !d.imported)]) {
@@ -206,5 +217,5 @@ module.exports = function exported(env, names, meta) {
     out.lines.push(line);
   }
   out.held.forEach(abi.dec);
-  return { ndjson: [JSON.stringify({ meta }), ...out.lines].join('\n') + '\n', given: given.length };
+  return { ndjson: [JSON.stringify({ meta }), ...out.lines].join('\n') + '\n', given: given.length, declarations: declarations.length };
 };

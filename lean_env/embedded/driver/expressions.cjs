@@ -17,6 +17,7 @@ const AUXILIARY = /(^|\.)(match|_proof|_aux|proof)_[0-9]+$/;
 const same = (a, b) => (abi.W.lean_expr_eqv(a, b) & 1) === 1;        // alpha-equivalence
 const sameName = (a, b) => a === b || (abi.W.lean_name_eq(a, b) & 1) === 1;
 const sameLevels = (a, b) => { const xs = abi.listItems(a), ys = abi.listItems(b); return xs.length === ys.length && xs.every((x, i) => (abi.W.lean_level_eq(x, ys[i]) & 1) === 1); };
+const withoutAnnotations = x => { while (abi.tag(x) === ANNOTATION) x = abi.field(x, 1); return x; };
 const isAuxiliary = name => AUXILIARY.test(abi.kindText(name));
 
 /** Calls `visit` on the Name (borrowed) of every constant that occurs in an expression. */
@@ -27,7 +28,7 @@ function eachConstant(expression, visit) {
 }
 
 /**
- * Are borrowed expressions `a` and `b` equal, up to names of bound variables and as far as their constants are? Every pair
+ * Are borrowed expressions `a` and `b` equal, up to names of bound variables, annotations, and as far as their constants are? Every pair
  * of constants that stand at the same place is given to `pair(n, m)` (borrowed), once or more; what the two are is left to
  * the caller. Constants of different names make a pair only if both names are auxiliary; else the answer is false.
  */
@@ -38,6 +39,7 @@ function equal(a, b, pair) {
     const key = `${x} ${y}`;
     if (seen.has(key)) return true;
     seen.add(key);
+    [x, y] = [x, y].map(withoutAnnotations);
     const tag = abi.tag(x);
     if (tag !== abi.tag(y)) return false;
     if (tag === CONST) {

@@ -88,10 +88,10 @@ const inputOf = text => abi.W.l_Lean_Parser_mkInputContext___redArg(abi.string(t
 /**
  * Elaborate `source` after `base` (a kept { state, imports }, borrowed) or, without one, after the imports of its header.
  *
- * options: timeout (ms), guard ({ rules, trusted, imports }), declarations (list what each command declares),
+ * options: timeout (ms), guard ({ rules, trusted, imports }), trusted (it is a challenge), declarations (list what each command declares),
  *          onTrees(trees, text, environmentBefore, messages so far) for each command's info trees,
  *          runs (a Runs of the base: take over the tactics that an earlier text of it begins with, too).
- * Returns { messages, imports, headerEnd (code points), state (owned, null if there is none), before (with a guard: the
+ * Returns { messages, imports, headerEnd (code points), state (owned, null if there is none), before (with a guard or trusted: the
  *           environment that the text began in, owned), trusted and texts (see guard.cjs), changesCode (see guard.cjs), timedOut,
  *           refused ({ what, text, pos }), commands, holes (code point spans of written `sorry`s; with a guard) }.
  */
@@ -104,10 +104,10 @@ function elaborate(source, base, options) {
   let start;
   try {
     start = base ? { parserState: afterSpace(input), state: abi.inc(base.state) } : afterHeader(input, options.guard, result);
+    if (start && (options.guard || options.trusted)) result.before = abi.inc(stateEnvironment(start.state));
     if (start && options.guard) {
-      result.before = abi.inc(stateEnvironment(start.state));
       // With doc.verso, a doc comment may hold code.
-      start.state = withOptions(start.state, { 'doc.verso': false, ...(options.guard.unchecked && { 'debug.skipKernelTC': true }) });
+      start.state = withOptions(start.state, { 'doc.verso': false });
       result.refused = scan(text, input, start, options.guard);
     }
     if (start) runCommands(text, input, start, options, result);

@@ -13,28 +13,32 @@
  *   axioms: [name]             → axioms: {name: [axiom] | null}
  *   declarations: true         → commands: [{kind, span, declaration?}] (see declarations.cjs), imports, headerEnd
  *   challenge: true            remember the texts of the commands, so that the environment can be a guard's challenge; no sorries
- *   guard: {rules, env, unchecked?, single?}   refuse what the rules do not allow and the challenge `env` does not have → refused, holes;
- *                              unchecked: Lean's kernel does not look at the declarations (compare's `kernel` does);
+ *   guard: {rules, env, single?}   refuse what the rules do not allow and the challenge `env` does not have → refused, holes;
  *                              single: it is one command;
  *                              with tactic: {rules}
  *   discard: true              keep no environment and no proof state: the answer has no ids
  *   reuse: true                take over what an earlier text with `reuse`, after the same env, begins with (see runs.cjs)
  *   steps: true                with tactic: run its tactics one by one as far as they work and goals are left
  *                              → steps: [{tactic, goals, proofStatus, proofState}], problem?, failed? (of the one that did not work)
- *   {compare: {challenge, solution, theorems, kernel?, timeout?}} → {theorems: {name: {challenge, solution, differs, axioms, computedSort,
- *                              refused}}, sorries: [name]}; computedSort: see sorts.cjs; refused: with `kernel`, what it does not accept on its own (see replay.cjs), or null
- *   {export: {env, names}} → {export: {ndjson, given}} (see export.cjs)
+ *   {compare: {challenge, solution, theorem}} → {comparison: {challenge, solution, differs, axioms (see statements.cjs), computedSort
+ *                              (see sorts.cjs), sorries: [name], additions (where nothing differs: an export of what the theorem rests on
+ *                              and the solution adds, else null)}}
+ *   {confirm: {challenge, additions, theorem, timeout}} → {confirmation: {refused (what Lean's kernel does not accept of the additions, see
+ *                              rebuild.cjs, or null; then:), facts (as of compare), types (inductive ones among the additions that the
+ *                              challenge has not), export}}
+ *   {export: {env, names}} → {export: {ndjson, given, declarations}} (see export.cjs)
  *   {drop: [env], dropProofStates: [id]} → {}       {stats: true} → {memory} in bytes
  *
  * With `notices`, {runsCode: true} comes before the answer to a request whose text runs code (see evaluation.cjs), and
- * before that code runs: what this process says from then on is as trustworthy as the text. What is guarded, and compare,
- * must run none: that is refused (what: evaluation), and the answer has last: true, after which the process ends.
+ * before that code runs: what this process says from then on is as trustworthy as the text. What is guarded, compare
+ * and confirm must run none: that is refused (what: evaluation), and the answer has last: true, after which the process ends.
  */
 
 const fs = require('fs'), process = require('process');
 const { Buffer } = require('buffer'), { parseArgs } = require('util');
 const abi = require('./abi.cjs');
 const { boot, lastWords, thrownText } = require('./boot.cjs');
+const constants = require('./constants.cjs');
 const evaluation = require('./evaluation.cjs');
 const exported = require('./export.cjs');
 const frontend = require('./frontend.cjs');
@@ -42,7 +46,7 @@ const guard = require('./guard.cjs');
 const infotree = require('./infotree.cjs');
 const places = require('./text.cjs');
 const proof = require('./proof.cjs');
-const replay = require('./replay.cjs');
+const rebuild = require('./rebuild.cjs');
 const { Runs } = require('./runs.cjs');
 const computedSort = require('./sorts.cjs');
 const snapshots = require('./snapshot.cjs');
@@ -98,7 +102,7 @@ function command(request) {
   if (request.guard) {
     const { state, trusted, texts, imports, changesCode } = environmentOf(request.guard.env);
     const challenge = { env: frontend.stateEnvironment(state), changesCode, intact: true };
-    options.guard = { unchecked: request.guard.unchecked, single: request.guard.single, seen: 0, rules: guard.compile(request.guard.rules), trusted: new Set(trusted), imports, challenge, follow: guard.follower(texts) };
+    options.guard = { single: request.guard.single, seen: 0, rules: guard.compile(request.guard.rules), trusted: new Set(trusted), imports, challenge, follow: guard.follower(texts) };
   }
   const mode = { guarded: Boolean(request.guard), challenge: options.guard?.challenge ?? null, history: Boolean(base?.ranCode || base?.changesCode) };
   return evaluation.during({ ...mode, base: base && frontend.stateEnvironment(base.state) }, () => elaborated(request, base, options));
@@ -176,20 +180,31 @@ function tactic({ tactic: source, proofState, timeout, steps, guard: given }) {
 const NOWHERE = places('');
 const META = { exporter: { name: 'open-prover', version: '1' }, lean: { githash: '38f3c0c45b8df6da2652faff6dcaa15afb5a6981', version: '4.28.0' }, format: { version: '3.1.0' } };
 
-function compare({ challenge, solution, theorems, kernel, timeout }) {
-  const theirs = environmentOf(solution);
-  const [a, b] = [environmentOf(challenge), theirs].map(kept => frontend.stateEnvironment(kept.state));
-  const facts = (name, token) => {
-    const fact = { ...statements.compare(a, b, name, AXIOMS), computedSort: computedSort(b, name) };
-    const wanted = abi.parseName(name);
-    // Without a `before` (no guard) there is nothing to begin from; and what differs need not be checked.
-    fact.refused = kernel && theirs.before && fact.solution && !fact.differs.length ? replay(theirs.before, b, wanted, token) : null;
-    abi.dec(wanted);
-    return fact;
-  };
-  const [answer, late] = limited(timeout, token => ({ theorems: Object.fromEntries(theorems.map(name => [name, facts(name, token)])),
-    sorries: statements.newConstantsUsing(b, theirs.before, 'sorryAx') }));
-  return late ? { ...answer, timeout: true } : answer;
+/** What a claim's verdict needs to know of a theorem (text) in the challenge's environment and in another one. */
+const facts = (challenge, solution, theorem) => ({ ...statements.compare(challenge, solution, theorem, AXIOMS), computedSort: computedSort(solution, theorem) });
+
+function has(env, name) {
+  const n = abi.parseName(name), found = constants.find(env, n);
+  [n, ...(found ? [found] : [])].forEach(abi.dec);
+  return found !== null;
+}
+
+function compare({ challenge, solution, theorem }) {
+  const { state, before } = environmentOf(solution), [a, b] = [environmentOf(challenge).state, state].map(frontend.stateEnvironment);
+  const found = facts(a, b, theorem), additions = found.solution && !found.differs.length ? exported(b, [theorem], META, before).ndjson : null;
+  return { ...found, sorries: statements.newConstantsUsing(b, before, 'sorryAx'), additions };
+}
+
+function confirm({ challenge, additions, theorem, timeout }) {
+  const { state, before } = environmentOf(challenge);
+  const [answer, late] = limited(timeout, token => {
+    const a = frontend.stateEnvironment(state), { env: b, refused, types } = rebuild(before, additions, token);
+    if (!b) return { refused };
+    try {
+      return { refused, facts: { ...facts(a, b, theorem), sorries: [], additions: null }, types: types.filter(n => !has(a, n)), export: exported(b, [theorem], META) };
+    } finally { abi.dec(b); }
+  });
+  return late ? { timeout: true } : { confirmation: answer };
 }
 
 const forget = kept => { abi.dec(kept.state); if (kept.before) abi.dec(kept.before); kept.runs?.free(); };
@@ -219,12 +234,13 @@ function answerTo(request) {
   for (const name in FIELDS) if (isGiven(request[name]) && !FIELDS[name](request[name])) throw new Refusal(`Could not parse as a valid JSON command: wrong value of ${name}`);
   if (typeof request.cmd === 'string') return command(request);
   if (typeof request.path === 'string') return command({ ...request, cmd: readFile(request.path) });
-  if (request.compare) return evaluation.during({ guarded: true }, () => compare(request.compare));
+  if (request.compare) return { comparison: evaluation.during({ guarded: true }, () => compare(request.compare)) };
+  if (request.confirm) return evaluation.during({ guarded: true }, () => confirm(request.confirm));
   if (isText(request.tactic) && isGiven(request.proofState)) return evaluation.during({ guarded: isGiven(request.guard) }, () => tactic(request));
   if (request.export) return { export: exported(frontend.stateEnvironment(environmentOf(request.export.env).state), request.export.names, META) };
   if (request.drop || request.dropProofStates) return drop(request.drop, request.dropProofStates);
   if (request.stats) return { memory: abi.memoryBytes() };
-  throw new Refusal('Could not parse as a valid JSON command: none of cmd, path, tactic with proofState, compare, drop, stats');
+  throw new Refusal('Could not parse as a valid JSON command: none of cmd, path, tactic with proofState, compare, confirm, export, drop, stats');
 }
 
 /** Write all bytes: a pipe takes 64 KB at once and may take part of a chunk. */

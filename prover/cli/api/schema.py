@@ -113,6 +113,11 @@ class CheckRequest(_Request):
     )
 
 
+_KERNELS = (
+    "Those that accept the proof: `lean`, and `open-prover` unless that one met a limit of its own (see `detail`)."
+)
+
+
 class ProveRow(BaseModel):
     """How it stands with one theorem."""
 
@@ -125,6 +130,7 @@ class ProveRow(BaseModel):
     proof: str | None = Field(description="What stands after `:= by`, if we found it.")
     reason: Reason | None = Field(description="The verdict on its proof, if there is one.")
     detail: str = Field(description="What is wrong with its proof, or why nothing could be tried.")
+    kernels: list[str] = Field(description=_KERNELS)
     samples: int = Field(description="Proofs asked of the policy.")
     checks: int = Field(description="Questions to Lean.")
     seconds: float
@@ -143,6 +149,7 @@ class CheckRow(BaseModel):
     reason: Reason
     detail: str
     axioms: list[str] = Field(description="Those that the proof rests on.")
+    kernels: list[str] = Field(description=_KERNELS)
     seconds: float
 
 
