@@ -49,7 +49,8 @@ def test_asked_inexpressible_proved_failed_and_unfinished_add_up(tmp_path: Path)
     attempts = [tried("a", 0, True), tried("a", 1), tried("b", 0), tried("b", 1), tried("c", 1)]
     figures = summary(folder(tmp_path, entries, attempts, 2))
     counts = {"problems": 4, "inexpressible": 1, "asked": 3, "proved": 1, "failed": 1, "unfinished": 1}
-    assert figures["counts"] == counts | {"finished": 2, "replaced": 0, "flagged": 0, "proved_flagged": 0}
+    rest = {"finished": 2, "replaced": 0, "flagged": 0, "proved_flagged": 0, "one_kernel": 0}
+    assert figures["counts"] == counts | rest
     assert [p["status"] for p in figures["problems"]] == ["proved", "failed", "unfinished", "inexpressible"]
     assert not figures["complete"]
     assert figures["proved_rate"]["value"] == 0.5  # of those that are finished
@@ -62,6 +63,13 @@ def test_costs_are_counted_up_to_the_first_proof_by_number_not_by_time(tmp_path:
     assert (problem["first"], problem["proof"]) == (2, "text 2")
     assert (problem["samples"], problem["checks"], problem["tokens"], problem["seconds"]) == (3, 6, 30, 4.5)
     assert (problem["attempts"], problem["proofs"]) == (8, 2)
+
+
+def test_problems_that_one_kernel_alone_accepts_are_counted(tmp_path: Path) -> None:
+    attempts = [tried("a", 0, True, one_kernel=True), tried("b", 0, True), tried("b", 1, True, one_kernel=True)]
+    figures = summary(folder(tmp_path, [entry("a"), entry("b")], attempts, 2))
+    assert figures["counts"]["one_kernel"] == 1
+    assert [p["one_kernel"] for p in figures["problems"]] == [True, False]
 
 
 def test_pass_at_k_is_over_the_problems_that_have_all_attempts(tmp_path: Path) -> None:

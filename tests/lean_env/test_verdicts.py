@@ -11,7 +11,7 @@ import yaml
 
 import lean_env.confirmation
 import lean_env.worker
-from lean_env import Claim, LeanPool, Reason, Verdict, Worker, embedded, rules
+from lean_env import Claim, LeanPool, Reason, Verdict, Worker, embedded, kernel, rules
 from lean_env.verdict import conclude
 
 FILES = sorted((Path(__file__).parents[1] / "fixtures" / "verdicts").glob("*.yaml"))
@@ -84,3 +84,56 @@ async def test_a_tactic_that_the_kernel_sends_another_way(pool: LeanPool) -> Non
     statement = "theorem t : 7 % 2 = 1"
     proof = "first | exact (by decide +kernel : 7 % 2 = 0 ∧ 7 % 2 = 1).2 | rfl"
     assert (await pool.judge(Claim(f"{statement} := by sorry", f"{statement} := by {proof}", "t"))).proved
+
+
+# ---- a limit of our kernel's own ----
+
+PLAIN = Claim("theorem t : 1 + 1 = 2 := by sorry", "theorem t : 1 + 1 = 2 := rfl", "t")
+WITH_A_TYPE = Claim(
+    "theorem t : 1 + 1 = 2 := by sorry",
+    "inductive T | a\ntheorem u : T.a = T.a := rfl\ntheorem t : 1 + 1 = 2 := have := u; rfl",
+    "t",
+)
+
+
+@pytest.fixture
+def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Our kernel has no time for anything."""
+    check = kernel.Kernel.check
+
+    async def at_once(self: kernel.Kernel, ndjson: str, given: int = 0, seconds: float = 60.0) -> kernel.Finding:
+        return await check(self, ndjson, given, 1e-6)
+
+    monkeypatch.setattr(kernel.Kernel, "check", at_once)
+
+
+async def test_one_kernel_is_said_to_be_one(pool: LeanPool, hurried: None) -> None:
+    verdict = await pool.judge(PLAIN)
+    assert verdict.proved
+    assert verdict.one_kernel
+    assert verdict.kernels == ("lean",)
+    assert verdict.detail.startswith("our kernel did not decide (")
+
+
+async def test_one_kernel_is_not_enough_for_new_types(pool: LeanPool, hurried: None) -> None:
+    verdict = await pool.judge(WITH_A_TYPE)
+    assert verdict.reason is Reason.KERNEL
+    assert verdict.detail.endswith("and the solution adds the type T")
+
+
+async def test_types_of_the_challenge_are_not_new(pool: LeanPool, hurried: None) -> None:
+    claim = Claim(WITH_A_TYPE.solution.replace("have := u; rfl", "by sorry"), WITH_A_TYPE.solution, "t")
+    assert (await pool.judge(claim)).one_kernel
+
+
+async def test_one_kernel_is_not_enough_for_the_strict(hurried: None) -> None:
+    async with LeanPool(workers=1, strict=True) as strict:
+        verdict = await strict.judge(PLAIN)
+    assert verdict.reason is Reason.KERNEL
+    assert "did not decide" in verdict.detail
+
+
+async def test_both_kernels_are_named(pool: LeanPool) -> None:
+    for claim in (PLAIN, WITH_A_TYPE):
+        verdict = await pool.judge(claim)
+        assert (verdict.kernels, verdict.one_kernel, verdict.detail) == (("lean", "open-prover"), False, "")
