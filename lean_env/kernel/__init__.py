@@ -34,7 +34,8 @@ class Finding:
 
     verdict: Conclusion
     axioms: tuple[str, ...] = ()
-    """Those among the checked declarations: whoever needs a proof looks for other ones than Lean's own three."""
+    """Those among the checked declarations: whoever needs a proof looks for other ones than Lean's own three, which say
+    what they say in Lean (axioms.cjs)."""
     last: str = ""
     """The last declaration that was checked: of a file that was cut short, not the wanted one."""
     checked: int = 0

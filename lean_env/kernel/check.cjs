@@ -22,7 +22,8 @@ function run(lines, given, state) {
     if (declaration === null) continue;
     const isGiven = state.given < given;
     state.constant = String(declaration.name);
-    terms.passingly(() => declare(environment, declaration, isGiven));
+    declare(environment, declaration, isGiven);
+    terms.tidy();
     delete state.constant;
     state[isGiven ? 'given' : 'checked']++;
     if (!isGiven) state.last = String(declaration.name);

@@ -9,6 +9,7 @@ const infer = require('./infer.cjs');
 const inductive = require('./inductive.cjs');
 const levels = require('./levels.cjs');
 const terms = require('./terms.cjs');
+const { demandOwn } = require('./axioms.cjs');
 const { Session } = require('./environment.cjs');
 const { addQuotient } = require('./quotients.cjs');
 const { eachSubterm } = require('./substitute.cjs');
@@ -53,7 +54,8 @@ function check(environment, declaration) {
   demand(!declaration.unsafe, 'declaration.safety', () => `${declaration.name} is unsafe or partial`);
   const level = checkHeader(session, declaration);
   if (declaration.kind === 'thm') demand(levels.isZero(level), 'declaration.theorem', () => `${declaration.name} is not a proposition`);
-  if (declaration.kind !== 'axiom') checkValue(session, declaration);
+  if (declaration.kind === 'axiom') demandOwn(environment, declaration);
+  else checkValue(session, declaration);
 }
 
 /** Adds one declaration of the file; a given one is believed. */

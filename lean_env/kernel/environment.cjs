@@ -9,8 +9,8 @@
  *   quot       quotKind
  *   inductive  numParams, numIndices, all, ctors, isRec
  *   ctor       induct, cidx, numParams, numFields
- *   rec        numParams, numIndices, numMotives, numMinors, rules (by constructor), k, major (the inductive type of the major premise)
- * `unsafe` is true for what a safe declaration must not use.
+ *   rec        numParams, numIndices, numMotives, numMinors, rules (a list of { ctor, nfields, rhs }), k
+ * `unsafe` is true for what a safe declaration must not use. The terms in a constant are read when they are asked for (read.cjs).
  */
 
 const levels = require('./levels.cjs');
@@ -134,7 +134,20 @@ class Session {
 /** Is the inductive type like a structure: one constructor, no indices, not recursive? */
 const isStructure = inductive => inductive.ctors.length === 1 && inductive.numIndices === 0 && !inductive.isRec;
 
+/** The inductive type of a recursor's major premise, by its name. */
+function majorOf(rec) {
+  rec.major ??= findMajor(rec);
+  return rec.major;
+}
+
+function findMajor({ name, type, numParams, numMotives, numMinors, numIndices }) {
+  for (let i = 0; i < numParams + numMotives + numMinors + numIndices && type.kind === terms.PI; i++) type = type.b;
+  const f = type.kind === terms.PI ? terms.head(type.a) : null;
+  demand(f?.kind === terms.CONST, 'inductive.recursor', () => `${name} has no major premise`);
+  return f.a;
+}
+
 /** The constant `name` with its own level parameters as levels. */
 const ownConstant = ({ name, levelParams }) => terms.constant(name, levels.list(levelParams.map(levels.param)));
 
-module.exports = { Environment, Session, isStructure, ownConstant };
+module.exports = { Environment, Session, isStructure, majorOf, ownConstant };

@@ -8,7 +8,7 @@ const declarations = require('./declarations.cjs');
 const equal = require('./equal.cjs');
 const infer = require('./infer.cjs');
 const terms = require('./terms.cjs');
-const { Session } = require('./environment.cjs');
+const { Session, majorOf } = require('./environment.cjs');
 const { form } = require('./formation.cjs');
 const { Translation } = require('./nested.cjs');
 const { recursors } = require('./recursors.cjs');
@@ -16,27 +16,8 @@ const { demand } = require('./verdicts.cjs');
 
 const same = (xs, ys) => xs.length === ys.length && xs.every((x, i) => x === ys[i]);
 
-/** The constant for an inductive type of the file. */
-const typeConstant = t => ({ kind: 'inductive', name: t.name, levelParams: t.levelParams, type: t.type, unsafe: t.isUnsafe,
-  numParams: t.numParams, numIndices: t.numIndices, all: t.all, ctors: t.ctors, isRec: t.isRec });
-const constructorConstant = c => ({ kind: 'ctor', name: c.name, levelParams: c.levelParams, type: c.type, unsafe: c.isUnsafe,
-  induct: c.induct, cidx: c.cidx, numParams: c.numParams, numFields: c.numFields });
-const recursorConstant = r => ({ kind: 'rec', name: r.name, levelParams: r.levelParams, type: r.type, unsafe: r.isUnsafe,
-  numParams: r.numParams, numIndices: r.numIndices, numMotives: r.numMotives, numMinors: r.numMinors,
-  rules: new Map(r.rules.map(rule => [rule.ctor, rule])), k: r.k, major: majorOf(r) });
-
-/** The inductive type of a recursor's major premise. */
-function majorOf({ name, type, numParams, numMotives, numMinors, numIndices }) {
-  for (let i = 0; i < numParams + numMotives + numMinors + numIndices && type.kind === terms.PI; i++) type = type.b;
-  const f = type.kind === terms.PI ? terms.head(type.a) : null;
-  demand(f?.kind === terms.CONST, 'inductive.recursor', () => `${name} has no major premise`);
-  return f.a;
-}
-
-/** Adds a given inductive declaration as it is in the file. */
-function believe(environment, { types, ctors, recs }) {
-  [...types.map(typeConstant), ...ctors.map(constructorConstant), ...recs.map(recursorConstant)].forEach(c => environment.add(c));
-}
+/** Adds all constants of a declaration as they are in the file. */
+const believe = (environment, { types, ctors, recs }) => [...types, ...ctors, ...recs].forEach(c => environment.add(c));
 
 /** The block { levelParams, numParams, types } that a declaration speaks of, its types in the order of `all`. */
 function account({ types, ctors }) {
@@ -57,7 +38,7 @@ function account({ types, ctors }) {
     t.ctors.map(name => ctorsByName.get(name)).forEach((c, i) => demand(c.induct === t.name && c.cidx === i && c.numParams === numParams &&
       same(c.levelParams, levelParams), 'inductive.account', () => `${c.name} is not constructor ${i} of ${t.name}`));
   }
-  [...types, ...ctors].forEach(c => demand(!c.isUnsafe, 'declaration.safety', () => `${c.name} is unsafe`));
+  [...types, ...ctors].forEach(c => demand(!c.unsafe, 'declaration.safety', () => `${c.name} is unsafe`));
   return { levelParams, numParams, types: ordered.map(t => ({ name: t.name, type: t.type, ctors: t.ctors.map(name => ctorsByName.get(name)) })) };
 }
 
@@ -106,22 +87,22 @@ function checkRecursors(environment, { types, ctors, recs }, { written, translat
   demand(!formed.large || (motive !== null && !levelParams.includes(motive)), 'inductive.recursor', () => `${names[0]} has other level parameters`);
   const recParams = formed.large ? [motive, ...levelParams] : levelParams;
   const computed = recursors(formed, levelParams, names, motive);
-  [...types.map(typeConstant), ...ctors.map(constructorConstant)].forEach(c => environment.add(c));
+  [...types, ...ctors].forEach(c => environment.add(c));
   const numMinors = formed.types.flatMap(t => t.ctors).length;
   const rulesOf = ({ rules }) => rules.map(({ ctor, nfields, rhs }) =>
     ({ ctor: translation.originalName(ctor), nfields, rhs: translation.restore(rhs) }));
-  const expected = names.map((name, i) => ({ name, levelParams: recParams, type: translation.restore(computed[i].type), all, numParams,
-    numIndices: formed.types[i].indices.length, numMotives: names.length, numMinors, rules: rulesOf(computed[i]), k: formed.k, isUnsafe: false }));
+  const expected = names.map((name, i) => ({ kind: 'rec', name, levelParams: recParams, type: translation.restore(computed[i].type), all, numParams,
+    numIndices: formed.types[i].indices.length, numMotives: names.length, numMinors, rules: rulesOf(computed[i]), k: formed.k, unsafe: false }));
   expected.forEach(e => compareRecursor(environment, byName.get(e.name), e));
-  expected.forEach(e => environment.add(recursorConstant({ ...e, rules: [] })));
+  expected.forEach(e => environment.add({ ...e, rules: [] }));
   expected.forEach(e => compareRules(environment, byName.get(e.name), e));
   expected.forEach(e => environment.remove(e.name));
-  recs.forEach(r => environment.add(recursorConstant(r)));
+  recs.forEach(r => environment.add(r));
 }
 
 /** A recursor of the file is, up to its rules, the expected one. */
 function compareRecursor(environment, rec, expected) {
-  for (const what of ['numParams', 'numIndices', 'numMotives', 'numMinors', 'k', 'isUnsafe']) {
+  for (const what of ['numParams', 'numIndices', 'numMotives', 'numMinors', 'k', 'unsafe']) {
     demand(rec[what] === expected[what], 'inductive.recursor', () => `${rec.name}: ${what} is ${expected[what]}, not ${rec[what]}`);
   }
   demand(same(rec.levelParams, expected.levelParams), 'inductive.recursor', () => `${rec.name} has other level parameters`);

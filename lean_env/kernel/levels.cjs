@@ -40,14 +40,20 @@ function max(a, b) {
   return a === zero ? b : intern(MAX, a, b);
 }
 
+const distributed = new Map();      // by the two sides' numbers: their imax, where the right one is a max or an imax
+
 function imax(a, b) {
   step();
   switch (b.kind) {
     case ZERO: return zero;
     case SUCC: return max(a, b);
-    case MAX: return max(imax(a, b.a), imax(a, b.b));
-    case IMAX: return max(imax(a, b.b), b);
-    default: return a === zero || a === b ? b : intern(IMAX, a, b);
+    case PARAM: return a === zero || a === b ? b : intern(IMAX, a, b);
+    default: {
+      const key = `${a.id} ${b.id}`;
+      let level = distributed.get(key);       // a level may be a part of another one many times
+      if (level === undefined) distributed.set(key, level = b.kind === MAX ? max(imax(a, b.a), imax(a, b.b)) : max(imax(a, b.b), b));
+      return level;
+    }
   }
 }
 
@@ -171,6 +177,7 @@ function forget() {
     for (const [key, value] of kept[i]) table.set(key, value);
   });
   compared.clear();
+  distributed.clear();
 }
 
 /** The level as a text, cut off at some depth. */

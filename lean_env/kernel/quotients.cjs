@@ -41,14 +41,15 @@ function demandEquality(environment) {
 }
 
 /** Adds one of the four constants. */
-function addQuotient(environment, { name, levelParams, type, quotKind }) {
+function addQuotient(environment, declaration) {
+  const { name, levelParams, type, quotKind } = declaration;
   const expected = CONSTANTS.get(name);
   demand(expected !== undefined && expected.kind === quotKind, 'quotient.name', () => `${name} is no ${quotKind} of a quotient`);
   demand(levelParams.length === expected.params && new Set(levelParams).size === expected.params,
     'quotient.type', () => `${name} has other level parameters`);
   demand(type === expected.type(...levelParams.map(levels.param)), 'quotient.type', () => `${name} has another type`);
   if (name === LIFT) demandEquality(environment);
-  environment.add({ kind: 'quot', name, levelParams, type, quotKind });
+  environment.add(declaration);
 }
 
 /** The kinds of quotient constants that there are in files. */
@@ -56,4 +57,4 @@ const KINDS = [...CONSTANTS.values()].map(c => c.kind);
 /** Names that only these constants may have, so that they may come in any order. */
 const isReserved = name => CONSTANTS.has(name);
 
-module.exports = { addQuotient, isReserved, KINDS };
+module.exports = { addQuotient, demandEquality, isReserved, KINDS, EQ, QUOT, MK };

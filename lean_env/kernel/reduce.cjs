@@ -9,7 +9,7 @@ const equal = require('./equal.cjs');
 const infer = require('./infer.cjs');
 const literals = require('./literals.cjs');
 const terms = require('./terms.cjs');
-const { isStructure } = require('./environment.cjs');
+const { isStructure, majorOf } = require('./environment.cjs');
 const { instantiate } = require('./substitute.cjs');
 const { step } = require('./verdicts.cjs');
 const { SORT, CONST, APP, LAM, PI, LET, PROJ, NAT, STR } = terms;
@@ -81,7 +81,7 @@ function reduceRecursor(session, f, xs) {
   else if (major.kind === STR) major = spelled(session, major);
   if (constructorOf(session, major) === null) major = constructorByEta(session, rec, major) ?? major;
   const ctor = constructorOf(session, major);
-  const rule = ctor === null || ctor.induct !== rec.major ? undefined : rec.rules.get(ctor.name);
+  const rule = ctor === null || ctor.induct !== majorOf(rec) ? undefined : rec.rules.find(r => r.ctor === ctor.name);
   if (rule === undefined) return null;
   const fields = terms.args(major).slice(ctor.numParams);
   const reduct = terms.apply(session.ruleValue(rec, rule, f.b), [...xs.slice(0, firstIndex), ...fields]);
@@ -92,8 +92,8 @@ function reduceRecursor(session, f, xs) {
 function constructorByK(session, rec, major) {
   const type = whnf(session, infer.assumed(session, major));
   const f = terms.head(type);
-  if (!terms.isConstant(f, rec.major)) return null;
-  const inductive = session.environment.find(rec.major, 'inductive');
+  if (!terms.isConstant(f, majorOf(rec))) return null;
+  const inductive = session.environment.find(majorOf(rec), 'inductive');
   if (inductive === null || inductive.ctors.length !== 1) return null;
   const made = terms.apply(terms.constant(inductive.ctors[0], f.b), terms.args(type).slice(0, inductive.numParams));
   return equal.areEqual(session, type, infer.assumed(session, made)) ? made : null;
@@ -101,13 +101,13 @@ function constructorByK(session, rec, major) {
 
 /** Eta for structures: a term of a structure type (not a proposition) is the constructor of its projections. */
 function constructorByEta(session, rec, major) {
-  const inductive = session.environment.find(rec.major, 'inductive');
+  const inductive = session.environment.find(majorOf(rec), 'inductive');
   if (inductive === null || !isStructure(inductive)) return null;
   const type = whnf(session, infer.assumed(session, major));
   const f = terms.head(type);
-  if (!terms.isConstant(f, rec.major) || infer.isProposition(session, type)) return null;
+  if (!terms.isConstant(f, majorOf(rec)) || infer.isProposition(session, type)) return null;
   const ctor = session.environment.find(inductive.ctors[0], 'ctor');
-  const fields = Array.from({ length: ctor.numFields }, (_, i) => terms.proj(rec.major, i, major));
+  const fields = Array.from({ length: ctor.numFields }, (_, i) => terms.proj(majorOf(rec), i, major));
   return terms.apply(terms.constant(ctor.name, f.b), [...terms.args(type).slice(0, inductive.numParams), ...fields]);
 }
 

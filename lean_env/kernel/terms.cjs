@@ -43,7 +43,7 @@ class Term {
 /** A hash table of terms, with chains through `next`. */
 class Table {
   constructor() {
-    this.buckets = new Array(1024).fill(null);
+    this.buckets = new Array(8192).fill(null);
     this.size = 0;
   }
 
@@ -81,26 +81,24 @@ class Table {
   }
 }
 
-let lasting = new Table();          // terms of the file
-let passing = null;                 // terms made while one declaration is checked, or null
-let count = 0;
-
-/** Runs `work`; terms that are new in it are forgotten afterwards. */
-function passingly(work) {
-  passing = new Table();
-  try { return work(); } finally { passing = null; }
-}
-
-let kept = [];                      // terms that stay
+const MANY = 1 << 19;               // terms after which they are forgotten
+let table = new Table(), kept = [], count = 0, epoch = 0;
 
 /** From now on `forget` leaves the terms that there are now. */
-function keep() { kept = lasting.all(); }
+function keep() { kept = table.all(); }
 
-/** Forgets the terms that were made since `keep`. */
+/** Forgets the terms that were made since `keep`: a new epoch, in which no other old ones may be used. */
 function forget() {
-  lasting = new Table();
-  for (const term of kept) lasting.add(term);
+  table = new Table();
+  for (const term of kept) table.add(term);
+  epoch++;
 }
+
+/** Forgets the terms if there are many. */
+function tidy() { if (table.size > MANY) forget(); }
+
+/** A number for the time since terms were last forgotten. */
+const now = () => epoch;
 
 /** The one term of this kind with these parts; `x`, `y`, `z` are numbers for the parts, of which the hash is made. */
 function intern(kind, a, b, c, x, y, z, loose, depth, hasParam) {
@@ -108,15 +106,11 @@ function intern(kind, a, b, c, x, y, z, loose, depth, hasParam) {
   hash = Math.imul((hash ^ (hash >>> 15)) + y | 0, 0xc2b2ae35);
   hash = Math.imul((hash ^ (hash >>> 13)) + z | 0, 0x27d4eb2f);
   hash ^= hash >>> 16;
-  let term = lasting.find(hash, kind, a, b, c);
+  let term = table.find(hash, kind, a, b, c);
   if (term !== null) return term;
   step();
-  if (passing !== null) {
-    term = passing.find(hash, kind, a, b, c);
-    if (term !== null) return term;
-  }
   term = new Term(kind, a, b, c, hash, count++, loose, depth, hasParam);
-  (passing ?? lasting).add(term);
+  table.add(term);
   return term;
 }
 
@@ -188,5 +182,5 @@ function show(term) {
   return go(term, 0);
 }
 
-module.exports = { BVAR, FVAR, SORT, CONST, APP, LAM, PI, LET, PROJ, NAT, STR, keep, forget, passingly, bvar, fvar, sort, constant, app, binder, lam, pi, letIn,
+module.exports = { BVAR, FVAR, SORT, CONST, APP, LAM, PI, LET, PROJ, NAT, STR, keep, forget, tidy, now, bvar, fvar, sort, constant, app, binder, lam, pi, letIn,
   proj, nat, str, head, args, apply, constantOf, isConstant, arrow, show };

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+import pytest_asyncio
 
 from lean_env import LeanPool, kernel
 from tests.lean_env.test_verdicts import CASES, HOLES
@@ -117,16 +118,51 @@ async def test_what_was_changed_is_rejected(pool: LeanPool, edit: Callable[[dict
 BY_HAND: dict[str, dict[str, Any]] = json.loads((FIXTURES / "expected.json").read_text("utf-8"))
 
 
+def _by_hand(name: str) -> str:
+    return (FIXTURES / f"{name}.ndjson").read_text("utf-8")
+
+
+@pytest_asyncio.fixture(scope="module")
+async def process() -> AsyncIterator[kernel.Kernel]:
+    async with kernel.Kernel() as running:
+        yield running
+
+
 @pytest.mark.parametrize("name", BY_HAND)
-async def test_the_rules_one_by_one(name: str) -> None:
+async def test_the_rules_one_by_one(process: kernel.Kernel, name: str) -> None:
     """Small inputs, each right or wrong in one thing: levels, reduction, conversion, inductive types, projections, …"""
-    expected, text = BY_HAND[name], (FIXTURES / f"{name}.ndjson").read_text("utf-8")
-    finding = await kernel.check(text, expected.get("given", 0))
+    expected = BY_HAND[name]
+    finding = await process.check(_by_hand(name), expected.get("given", 0))
     assert (finding.verdict, finding.rule) == (expected["verdict"], expected.get("rule", "")), finding
 
 
+async def test_names_that_look_alike_are_told_apart() -> None:
+    """Who reads that a proof rests on Quot.sound must not be told so of an axiom whose name is one part."""
+    finding = await kernel.check(_by_hand("axiom_alike"))
+    assert (finding.axioms, finding.last) == (("propext.x", "«Quot.sound»"), "«Quot.sound»")
+    assert (await kernel.check(_by_hand("own_axioms"))).axioms == ("propext", "Quot.sound", "Classical.choice")
+
+
+ODD_NAMES = """\
+axiom «#a».b : True
+axiom «#a.b» : True
+axiom «x y» : True
+axiom α.β₁' : True
+axiom é : True
+inductive «my type» : Type
+  | «its constructor» : List «my type» → «my type»
+theorem t : («my type» → True) ∧ True ∧ True ∧ True ∧ True := ⟨fun _ => «#a».b, «#a.b», «x y», α.β₁', é⟩
+"""
+
+
+async def test_odd_names(pool: LeanPool) -> None:
+    finding = await found(pool, ODD_NAMES, "t")
+    assert (finding.verdict, finding.last) == ("accepts", "t"), finding
+    assert set(finding.axioms) == {"«#a».b", "«#a.b»", "«x y»", "α.β₁'", "é"}
+
+
 @pytest.mark.parametrize(
-    "ndjson", ["", "{", "[]", "3", '{"thm":{}}', '{"meta":{}}\n{"ie":0,"bvar":-1}', "\0", "\udcff"]
+    "ndjson", ["", "{", "[]", "3", '{"thm":{}}', '{"meta":{}}\n{"ie":-1,"bvar":0}', "\0", "\udcff"]
 )
 async def test_what_is_no_export_is_rejected(ndjson: str) -> None:
     assert (await kernel.check(ndjson)).verdict == "rejects"

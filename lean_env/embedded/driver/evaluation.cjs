@@ -44,16 +44,27 @@ function during(changes, action) {
   try { return action(); } finally { mode = before; }
 }
 
-/** Does a constant (its Name borrowed) of an imported module stand for data, or for a type? */
-function isImportedData(env, name) {
+/** Is a constant (its Name borrowed) of an imported module a constructor, a type, or a value of a type that is no function's (`Lean.Meta.Simp.defaultMaxSteps : Nat`)? */
+function isImportedValue(env, name) {
   if (!constants.imported(env, name)) return false;
-  if (BUILDERS.has(abi.kindText(name))) return true;
   const c = constants.find(env, name);
   if (!c) return false;
-  const kind = constants.kindOf(c), closed = expressions.isConstant(constants.type(c));     // `Lean.Meta.Simp.defaultMaxSteps : Nat`
+  const kind = constants.kindOf(c), type = constants.type(c);
+  // An abbreviation may stand for functions: `unexpandListNil : Lean.PrettyPrinter.Unexpander`.
+  const value = kind === constants.CONSTRUCTOR || kind === constants.INDUCTIVE || (expressions.isConstant(type) && isInductive(env, abi.field(type, 0)));
   abi.dec(c);
-  return closed || kind === constants.CONSTRUCTOR || kind === constants.INDUCTIVE || constants.isProjection(env, name) || isData(env, name);
+  return value;
 }
+
+function isInductive(env, name) {
+  const c = constants.find(env, name), inductive = c !== null && constants.kindOf(c) === constants.INDUCTIVE;
+  if (c) abi.dec(c);
+  return inductive;
+}
+
+/** Is it a value as above, or what the elaborator makes of values: a projection, a call of a function in BUILDERS, a definition by such? */
+const isImportedData = (env, name) => isImportedValue(env, name)
+  || (constants.imported(env, name) && (BUILDERS.has(abi.kindText(name)) || constants.isProjection(env, name) || isData(env, name)));
 
 /** Is a constant (its Name borrowed) defined by constructors and literals alone? */
 function isData(env, name) {
@@ -115,4 +126,4 @@ function ask(entry, env, name) {
 /** Code of the text is about to run, or may be run without a further question. */
 const code = () => mode.onCode();
 
-module.exports = { ASKED, Refused, ask, code, during, isData, isImportedData };
+module.exports = { ASKED, Refused, ask, code, during, isImportedValue };

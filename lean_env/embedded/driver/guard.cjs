@@ -186,15 +186,15 @@ function isData(term, read, env, quoted) {
     }
     const name = syntax.identName(stx);
     if (quoted) return ['', 'true', 'false', 'none', 'some'].includes(name);
-    return name === '' || (!own().has(lastPart(name)) && PREFIXES.some(prefix => isImportedData(env, prefix + name)));
+    return name === '' || (!own().has(lastPart(name)) && PREFIXES.some(prefix => isImportedValue(env, prefix + name)));
   };
   return go(term);
 }
 
-function isImportedData(env, text) {
-  const name = abi.parseName(text), data = evaluation.isImportedData(env, name);
+function isImportedValue(env, text) {
+  const name = abi.parseName(text), value = evaluation.isImportedValue(env, name);
   abi.dec(name);
-  return data;
+  return value;
 }
 
 /** The last parts of the names of what the text has declared so far: a function of no arguments that looks once. */
@@ -207,7 +207,7 @@ function ownNames(env) {
 }
 
 // Attributes by which one constant's code becomes another's.
-const CHANGING = new Set(['implemented_by', 'extern', 'export', 'csimp', 'init', 'builtin_init', 'computed_fields', 'macro_inline', 'never_extract']);
+const CHANGING = new Set(['implemented_by', 'extern', 'export', 'csimp', 'init', 'builtin_init', 'computed_field', 'macro_inline', 'never_extract']);
 
 /**
  * Does a command change what compiled code does, so that evaluating what looks like data may run something else? What it
