@@ -216,7 +216,13 @@ async def test_a_process_that_heeds_nothing_is_ended_from_outside() -> None:
 
 
 async def test_an_answer_that_has_not_the_form_of_one_ends_the_process() -> None:
-    for answer in ('{"env": -1}', '{"comparison": {"differs": []}}', '{"confirmation": {}}', "[]", '{"messages": "none"}'):
+    for answer in (
+        '{"env": -1}',
+        '{"comparison": {"differs": []}}',
+        '{"confirmation": {}}',
+        "[]",
+        '{"messages": "none"}',
+    ):
         script = f"process.stdin.once('data', () => process.stdout.write({json.dumps(answer)} + '\\n\\n'))"
         process = await ReplProcess.start(Lean("liar", "", (str(node()), "-e", script)))
         with pytest.raises(ProcessDied, match="form"):
