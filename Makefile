@@ -15,6 +15,7 @@ test: $(VENV)/.dev
 	$(RUN)/pytest -n 2 --dist loadfile -m "not slow"
 
 test-slow: $(VENV)/.dev
+	-$(RUN)/pip install --quiet --disable-pip-version-check -e '.[judge]'    # a later Lean's kernel; its tests are skipped without it
 	$(RUN)/pytest -m slow
 
 test-all: test test-slow
