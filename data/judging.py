@@ -55,8 +55,8 @@ def verdict_row(name: str, verdict: Verdict) -> dict[str, Any]:
 
 async def judge_lines(pool: LeanPool, lines: Iterable[str], timeout: float = 60.0) -> AsyncGenerator[dict[str, Any]]:
     """For every line `{"id", "challenge", "solution"}` (and `"theorem"`, if not all are meant) one row
-    `{"id", "proved", "reason", "seconds"}`, in the same order; at most a few lines are read ahead. A line that is none
-    of this gets the reason `input` and its number as `line`.
+    `{"id", "proved", "reason", "one_kernel", "seconds"}`, in the same order; at most a few lines are read ahead. A line
+    that is none of this gets the reason `input` and its number as `line`.
     """
     names: OrderedDict[str, list[str] | None] = OrderedDict()
 
@@ -65,7 +65,14 @@ async def judge_lines(pool: LeanPool, lines: Iterable[str], timeout: float = 60.
         start = time.perf_counter()
         item = _read(line)
         if item is None:
-            return {"id": None, "line": number, "proved": False, "reason": str(Reason.INPUT), "seconds": 0.0}
+            return {
+                "id": None,
+                "line": number,
+                "proved": False,
+                "reason": str(Reason.INPUT),
+                "one_kernel": False,
+                "seconds": 0.0,
+            }
         challenge = item["challenge"]
         if "theorem" in item:
             wanted: list[str] | None = [item["theorem"]]
@@ -78,12 +85,14 @@ async def judge_lines(pool: LeanPool, lines: Iterable[str], timeout: float = 60.
                 if len(names) > _REMEMBERED:
                     names.popitem(last=False)
             wanted = names.get(challenge)
-        reason = Reason.CHALLENGE
+        reason, alone = Reason.CHALLENGE, False
         if wanted:
             verdicts = await judge_pair(pool, challenge, item["solution"], wanted, timeout)
             reason = next((v.reason for v in verdicts.values() if not v.proved), Reason.PROVED)
+            alone = reason is Reason.PROVED and any(v.one_kernel for v in verdicts.values())
         seconds = round(time.perf_counter() - start, 4)
-        return {"id": item["id"], "proved": reason is Reason.PROVED, "reason": str(reason), "seconds": seconds}
+        found = {"proved": reason is Reason.PROVED, "reason": str(reason), "one_kernel": alone, "seconds": seconds}
+        return {"id": item["id"]} | found
 
     async with aclosing(in_order(one, nonblank_lines(lines), _AHEAD * pool.size)) as rows:
         async for row in rows:

@@ -16,7 +16,6 @@ from data.lean_file import FileError
 from data.parsing import BYTE_ORDER_MARK
 from lean_env import LeanPool, Reason, Verdict
 from lean_env.check import InputError
-from lean_env.verdict import OWN
 from prover.cli.common import (
     Exit,
     Stop,
@@ -93,7 +92,7 @@ async def _many(path: Path, timeout: float, pool: LeanPool) -> Exit:
             async for row in judge_lines(pool, lines, timeout):
                 print(json.dumps(row), flush=True)
                 done, proved = done + 1, proved + row["proved"]
-                alone += row["proved"] and OWN not in row["kernels"]
+                alone += row["one_kernel"]
                 if "line" in row:
                     err.print(f"{path}:{row['line']}: not a line with id, challenge and solution")
                 code = max(
