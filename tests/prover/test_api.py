@@ -107,7 +107,9 @@ async def test_a_file_comes_back_with_its_proofs_filled_in(http: httpx.AsyncClie
     two, held = answer.json()["theorems"]
     assert (two["name"], two["line"], two["status"], two["reason"]) == ("two", 1, "proved", "proved")
     assert (held["name"], held["line"], held["status"], held["proof"]) == ("held", 4, "holds", None)
-    assert set(two) == {"name", "line", "status", "proof", "reason", "detail", "samples", "checks", "seconds"}
+    names = {"name", "line", "status", "proof", "reason", "detail", "kernels", "samples", "checks", "seconds"}
+    assert set(two) == names
+    assert two["kernels"] == ["lean", "open-prover"]
     assert answer.json()["code"] == EASY.replace("sorry", two["proof"])
     judged = await http.post("/v1/check", json={"challenge": EASY, "solution": answer.json()["code"]})
     assert [(r["theorem"], r["reason"]) for r in judged.json()["theorems"]] == [("two", "proved")]
@@ -171,7 +173,7 @@ async def test_a_solution_gets_the_verdict_it_deserves(http: httpx.AsyncClient, 
     assert answer.status_code == 200, answer.text
     (row,) = answer.json()["theorems"]
     assert (row["theorem"], row["reason"], row["proved"]) == ("c", reason, reason == "proved")
-    assert set(row) == {"theorem", "proved", "reason", "detail", "axioms", "seconds"}
+    assert set(row) == {"theorem", "proved", "reason", "detail", "axioms", "kernels", "seconds"}
 
 
 async def test_named_theorems_have_one_row_each_in_the_order_asked(http: httpx.AsyncClient) -> None:

@@ -143,7 +143,7 @@ def test_check_many_in_order(tmp_path: Path) -> None:
     assert done.returncode == 2  # one line is no pair
     assert [r["id"] for r in rows] == [None if i == 7 else i for i in range(30)]
     assert [r["proved"] for r in rows] == [i % 3 == 0 for i in range(30)]
-    assert set(rows[0]) == {"id", "proved", "reason", "seconds"}
+    assert set(rows[0]) == {"id", "proved", "reason", "one_kernel", "seconds"}
     assert {r["reason"] for r in rows} == {"proved", "missing", "input"}
 
 
