@@ -1,6 +1,6 @@
 """Problems and proofs: Lean files, benchmarks and corpora, all as `Theorem`s."""
 
-from data.lean_file import LeanFile, Place, parse
+from data.lean_file import Declaration, LeanFile, parse
 from data.theorem import Theorem
 
-__all__ = ["LeanFile", "Place", "Theorem", "parse"]
+__all__ = ["Declaration", "LeanFile", "Theorem", "parse"]

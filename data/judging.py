@@ -7,37 +7,85 @@ import time
 from collections import OrderedDict
 from collections.abc import AsyncGenerator, Collection, Iterable
 from contextlib import aclosing
+from dataclasses import dataclass, replace
 from typing import Any
 
-from data.lean_file import FileError, parse
+from data.lean_file import Declaration, FileError, LeanFile, parse, parse_solution
 from data.parsing import BYTE_ORDER_MARK, ParseError, nonblank_lines, parse_json
 from data.tasks import in_order
 from lean_env import Claim, LeanPool, Reason, Verdict
+from lean_env.check import InputError
+from lean_env.process import ProcessDied
 
 _AHEAD = 4  # claims under way for each worker, so that none waits for the next line
 _REMEMBERED = 1000  # challenges whose theorems are kept
 
 
-async def theorem_names(pool: LeanPool, challenge: str, path: str = "<challenge>") -> list[str]:
-    """The theorems that a challenge asks for: those with a `sorry`, or all where none has one.
+@dataclass(frozen=True)
+class Challenge:
+    """A file that states theorems, each of which a solution has to prove."""
 
-    Raises FileError if the challenge has errors or no theorem.
-    """
+    file: LeanFile
+
+    @property
+    def names(self) -> list[str]:
+        """The theorems that it asks for: those with a `sorry`, or all where none has one. (An example is asked for only
+        where it has one, or where there is nothing else.)"""
+        theorems = self.file.theorems
+        named = [d.name for d in theorems if d.kind != "example"]
+        return [d.name for d in theorems if d.open] or named or [d.name for d in theorems]
+
+    async def judge(
+        self, pool: LeanPool, solution: str, names: Collection[str], timeout: float = 60.0
+    ) -> dict[str, Verdict]:
+        """The verdict on each of the theorems `names`, by what it rests on: no other one counts."""
+        solution = solution.removeprefix(BYTE_ORDER_MARK)
+        found = {d.name: d for d in self.file.theorems}
+        texts = self.file.text, solution
+        if any(name in found and found[name].kind == "example" for name in names):
+            texts = await self._with_named_examples(pool, solution, timeout)
+        judging = (self._judge(pool, *texts, name, found.get(name), timeout) for name in names)
+        return dict(zip(names, await asyncio.gather(*judging), strict=True))
+
+    async def _judge(
+        self, pool: LeanPool, challenge: str, solution: str, name: str, asked: Declaration | None, timeout: float
+    ) -> Verdict:
+        if asked is None:
+            return Verdict(Reason.CHALLENGE, f"the challenge declares no theorem named {name}")
+        if asked.rests_on:
+            left = ", ".join(asked.rests_on)
+            return Verdict(Reason.CHALLENGE, f"the statement rests on what the challenge leaves open: {left}")
+        definition = asked.kind not in ("theorem", "lemma", "example")
+        claim = Claim(challenge, solution, asked.constant, definition=definition)
+        verdict = await pool.judge(claim, timeout)
+        return replace(verdict, detail=verdict.detail.replace(asked.constant, name))
+
+    async def _with_named_examples(self, pool: LeanPool, solution: str, timeout: float) -> tuple[str, str]:
+        """Challenge and solution with their examples as theorems: the first of one goes with the first of the other."""
+        examples = [d for d in self.file.theorems if d.kind == "example"]
+        headings = [d.heading for d in examples]
+        try:
+            theirs = await parse_solution(pool, self.file.text, solution, timeout)
+        except (InputError, ProcessDied):
+            return self.file.text, solution  # what is wrong with it, its verdict says
+        given = [d for d in theirs.declarations if d.kind == "example" and d.theorem]
+        return self.file.with_headings(examples, headings), theirs.with_headings(given, headings)
+
+
+async def read_challenge(pool: LeanPool, challenge: str, path: str = "<challenge>") -> Challenge:
+    """A challenge from its text. Raises FileError if it has errors or no theorem, InputError for what is no text."""
     file = await parse(pool, challenge, path, keep=True)
-    named = [p for p in file.places if not p.anonymous]
-    names = [p.name for p in named if p.open] or [p.name for p in named]
-    if not names:
+    if not file.theorems:
         raise FileError(f"{path}: it declares no theorem")
-    return names
+    return Challenge(file)
 
 
 async def judge_pair(
-    pool: LeanPool, challenge: str, solution: str, names: Collection[str], timeout: float = 60.0
+    pool: LeanPool, challenge: str, solution: str, names: Collection[str] = (), timeout: float = 60.0
 ) -> dict[str, Verdict]:
-    """The verdict on each of the challenge's theorems `names`."""
-    challenge, solution = challenge.removeprefix(BYTE_ORDER_MARK), solution.removeprefix(BYTE_ORDER_MARK)
-    claims = [Claim(challenge, solution, name) for name in names]
-    return dict(zip(names, await asyncio.gather(*(pool.judge(c, timeout) for c in claims)), strict=True))
+    """The verdict on each of the challenge's theorems `names` (none: on those that it asks for). Raises as above."""
+    asked = await read_challenge(pool, challenge)
+    return await asked.judge(pool, solution, names or asked.names, timeout)
 
 
 def verdict_row(name: str, verdict: Verdict) -> dict[str, Any]:
@@ -58,7 +106,7 @@ async def judge_lines(pool: LeanPool, lines: Iterable[str], timeout: float = 60.
     `{"id", "proved", "reason", "one_kernel", "seconds"}`, in the same order; at most a few lines are read ahead. A line
     that is none of this gets the reason `input` and its number as `line`.
     """
-    names: OrderedDict[str, list[str] | None] = OrderedDict()
+    challenges: OrderedDict[str, Challenge | None] = OrderedDict()
 
     async def one(numbered: tuple[int, str]) -> dict[str, Any]:
         number, line = numbered
@@ -73,21 +121,18 @@ async def judge_lines(pool: LeanPool, lines: Iterable[str], timeout: float = 60.
                 "one_kernel": False,
                 "seconds": 0.0,
             }
-        challenge = item["challenge"]
-        if "theorem" in item:
-            wanted: list[str] | None = [item["theorem"]]
-        else:
-            if challenge not in names:
-                try:
-                    names[challenge] = await theorem_names(pool, challenge)
-                except (FileError, ValueError):
-                    names[challenge] = None
-                if len(names) > _REMEMBERED:
-                    names.popitem(last=False)
-            wanted = names.get(challenge)
-        reason, alone = Reason.CHALLENGE, False
-        if wanted:
-            verdicts = await judge_pair(pool, challenge, item["solution"], wanted, timeout)
+        text = item["challenge"]
+        if text not in challenges:
+            try:
+                challenges[text] = await read_challenge(pool, text)
+            except (FileError, ValueError):
+                challenges[text] = None
+            if len(challenges) > _REMEMBERED:
+                challenges.popitem(last=False)
+        challenge, reason, alone = challenges.get(text), Reason.CHALLENGE, False
+        if challenge is not None:
+            names = [item["theorem"]] if "theorem" in item else challenge.names
+            verdicts = await challenge.judge(pool, item["solution"], names, timeout)
             reason = next((v.reason for v in verdicts.values() if not v.proved), Reason.PROVED)
             alone = reason is Reason.PROVED and any(v.one_kernel for v in verdicts.values())
         seconds = round(time.perf_counter() - start, 4)

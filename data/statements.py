@@ -2,22 +2,49 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from data.lean_file import FileError, LeanFile, parse
-from lean_env import LeanPool
+from lean_env import LeanPool, Message, Position
+
+_BARE = "theorem statement : "  # what stands before a proposition that is typed alone
 
 
 async def parse_statement(pool: LeanPool, text: str, header: str = "") -> LeanFile:
     """A file of a header and a whole declaration, a declaration without its proof, or a bare proposition.
 
-    Raises FileError, with Lean's errors on the reading that fits best, if it is none of them.
+    Raises FileError, if it is none of them, with Lean's errors on the reading that Lean followed furthest; their
+    positions are those in `text`.
     """
-    problem: FileError | None = None
-    for source in (text, f"{text} := by sorry", f"example : {text} := by sorry"):
+    head = f"{header}\n" if header else ""
+    problems: list[tuple[tuple[int, int], FileError]] = []
+    for before, after in (("", ""), ("", " := by sorry"), (_BARE, " := by sorry")):
         try:
-            file = await parse(pool, f"{header}\n{source}" if header else source, "<statement>")
+            file = await parse(pool, f"{head}{before}{text}{after}", "<statement>")
         except FileError as error:
-            problem = error  # the last reading asks the least of the text, so its errors say the most
+            messages = tuple(_moved(m, head.count("\n"), len(before)) for m in error.messages)
+            problems.append((_reached(messages, text), FileError(str(error), messages)))
             continue
-        if file.places:
+        if file.theorems:
             return file
-    raise problem or FileError("<statement>: it states no theorem")
+    raise max(problems, key=lambda p: p[0])[1] if problems else FileError("<statement>: it states no theorem")
+
+
+def _moved(message: Message, lines: int, columns: int) -> Message:
+    """A message with its position in what was typed."""
+
+    def moved(position: Position | None) -> Position | None:
+        if position is None or position.line <= lines:
+            return position
+        line = position.line - lines
+        return Position(line, max(0, position.column - columns) if line == 1 else position.column)
+
+    return replace(message, position=moved(message.position), end=moved(message.end))
+
+
+def _reached(messages: tuple[Message, ...], text: str) -> tuple[int, int]:
+    """How far Lean came in a text before its first error; where all come to its end, the first reading is told."""
+    rows = text.rstrip().split("\n")
+    end = len(rows), len(rows[-1])
+    first = min(((m.position.line, m.position.column) for m in messages if m.position), default=(0, 0))
+    return min(first, end)

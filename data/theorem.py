@@ -5,6 +5,7 @@ from __future__ import annotations
 import textwrap
 from dataclasses import dataclass
 
+from data.holes import STAND_IN, laid_out
 from lean_env import Claim
 
 
@@ -18,6 +19,7 @@ class Theorem:
     statement: modifiers, keyword, name and signature, up to (and without) `:=`.
     informal: the doc comment or informal text, without its delimiters.
     source: where it comes from, for people (`file.lean:12`).
+    constant: its name in Lean's environment, where that is another one (a private theorem's).
     """
 
     name: str
@@ -26,6 +28,7 @@ class Theorem:
     preamble: tuple[str, ...] = ()
     informal: str = ""
     source: str = ""
+    constant: str = ""
 
     @property
     def context(self) -> tuple[str, ...]:
@@ -43,12 +46,41 @@ class Theorem:
 
     def claim(self, proof: str) -> Claim:
         """That this proof, and nothing else that stands in it, proves the theorem."""
-        return Claim(self.challenge, self.solution(proof), self.name, self.context, single=True)
+        return Claim(self.challenge, self.solution(proof), self.constant or self.name, self.context, single=True)
+
+
+@dataclass(frozen=True)
+class TheoremInPlace(Theorem):
+    """One hole of a declaration as a theorem: its proof stands between two texts, `before` and `after`.
+
+    layout, column: see data.holes. definition: the declaration is no theorem, but a definition with a proof in it.
+    """
+
+    before: str = ""
+    after: str = ""
+    layout: str = "lines"
+    column: int = 0
+    definition: bool = False
+
+    @property
+    def challenge(self) -> str:
+        opened = {"value": ":= by sorry", "lines": "sorry", "tactic": "sorry"}
+        return f"{self.before}{opened.get(self.layout, '(sorry)')}{self.after}"
+
+    def solution(self, proof: str) -> str:
+        return f"{self.before}{laid_out(proof, self.layout, self.column)}{self.after}"
+
+    def claim(self, proof: str) -> Claim:
+        """That this proof fills the hole. One that names what closes the other holes fills none."""
+        solution = self.solution(proof if STAND_IN not in proof else f'fail "{STAND_IN} proves nothing"')
+        name = self.constant or self.name
+        return Claim(self.challenge, solution, name, self.context, single=True, definition=self.definition)
 
 
 def indented(proof: str, columns: int = 2) -> str:
     """A tactic block written at column 0 (or with a common indentation), moved to a column."""
-    return textwrap.indent(textwrap.dedent(proof).strip("\n"), " " * columns)
+    lines = textwrap.dedent(proof).strip("\n").split("\n")  # Lean's lines: Python knows further ends of them
+    return "\n".join(" " * columns + line if line.strip() else line for line in lines)
 
 
 def informal_text(doc: str) -> str:

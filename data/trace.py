@@ -96,6 +96,6 @@ def _dojo() -> Any:
     try:
         return importlib.import_module("lean_dojo")
     except ImportError as error:
-        raise TraceUnavailable(f"lean-dojo is not installed ({error}): pip install 'open-prover[trace]'") from None
+        raise TraceUnavailable(f"lean-dojo is not installed ({error}): pip install -e '.[trace]'") from None
     except Exception as error:  # it looks at git, and at its settings, as it is imported
         raise TraceUnavailable(f"lean-dojo cannot be used here: {error}") from error

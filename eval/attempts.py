@@ -61,7 +61,8 @@ class Attempt:
     """One attempt at a problem: a proof that was judged (search `single`), or a whole search.
 
     reason: a Reason, or UNPROVED. detail: what Lean said of it. text: the proof; of an answer without a proof, the
-    answer. tokens: written. seconds: of writing and judging, not of waiting for a turn. reasons: how many proofs
+    answer. tokens: written. seconds: of writing and judging, not of waiting for a turn. cpu: of these,
+    what Lean's processes worked (of a search; `single` does not tell). reasons: how many proofs
     ended how. failures: of a search, some proofs that failed: (reason, detail, text). one_kernel: Lean's
     kernel alone accepts the proof.
     """
@@ -79,6 +80,7 @@ class Attempt:
     reasons: dict[str, int] = field(default_factory=dict)
     failures: tuple[tuple[str, str, str], ...] = ()
     one_kernel: bool = False
+    cpu: float = 0.0
 
     @property
     def proved(self) -> bool:

@@ -36,15 +36,26 @@ class PolicyConfig(_Part):
 
 
 class BudgetConfig(_Part):
-    """What one attempt may spend, with one Lean worker (see search.Budget). In `single`: seconds for the check."""
+    """What one attempt may spend, with one Lean worker (see search.Budget). In `single`: seconds for the check.
+
+    seconds: wall time. cpu: seconds of processor time of Lean's processes, which mean the same on a busy machine; where
+    it is given, `seconds` is no limit unless it is given, too.
+    """
 
     samples: int | None = Field(default=None, ge=0)
     checks: int | None = Field(default=None, ge=0)
     tokens: int | None = Field(default=None, ge=0)
     seconds: float | None = Field(default=60.0, gt=0, allow_inf_nan=False)
+    cpu: float | None = Field(default=None, gt=0, allow_inf_nan=False)
+
+    @model_validator(mode="after")
+    def _one_clock(self) -> BudgetConfig:
+        if self.cpu is not None and "seconds" not in self.model_fields_set:
+            self.seconds = None
+        return self
 
     def budget(self) -> Budget:
-        return Budget(self.samples, self.checks, self.tokens, self.seconds)
+        return Budget(self.samples, self.checks, self.tokens, self.seconds, self.cpu)
 
 
 class RunConfig(_Part):
@@ -72,7 +83,9 @@ class RunConfig(_Part):
     def _fits(self) -> RunConfig:
         if self.search not in (SINGLE, *SEARCHES):
             raise ValueError(f"no search is called {self.search!r}; there are: {', '.join((SINGLE, *SEARCHES))}")
-        if self.search == SINGLE and (self.budget.samples or self.budget.checks or self.budget.tokens):
+        if self.search == SINGLE and (
+            self.budget.samples or self.budget.checks or self.budget.tokens or self.budget.cpu
+        ):
             raise ValueError(f"search {SINGLE} has one sample and one check an attempt; only budget.seconds can be set")
         return self
 
@@ -82,6 +95,8 @@ class RunConfig(_Part):
         attempts later."""
         elsewhere = {"problems", "policy", "attempts", "strict", "workers", "ray"}
         fields = self.model_dump(mode="json", exclude=elsewhere) | {"max_tokens": self.policy.max_tokens}
+        if self.budget.cpu is None:  # runs from before the field go on
+            del fields["budget"]["cpu"]
         return fields | ({"strict": True} if self.strict else {})  # runs from before the field go on
 
 

@@ -61,13 +61,19 @@ class Folder:
     def same(self, asked: dict[str, Any]) -> dict[str, Any]:
         """The head of the run that is there already. Raises RunError unless its identity is the one asked for."""
         before, have = self.head, self.head["identity"]
-        differing = [key for key in sorted({*have, *asked}) if have.get(key) != asked.get(key)]
-        if differing:
-            rows = [
-                f"  {key}: there {json.dumps(have.get(key))}, now {json.dumps(asked.get(key))}" for key in differing
-            ]
+        if differing := sorted(_differing(have, asked), key=lambda field: field[0]):
+            rows = [f"  {key}: there {json.dumps(there)}, now {json.dumps(now)}" for key, there, now in differing]
             raise RunError("\n".join([f"{self.path} is another run; give this one a folder of its own:", *rows]))
         return before
+
+
+def _differing(there: Any, now: Any, key: str = "") -> Iterator[tuple[str, Any, Any]]:
+    """The fields, at any depth, that are not the same: (path, value there, value now)."""
+    if isinstance(there, dict) and isinstance(now, dict):
+        for name in {*there, *now}:
+            yield from _differing(there.get(name), now.get(name), f"{key}.{name}" if key else name)
+    elif there != now:
+        yield key, there, now
 
 
 class RunFolder(Folder):

@@ -17,6 +17,7 @@ from eval.config import SINGLE, RunConfig
 from eval.folder import RunFolder, Writer
 from eval.problems import looked_at
 from lean_env import LeanPool, Reason, Verdict
+from lean_env.work import counted
 from prover.policy import Params, Policy, PolicyUnavailable, Prompt, Usage, companion
 from search.searcher import SearchResult, stop
 from search.searches import searcher
@@ -195,7 +196,8 @@ class _Run:
         beside = companion(config.policy.name, config.policy.model)
         seed = config.seed + number
         found = searcher(config.search, self.pool.share(1), self.policy.fresh(), seed=seed, beside=beside)
-        result = await found.prove(entry.theorem, config.budget.budget())
+        with counted():
+            result = await found.prove(entry.theorem, config.budget.budget())
         tried = result.trace.attempts if result.trace else []
         if not tried or any(a.text for a in tried):
             self.errors = 0
@@ -215,6 +217,7 @@ class _Run:
             checks=result.checks,
             tokens=result.usage.written,
             seconds=round(result.seconds, 3),
+            cpu=round(result.cpu, 3),
             reasons=reasons,
             failures=tuple(_failures(result)),
             one_kernel=result.verdict is not None and result.verdict.one_kernel,

@@ -26,7 +26,7 @@ from data.pairs import Pair, as_row
 from data.problems import Problem
 from data.synthesis import generate, normal_form, renamed
 from eval.metrics import difference, interval, pass_at_k
-from lean_env import LeanPool
+from lean_env import LeanPool, PoolClosed
 from lean_env.embedded import install
 from prover.policy import TacticsPolicy
 from rl import stages
@@ -226,4 +226,7 @@ if __name__ == "__main__":
         sys.exit("usage: python examples/learn.py FOLDER")
     Path(sys.argv[1]).mkdir(parents=True, exist_ok=True)
     install.install()
-    asyncio.run(main(Path(sys.argv[1])))
+    try:
+        asyncio.run(main(Path(sys.argv[1])))
+    except (KeyboardInterrupt, PoolClosed):
+        sys.exit("interrupted: the same command goes on")

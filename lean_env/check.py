@@ -75,7 +75,7 @@ class Ended(StrEnum):
     """How a check came to its end."""
 
     COMPLETED = "completed"
-    TIMEOUT = "timeout"  # the wall-clock limit
+    TIMEOUT = "timeout"  # the limit of processor time
     MEMORY = "memory"  # the memory limit
     CRASH = "crash"  # the process died, also on a second try; or its stack overflowed
     INPUT = "input"  # not text that Lean could read: lone surrogates, or too large
@@ -144,7 +144,7 @@ def _end(answer: dict[str, Any]) -> tuple[Ended, str]:
     """How the REPL came to an answer, and why it did not complete."""
     if refused := answer.get("refused"):
         return Ended.FORBIDDEN, refusal(refused)
-    return (Ended.TIMEOUT, "wall-clock limit reached") if answer.get("timeout") else (Ended.COMPLETED, "")
+    return (Ended.TIMEOUT, "time limit reached") if answer.get("timeout") else (Ended.COMPLETED, "")
 
 
 def refusal(refused: dict[str, Any]) -> str:

@@ -9,14 +9,14 @@ from typing import Any
 
 from lean_env.embedded import install
 from lean_env.kernel import Finding, Kernel
-from lean_env.verdict import LEAN, OWN, Reason, Verdict, conclude
+from lean_env.verdict import LEAN, OWN, Claim, Reason, Verdict, conclude
 
 
-def second_look(confirmation: dict[str, Any], theorem: str) -> Verdict:
+def second_look(confirmation: dict[str, Any], claim: Claim) -> Verdict:
     """The Verdict of the process to whose kernel the solution's declarations were given (driver/rebuild.cjs)."""
     if confirmation["refused"] is not None:
         return Verdict(Reason.KERNEL, f"Lean's kernel does not accept {confirmation['refused']}")
-    return replace(conclude(confirmation["facts"], theorem), kernels=(LEAN,))
+    return replace(conclude(confirmation["facts"], claim), kernels=(LEAN,))
 
 
 async def third_look(kernel: Kernel, confirmation: dict[str, Any], verdict: Verdict, seconds: float) -> Verdict:

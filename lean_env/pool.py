@@ -91,6 +91,10 @@ class LeanPool:
         last piece), instead of when something is proved."""
         self._confirmers.prepare(context)
 
+    async def load(self, context: Context) -> None:
+        """Wait until a worker has a process with this context. Raises ContextError, ProcessDied."""
+        await self._provers.run(context, lambda w: w.load(context))
+
     async def start(self) -> None:
         """Start every worker's process now instead of at its first use."""
         await asyncio.gather(*(self._provers.run((), lambda w: w.start()) for _ in self._provers.workers))
@@ -160,12 +164,18 @@ class LeanPool:
         return verdict
 
     async def declarations(
-        self, code: str, *, context: Context = (), timeout: float = 60.0, keep: bool = False
+        self,
+        code: str,
+        *,
+        context: Context = (),
+        timeout: float = 60.0,
+        keep: bool = False,
+        challenge: str | None = None,
     ) -> dict[str, Any]:
         """See Worker.declarations."""
+        place = (*context, code) if keep else context if challenge is None else (*context, challenge)
         return await self._provers.run(
-            (*context, code) if keep else context,
-            lambda w: w.declarations(code, context=context, timeout=timeout, keep=keep),
+            place, lambda w: w.declarations(code, context=context, timeout=timeout, keep=keep, challenge=challenge)
         )
 
     async def export(self, code: str, names: Sequence[str]) -> tuple[str, int]:
@@ -269,12 +279,12 @@ def _cluster(address: str | None) -> Cluster:
     try:
         from lean_env.ray_workers import Cluster  # here: most programs do without Ray
     except ModuleNotFoundError as error:
-        raise LeanUnavailable(f"{error.name} is not installed: run `pip install 'open-prover[ray]'`") from None
+        raise LeanUnavailable(f"{error.name} is not installed: run `pip install -e '.[ray]'`") from None
     return Cluster(address)
 
 
 def _key(claim: Claim) -> str:
     digest = hashlib.sha256()
-    for part in (*claim.context, claim.challenge, claim.solution, claim.theorem, str(claim.single)):
+    for part in (*claim.context, claim.challenge, claim.solution, claim.theorem, f"{claim.single} {claim.definition}"):
         digest.update(f"{len(part)}:{part}".encode("utf-8", "surrogatepass"))
     return digest.hexdigest()

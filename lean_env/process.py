@@ -7,15 +7,17 @@ import contextlib
 import json
 import os
 import signal
-import time
 from collections.abc import Callable
 from typing import Any
 
+from lean_env import work
 from lean_env.lean import Lean
+from lean_env.work import Clock
 
 START = 120.0  # seconds that a process may take to its first answer
 MAX_ANSWER = 256 * 1024 * 1024  # bytes
 GRACE = 4.0  # seconds past a request's own limit: the driver stops itself after 2 of them
+PATIENCE, IDLE = 10, 0.005  # as in driver/watchdog.cjs
 _STDERR_KEPT = 4096  # bytes
 
 
@@ -24,7 +26,7 @@ class ProcessDied(Exception):
 
 
 class OutOfTime(ProcessDied):
-    """It was killed because it ignored its wall-clock limit."""
+    """It was killed because it ignored its limit of time."""
 
 
 class OutOfMemory(ProcessDied):
@@ -79,14 +81,25 @@ class ReplProcess:
     async def request(self, request: dict[str, Any], timeout: float) -> dict[str, Any]:
         """Send one request, return its answer. Some seconds after its limit (`timeout`, seconds) the process is killed.
 
+        The limit is one of processor time, as the driver has it (driver/watchdog.cjs).
         Raises ProcessDied or one of its kinds. A cancelled request leaves the process unusable: kill it.
         """
         stdin, stdout = self._process.stdin, self._process.stdout
         assert stdin is not None
         assert stdout is not None
-        start = time.monotonic()
+        clock, loop = Clock(self.pid), asyncio.get_running_loop()
+        looks: list[asyncio.TimerHandle] = []
+
+        def look() -> None:
+            """Is it late? It is not while it still works for its limit."""
+            if IDLE * clock.wall < clock.worked < timeout and clock.wall < PATIENCE * timeout:
+                looks.append(loop.call_later(1.0, look))
+            elif not limit.expired():
+                limit.reschedule(loop.time())
+
         try:
-            async with asyncio.timeout(timeout + GRACE):
+            async with asyncio.timeout(None) as limit:
+                looks.append(loop.call_later(timeout + GRACE, look))
                 stdin.write(json.dumps(request).encode("ascii") + b"\n\n")
                 await stdin.drain()
                 answer = self._read_answer(await stdout.readuntil(b"\n\n"))
@@ -96,14 +109,18 @@ class ReplProcess:
                     answer = self._read_answer(await stdout.readuntil(b"\n\n"))
         except TimeoutError:
             await self.kill()
-            raise OutOfTime("it ignored its wall-clock limit and was killed") from None
+            raise OutOfTime("it ignored its limit and was killed") from None
         except asyncio.LimitOverrunError:
             await self.kill()
             raise ProcessDied(f"its answer was larger than {MAX_ANSWER} bytes") from None
         except (asyncio.IncompleteReadError, ConnectionError, ValueError) as error:
             death = await self._death(error)
-            late = time.monotonic() - start >= timeout  # then the driver has ended itself
-            raise (OutOfTime("it ignored its wall-clock limit and ended itself") if late else death) from None
+            late = clock.wall >= timeout  # then the driver has ended itself
+            raise (OutOfTime("it ignored its limit and ended itself") if late else death) from None
+        finally:
+            for timer in looks[-1:]:
+                timer.cancel()
+            work.add(clock.worked)
         if "fatal" in answer or answer.get("last"):
             await self.kill()
         if "fatal" in answer:

@@ -6,7 +6,7 @@ least of the right form is checked here, once, so that nothing else has to doubt
 
 from __future__ import annotations
 
-from typing import Annotated, Any, NotRequired, cast
+from typing import Annotated, Any, Literal, NotRequired, cast
 
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError, with_config
 from typing_extensions import TypedDict  # pydantic wants this one before Python 3.12
@@ -36,6 +36,7 @@ class SorryAnswer(TypedDict):
     pos: NotRequired[Place | None]
     endPos: NotRequired[Place | None]
     proofState: NotRequired[_Natural]
+    proposition: NotRequired[bool]
 
 
 @with_config(_STRICT)
@@ -87,8 +88,8 @@ class Comparison(TypedDict):
     solution: str | None
     differs: list[Difference]
     axioms: list[Axiom]
-    computedSort: str | None
     sorries: list[str]
+    computedSort: str | None
     additions: str | None  # to be confirmed
 
 
@@ -104,25 +105,35 @@ _Span = Annotated[list[_Natural], Field(min_length=2, max_length=2)]
 
 
 @with_config(_STRICT)
+class HoleAnswer(TypedDict):
+    span: _Span
+    layout: Literal["", "value", "lines", "tactic", "end", "term"]
+    replaced: _Span
+
+
+@with_config(_STRICT)
 class Declaration(TypedDict):
     kind: str
     name: str
+    namespace: str
     private: bool
+    span: _Span
     keyword: _Span | None
-    modifiers: _Span | None
     doc: _Span | None
     id: _Span | None
     signature: _Span | None
     value: _Span | None
-    valueKind: str | None
-    holes: list[_Span]
+    holes: list[HoleAnswer]
+    constant: str | None
+    theorem: bool | None
+    open: list[str]
 
 
 @with_config(_STRICT)
 class Command(TypedDict):
     kind: str
     span: _Span | None
-    declaration: NotRequired[Declaration]
+    declarations: list[Declaration]
 
 
 @with_config(_STRICT)

@@ -34,7 +34,7 @@ class Reason(StrEnum):
     ERROR = "error"  # Lean reports an error
     MISSING = "missing"  # the solution declares nothing of that name
     STATEMENT = "statement"  # it declares it, but with another meaning
-    SORRY = "sorry"  # `sorry` stands somewhere in the solution, or the theorem rests on one
+    SORRY = "sorry"  # the theorem rests on `sorry`, or one stands in its proof
     AXIOM = "axiom"  # it rests on an axiom that is not permitted
     KERNEL = "kernel"  # Lean's kernel, or ours, does not accept what the first process took for a proof
     UNCONFIRMED = "unconfirmed"  # the second process did not come to the same verdict
@@ -46,6 +46,7 @@ class Claim:
     """That `solution` proves the theorem `theorem` (full name) of `challenge`, both after the trusted `context`.
 
     single: the solution must be one command, since others will be judged after it.
+    definition: it is no theorem but a definition, of which the type counts, and that it rests on no `sorry`.
     """
 
     challenge: str
@@ -53,6 +54,7 @@ class Claim:
     theorem: str
     context: tuple[str, ...] = ()
     single: bool = False
+    definition: bool = False
 
 
 @dataclass(frozen=True)
@@ -107,14 +109,14 @@ def rejected(check: Check) -> Verdict | None:
     return None
 
 
-def conclude(fact: dict[str, Any], theorem: str, check: Check | None = None, holes: bool = False) -> Verdict:
-    """The Verdict of a theorem, from the facts of comparing the two environments.
+def conclude(fact: dict[str, Any], claim: Claim, check: Check | None = None, holes: bool = False) -> Verdict:
+    """The Verdict of a claim, from the facts of comparing the two environments.
 
     holes: a `sorry` stands somewhere in the solution's text.
     """
-    check = check or Check()
+    check, theorem = check or Check(), claim.theorem
     axioms = tuple(a["name"] for a in fact["axioms"])
-    if fact["challenge"] != "theorem":
+    if fact["challenge"] != "theorem" and not (claim.definition and fact["challenge"] in ("def", "opaque")):
         what = "declares no theorem" if fact["challenge"] is None else f"declares a {fact['challenge']}, not a theorem,"
         return Verdict(Reason.CHALLENGE, f"the challenge {what} named {theorem}", check)
     if fact["solution"] is None:
@@ -122,9 +124,11 @@ def conclude(fact: dict[str, Any], theorem: str, check: Check | None = None, hol
     if fact["differs"]:
         first = fact["differs"][0]
         return Verdict(Reason.STATEMENT, f"{first['name']} differs from the challenge's: {first['how']}", check)
-    if holes or fact["sorries"] or "sorryAx" in axioms:
-        where = ", ".join(fact["sorries"]) or theorem
-        return Verdict(Reason.SORRY, f"`sorry` is used in {where}", check, axioms)
+    if "sorryAx" in axioms or (holes and claim.single):
+        own = not fact["sorries"] or theorem in fact["sorries"]
+        left = ", ".join(fact["sorries"])
+        said = f"`sorry` is used in {theorem}" if own else f"it rests on what is left open: {left}"
+        return Verdict(Reason.SORRY, said, check, axioms)
     wrong = [a["name"] for a in fact["axioms"] if a["name"] not in rules.AXIOMS and not a["challenge"]]
     if wrong:
         return Verdict(Reason.AXIOM, f"rests on {', '.join(wrong)}", check, axioms)

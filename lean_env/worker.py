@@ -145,7 +145,7 @@ class Worker:
         reuse: bool = False,
         challenge: str | None = None,
     ) -> Check:
-        """Elaborate `code` after `context`; `timeout` in seconds of wall time. Never raises for what is in the code.
+        """Elaborate `code` after `context`; `timeout` in seconds of processor time. Never raises for what is in it.
 
         `challenge`: the code is a solution to it, to which the rules for solutions apply before anything of it is run.
         Whatever a policy wrote is given to Lean with one. Without, the code is trusted as the context is.
@@ -177,7 +177,7 @@ class Worker:
         """Run tactics one by one on the goal that the challenge's `sorry` leaves, after the tactics `after`.
 
         `text` and `after` are lines of a tactic block that begins at column 0. Proof states are kept: only tactics that
-        are new to the worker are run. The rules for solutions apply to both. `timeout` in seconds of wall time for
+        are new to the worker are run. The rules for solutions apply to both. `timeout` in seconds of processor time for
         `text`. Never raises for what is in it.
         """
         place = (*context, challenge, after)
@@ -227,7 +227,8 @@ class Worker:
         try:
             async with self._call(challenge):
                 request = {"challenge": await self._environment(challenge), "additions": additions}
-                request |= {"theorem": claim.theorem, "timeout": _milliseconds(timeout)}
+                request |= {"theorem": claim.theorem, "definition": claim.definition}
+                request["timeout"] = _milliseconds(timeout)
                 answer = await self._ask({"confirm": request}, timeout)
         except ContextError as error:
             return Verdict(Reason.CHALLENGE, str(error))
@@ -236,21 +237,33 @@ class Worker:
         if "refused" in answer:
             verdict = Verdict(Reason.FORBIDDEN, refusal(answer["refused"]))
         elif "confirmation" not in answer:
-            verdict = Verdict(Reason.TIMEOUT, "Lean's kernel reached the wall-clock limit")
+            verdict = Verdict(Reason.TIMEOUT, "Lean's kernel reached the time limit")
         else:
-            verdict = second_look(answer["confirmation"], claim.theorem)
+            verdict = second_look(answer["confirmation"], claim)
             if verdict.proved:
                 verdict = await third_look(self._kernel, answer["confirmation"], verdict, timeout)
         return replace(verdict, seconds=time.perf_counter() - start)
 
     async def declarations(
-        self, code: str, *, context: Context = (), timeout: float = 60.0, keep: bool = False
+        self,
+        code: str,
+        *,
+        context: Context = (),
+        timeout: float = 60.0,
+        keep: bool = False,
+        challenge: str | None = None,
     ) -> dict[str, Any]:
         """The answer to `code` with the `commands` it consists of (see embedded/driver/declarations.cjs).
 
-        `keep`: the code will be a context, and stays loaded as one. Raises InputError, ContextError, ProcessDied.
+        `keep`: the code will be a context, and stays loaded as one. `challenge`: as in `check`.
+        Raises InputError, ContextError, ProcessDied.
         """
         readable(code)
+        if challenge is not None:
+            place = (*context, challenge)
+            async with self._call(place):
+                guarded = {"cmd": code, "discard": True, "declarations": True, "guard": await self._guard(place)}
+                return await self._elaborate(guarded, context, timeout, place)
         place = (*context, code)
         request = {"cmd": code, "discard": not keep, "challenge": keep, "declarations": True}
         async with self._call(place if keep else context):
@@ -284,12 +297,13 @@ class Worker:
             return verdict or stopped(Check(Ended.CRASH, detail="Lean kept no environment of the solution")), ""
         if verdict is None:
             request = {"challenge": guard["env"], "solution": answer["env"], "theorem": claim.theorem}
+            request["definition"] = claim.definition
             facts = await self._ask({"compare": request}, timeout)
             if "refused" in facts:
                 return Verdict(Reason.FORBIDDEN, refusal(facts["refused"]), check), ""
             if "comparison" not in facts:
                 raise ProcessDied("it did not answer what it was asked")
-            verdict = conclude(facts["comparison"], claim.theorem, check, holes=bool(answer.get("holes")))
+            verdict = conclude(facts["comparison"], claim, check, holes=bool(answer.get("holes")))
             additions = facts["comparison"]["additions"] or ""
         await self._drop(answer["env"])
         return verdict, additions

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass, field
 
+from lean_env.work import Work, current
 from prover.policy import Usage
 
 
@@ -16,21 +17,37 @@ class Budget:
     checks: int | None = None  # questions to Lean
     tokens: int | None = None  # written by the policy's model; answers under way are not cut off
     seconds: float | None = None  # wall time
+    cpu: float | None = None  # seconds of processor time of Lean's processes: the same on a busy machine
 
     def __post_init__(self) -> None:
-        if any(limit is not None and limit < 0 for limit in (self.samples, self.checks, self.tokens, self.seconds)):
+        limits = (self.samples, self.checks, self.tokens, self.seconds, self.cpu)
+        if any(limit is not None and limit < 0 for limit in limits):
             raise ValueError("a budget cannot be negative")
 
 
 @dataclass
 class Meter:
-    """What a search has spent of its budget. The clock runs from its making."""
+    """What a search has spent of its budget. The clocks run from its making."""
 
     budget: Budget
     samples: int = 0
     checks: int = 0
     usage: Usage = field(default_factory=Usage)
     began: float = field(default_factory=time.monotonic)
+    work: Work = field(default_factory=current)
+    worked_before: float = 0.0
+
+    def __post_init__(self) -> None:
+        self.worked_before = self.work.seconds
+
+    @property
+    def cpu(self) -> float:
+        """Seconds that Lean's processes have worked."""
+        return self.work.seconds - self.worked_before
+
+    @property
+    def cpu_left(self) -> float:
+        return float("inf") if self.budget.cpu is None else self.budget.cpu - self.cpu
 
     @property
     def seconds(self) -> float:
@@ -43,7 +60,12 @@ class Meter:
     @property
     def exhausted(self) -> bool:
         """Is nothing left of checks or time?"""
-        return self.seconds_left <= 0 or (self.budget.checks is not None and self.checks >= self.budget.checks)
+        checks_spent = self.budget.checks is not None and self.checks >= self.budget.checks
+        return self.seconds_left <= 0 or self.cpu_left <= 0 or checks_spent
+
+    def limit(self, seconds: float) -> float:
+        """What one check may take that should have some seconds."""
+        return min(seconds, max(0.1, self.seconds_left), max(0.1, self.cpu_left))
 
     def samples_left(self, wanted: int) -> int:
         """How many of the wanted samples may still be asked for."""
@@ -62,4 +84,6 @@ class Meter:
         tokens = None if self.budget.tokens is None else self.budget.tokens - self.usage.written
         left = max(0.0, self.seconds_left)
         seconds = None if self.budget.seconds is None else min(left, max(1.0, share * left))
-        return Budget(of(samples), of(checks), of(tokens), seconds)
+        cpu_left = max(0.0, self.cpu_left)
+        cpu = None if self.budget.cpu is None else min(cpu_left, max(1.0, share * cpu_left))
+        return Budget(of(samples), of(checks), of(tokens), seconds, cpu)

@@ -63,7 +63,7 @@ class Expansion(Protocol):
     """A way to try a text. Both spend one check, whatever the length of what stands before the text."""
 
     async def __call__(self, theorem: Theorem, before: str, text: str, seconds: float) -> Tried:
-        """Try `text` after the proof `before` (lines from column 0; empty at the start), for `seconds` of wall time."""
+        """Try `text` after the proof `before` (lines from column 0; empty at the start); `seconds`: see Worker."""
         ...
 
 

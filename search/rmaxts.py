@@ -283,7 +283,7 @@ class _Search:
             outcome, detail = (Reason.ERROR, "it begins as one that failed here") if text else (None, "")
             return Attempt(sample, Tried(tuple(walked), outcome, detail), known=True)
         self.meter.checks += 1
-        seconds = min(self.rmaxts.limits[plan.limit], max(0.1, self.meter.seconds_left))
+        seconds = self.meter.limit(self.rmaxts.limits[plan.limit])
         tried = await self.rmaxts.expansion(self.theorem, before, text, seconds)
         if tried.proof is not None:
             verdict = await self._judge(sample, tried.proof)

@@ -182,7 +182,7 @@ class _Run:
         return (self.fresh.popleft(), 0) if self.fresh else None
 
     async def _try(self, sample: Sample, index: int) -> None:
-        limit = min(self.search.limits[index], max(0.1, self.meter.seconds_left))
+        limit = self.meter.limit(self.search.limits[index])
         verdict = await self.search.pool.judge(self.prompt.theorem.claim(sample.proof), timeout=limit)
         if verdict.reason is Reason.TIMEOUT and index + 1 < len(self.search.limits):
             self.cut.append((sample, index + 1, self.judged + _OTHERS))

@@ -31,6 +31,7 @@ class SearchResult:
     checks: int = 0
     usage: Usage = field(default_factory=Usage)  # tokens
     seconds: float = 0.0
+    cpu: float = 0.0  # seconds that Lean's processes have worked
     reasons: Counter[Reason] = field(default_factory=Counter)  # how attempts ended
     problem: str = ""  # why nothing could be tried at all
     trace: Trace | None = None  # what was tried
@@ -38,6 +39,12 @@ class SearchResult:
     @property
     def proved(self) -> bool:
         return self.proof is not None
+
+    @property
+    def summary(self) -> str:
+        """How attempts ended, in a line."""
+        counts = ", ".join(f"{n} {reason}" for reason, n in self.reasons.most_common())
+        return f"{self.samples} proofs tried: {counts}" if counts else "no proof could be tried in this time"
 
     def add(self, sample: Sample, verdict: Verdict) -> None:
         """Take over the verdict on a whole proof, at the start of the trace's tree."""
@@ -51,7 +58,7 @@ class SearchResult:
     def spent(self, meter: Meter) -> None:
         """Take over the meter's readings; the search has come to its end."""
         self.samples, self.checks, self.seconds = meter.samples, meter.checks, meter.seconds
-        self.usage = meter.usage
+        self.usage, self.cpu = meter.usage, meter.cpu
         if self.trace is not None:
             self.trace.proof, self.trace.problem = self.proof, self.problem
             self.trace.checks, self.trace.seconds = self.checks, self.seconds

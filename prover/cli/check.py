@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from data.judging import judge_lines, judge_pair, theorem_names, verdict_row
+from data.judging import judge_lines, read_challenge, verdict_row
 from data.lean_file import FileError
 from data.parsing import BYTE_ORDER_MARK
 from lean_env import LeanPool, Reason, Verdict
@@ -78,8 +78,8 @@ async def _pair(
 ) -> dict[str, Verdict]:
     async with pool:
         pool.expect_proofs((challenge.removeprefix(BYTE_ORDER_MARK),))
-        wanted = names or await theorem_names(pool, challenge, path)
-        return await judge_pair(pool, challenge, solution, wanted, timeout)
+        asked = await read_challenge(pool, challenge, path)
+        return await asked.judge(pool, solution, names or asked.names, timeout)
 
 
 async def _many(path: Path, timeout: float, pool: LeanPool) -> Exit:

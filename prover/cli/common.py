@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
+from data.writing import require_writable, write_file
 from lean_env import Lean, LeanPool, LeanUnavailable, Message, Verdict, embedded
 from lean_env.embedded import install
 from lean_env.process import OutOfMemory, OutOfTime, Overflow, ProcessDied
@@ -72,11 +73,18 @@ def read_text(path: Path | None, strict: bool = True) -> str:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Replace a file as a whole: at no moment is half of it there."""
-    partial = path.with_name(f".{path.name}.partial")
+    """Replace a file as a whole (see data.writing)."""
     try:
-        partial.write_bytes(text.encode("utf-8"))
-        partial.replace(path)
+        write_file(path, text.encode("utf-8"))
+    except OSError as error:
+        raise Stop(f"{path}: {error.strerror}", Exit.INPUT) from None
+
+
+def check_output(path: Path | None) -> None:
+    """End the command now if nothing could be written to a path at its end."""
+    try:
+        if path is not None:
+            require_writable(path)
     except OSError as error:
         raise Stop(f"{path}: {error.strerror}", Exit.INPUT) from None
 

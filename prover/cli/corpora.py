@@ -22,6 +22,7 @@ from data.pairs import Pair
 from data.problems import Problem, ProblemError
 from data.splits import held_out
 from data.tasks import in_order
+from data.writing import replacement
 from lean_env import LeanPool, Verdict
 from prover.cli.common import Exit, Stop, err, installed_lean, out, printable
 from prover.cli.problem_files import known_problems
@@ -203,18 +204,14 @@ def _counted(items: Iterable[T], what: str, total: int | None) -> Iterator[T]:
 
 def _write_lines(path: Path, rows: Iterable[dict[str, Any]]) -> int:
     """Replace a file by JSON lines, and tell how many; it stays as it is if they cannot be had."""
-    partial_ = path.with_name(f".{path.name}.partial")
     count = 0
     try:
-        with partial_.open("w", encoding="ascii") as file:
+        with replacement(path) as file:
             for row in rows:
-                file.write(json.dumps(row) + "\n")
+                file.write(json.dumps(row).encode("ascii") + b"\n")
                 count += 1
-        partial_.replace(path)
     except OSError as error:
         raise Stop(f"{path}: {error.strerror}", Exit.INPUT) from None
-    finally:
-        partial_.unlink(missing_ok=True)
     return count
 
 

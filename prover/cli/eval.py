@@ -166,6 +166,9 @@ def compare(
 ) -> None:
     """Name the problems that only one of two runs proved, and tell whether the difference may be chance."""
     found = summary.compare([_figures(a, False), _figures(b, False)], 0, 1)
+    if not found["problems"]:
+        more = f"; {found['different']} of the same name say something else" if found["different"] else ""
+        raise Stop(f"{a} and {b} have no finished problem in common{more}", Exit.INPUT)
     if as_json:
         print(json.dumps(found))
         return

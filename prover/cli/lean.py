@@ -22,6 +22,7 @@ from lean_env.worker import ContextError
 from prover.cli.common import (
     Exit,
     Stop,
+    check_output,
     err,
     installed_lean,
     out,
@@ -106,6 +107,7 @@ def export(
     What the embedded Lean's library proves it does not ship proofs of: such theorems are axioms in the export.
     """
     text = read_text(file)
+    check_output(output)
     try:
         ndjson, given, names = asyncio.run(_exported(text, str(file), theorem or []))
     except FileError as error:
@@ -122,14 +124,17 @@ def export(
 
 async def _exported(text: str, path: str, wanted: list[str]) -> tuple[str, int, list[str]]:
     async with LeanPool(installed_lean(), workers=1, confirm=False) as pool:
-        found = [place.name for place in (await parse(pool, text, path, keep=True)).places if not place.anonymous]
+        theorems = (await parse(pool, text, path, keep=True)).theorems
+        found = {d.name: d.constant for d in theorems if d.kind != "example"}
         if missing := set(wanted) - set(found):
             have = ", ".join(found) or "none"
             raise Stop(f"{path}: no theorem is called {', '.join(sorted(missing))}; it has: {have}", Exit.INPUT)
-        names = wanted or found
+        names = wanted or [*found]
         if not names:
             raise Stop(f"{path}: it has no theorem with a name", Exit.INPUT)
-        return *await pool.export(text.removeprefix(BYTE_ORDER_MARK).replace("\r\n", "\n"), names), names
+        return *await pool.export(
+            text.removeprefix(BYTE_ORDER_MARK).replace("\r\n", "\n"), [found[n] for n in names]
+        ), names
 
 
 @app.command()

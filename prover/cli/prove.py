@@ -15,8 +15,10 @@ from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from data import LeanFile, parse
 from data.headers import HEADERS
+from data.holes import Hole
 from data.lean_file import FileError, with_header
 from data.statements import parse_statement
+from data.writing import is_stream
 from lean_env import LeanPool
 from lean_env.check import InputError
 from prover.cli import INTERRUPTED
@@ -24,6 +26,7 @@ from prover.cli.common import (
     Exit,
     Stop,
     Strict,
+    check_output,
     err,
     installed_lean,
     kernels_said,
@@ -36,9 +39,10 @@ from prover.cli.common import (
 )
 from prover.cli.writer import BaseURL, Family, MaxTokens, Model, PolicyName, Writer
 from prover.policy import PolicyUnavailable, companion
+from prover.policy.tactics.policy import TacticsPolicy
 from search import Budget, Meter, report
 from search.journal import JournalError
-from search.prove import Outcome, Status, prove_file
+from search.prove import Outcome, Status, prove_file, take_back, wanted
 from search.searches import SEARCHES, searcher
 
 _MARK = {
@@ -46,6 +50,7 @@ _MARK = {
     Status.HOLDS: "[green]holds[/green]   ",
     Status.FAILS: "[red]fails[/red]   ",
     Status.UNPROVED: "[yellow]unproved[/yellow]",
+    Status.OPEN: "[yellow]open[/yellow]    ",
 }
 
 _MINIMISE = 60.0  # seconds for each proof
@@ -64,7 +69,13 @@ def prove(
     max_tokens: MaxTokens = None,
     search: Annotated[str, typer.Option(help=f"How the time is spent: {', '.join(SEARCHES)}.")] = "auto",
     seed: Annotated[int, typer.Option(help="The same seed tries the same things in the same order.", min=0)] = 0,
-    timeout: Annotated[float, typer.Option(help="Seconds for each theorem.", min=0.1)] = 60.0,
+    timeout: Annotated[
+        float | None, typer.Option(help="Seconds for each theorem; default: 60, or no limit with --cpu.", min=0.1)
+    ] = None,
+    cpu: Annotated[
+        float | None,
+        typer.Option(help="Seconds of Lean's processor time for each theorem: the same on a busy machine.", min=0.1),
+    ] = None,
     workers: Annotated[int | None, typer.Option(help="Lean processes; default: one per core.", min=1)] = None,
     ray: Annotated[
         str | None,
@@ -75,7 +86,7 @@ def prove(
         typer.Option(help=f"Replace the file's imports by this header: a file, or one of: {', '.join(HEADERS)}."),
     ] = None,
     output: Annotated[
-        Path | None, typer.Option("--out", help="Write the file with the found proofs filled in.")
+        Path | None, typer.Option("--out", "-o", help="Write the file with the found proofs filled in.")
     ] = None,
     trace: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Write what the search did: open DIR/index.html in a browser.")
@@ -101,12 +112,13 @@ def prove(
     writer.validate()
     if search not in SEARCHES:
         raise Stop(f"no search is called {search!r}; there are: {', '.join(SEARCHES)}", Exit.INPUT)
-    if output is not None and not output.parent.is_dir():
-        raise Stop(f"{output}: there is no folder {output.parent}", Exit.INPUT)
+    check_output(output)
     text = statement if statement is not None else read_text(file)
     replacement = None if header is None else HEADERS.get(header) or read_text(Path(header))
+    seconds = timeout if timeout is not None or cpu is not None else 60.0
+    budget = Budget(seconds=seconds, cpu=cpu)
     options = _Options(
-        writer, search, seed, timeout, workers, ray, output, trace, minimise, checkpoints, strict, as_json
+        writer, search, seed, budget, workers, ray, output, trace, minimise, checkpoints, strict, as_json
     )
     session = _Session(options)
     try:
@@ -136,7 +148,7 @@ class _Options:
     writer: Writer
     search: str
     seed: int
-    timeout: float
+    budget: Budget
     workers: int | None
     ray: str | None
     output: Path | None
@@ -161,18 +173,21 @@ class _Session:
         async with lean_pool(lean, self.options.workers, self.options.ray, True, self.options.strict) as pool:
             pool.expect_proofs()
             file = await self._file(pool, text, path, header)
-            unknown = set(names) - {p.name for p in file.places}
-            if unknown:
-                have = ", ".join(p.name for p in file.places) or "none"
+            there = [d.name for d in wanted(file)]
+            if unknown := set(names) - set(there):
+                have = ", ".join(there) or "none"
                 raise Stop(
                     f"{file.path}: no theorem is called {', '.join(sorted(unknown))}; it has: {have}", Exit.INPUT
                 )
-            if not file.places:
+            if not there:
                 raise Stop(f"{file.path}: it has no theorem", Exit.INPUT)
-            first = file.theorem(next(p for p in file.places if not names or p.name in names), {})
-            pool.expect_proofs((*first.context, first.challenge))
+            if blank := next((d for d in wanted(file, names) if d.is_blank and d.theorem), None):
+                first = file.theorem(blank, {})
+                pool.expect_proofs((*first.context, first.challenge))
             try:
                 await self._prove(pool, file, names)
+                if output is not None:
+                    await self._take_back(pool, file)
             except asyncio.CancelledError:  # Ctrl-C: what has been found is still given out
                 self.interrupted = True
                 err.print("interrupted")
@@ -189,6 +204,14 @@ class _Session:
         good = sum(o.status in (Status.PROVED, Status.HOLDS) for o in self.outcomes)
         return Exit.PROVED if good == len(self.outcomes) else Exit.NOT_PROVED
 
+    async def _take_back(self, pool: LeanPool, file: LeanFile) -> None:
+        """What is written is checked as a whole before it is called proved."""
+        before = [o.status for o in self.outcomes]
+        await take_back(pool, file, self.outcomes)
+        for outcome, status in zip(self.outcomes, before, strict=True):
+            if outcome.status is not status and not self.options.as_json:
+                _tell(outcome, "")
+
     async def _file(self, pool: LeanPool, text: str, path: str | None, header: str | None) -> LeanFile:
         if path is None:
             return await parse_statement(pool, text, header or "")
@@ -197,7 +220,7 @@ class _Session:
         return await parse(pool, text, path)
 
     async def _prove(self, pool: LeanPool, file: LeanFile, names: list[str]) -> None:
-        total, options = len(names) or len(file.places), self.options
+        total, options = len(wanted(file, names)), self.options
         async with options.writer.opened() as policy, _Line() as line:
             search = searcher(
                 options.search,
@@ -209,19 +232,21 @@ class _Session:
                 beside=companion(options.writer.policy, options.writer.model),
             )
             minimise = _MINIMISE if options.minimise else 0.0
-            async for outcome in prove_file(pool, file, search, Budget(seconds=options.timeout), names, minimise):
+            # A model writes proofs of theorems; what is open in the middle of one is for the tactics.
+            holes = None if policy.stepwise else searcher("auto", pool, TacticsPolicy(), seed=options.seed)
+            async for outcome in prove_file(pool, file, search, options.budget, names, minimise, holes):
                 self.outcomes.append(outcome)
                 if not options.as_json:  # a program gets all of it at the end
                     with line.hidden():
                         _tell(outcome, policy.trouble)
                 if options.trace is not None and outcome.result is not None and outcome.result.trace is not None:
                     report.write(outcome.result.trace, options.trace)
-                if options.output is not None:
+                if options.output is not None and not is_stream(options.output):
                     self._write(file, options.output)  # so that a killed run can go on from there
                 line.show(len(self.outcomes), total, None)
 
     def _write(self, file: LeanFile, output: Path) -> None:
-        write_text(output, file.with_proofs({o.place.name: o.proof for o in self.outcomes if o.proof is not None}))
+        write_text(output, file.with_proofs({o.declaration.name: o.edits for o in self.outcomes}))
 
     def _sum_up(self) -> None:
         if self.options.as_json:
@@ -229,56 +254,74 @@ class _Session:
                 print(json.dumps(_row(outcome)))
             return
         proved = sum(o.status is Status.PROVED for o in self.outcomes)
-        wanted = sum(o.status in (Status.PROVED, Status.UNPROVED) for o in self.outcomes)
-        if wanted:
+        asked = sum(o.status in (Status.PROVED, Status.UNPROVED, Status.OPEN) for o in self.outcomes)
+        if asked:
             alone = sum(o.verdict is not None and o.verdict.one_kernel for o in self.outcomes)
-            again = (
-                f"; Lean's kernel and ours accept {'every proof' if not alone else f'all but {alone}'}"
-                if proved
-                else ""
-            )
-            out.print(f"\n{proved} of {wanted} proved{again}")
+            every = "every proof" if not alone else f"all but {alone}"
+            again = f"; Lean's kernel and ours accept {every}" if proved else ""
+            out.print(f"\n{proved} of {asked} proved{again}")
+        if left := [
+            hole.line for outcome in self.outcomes if outcome.status is not Status.PROVED for hole in outcome.left
+        ]:
+            lines = ", ".join(map(str, left))
+            out.print(f"{len(left)} `sorry` left open, in line{'s' * (len(left) > 1)} {lines}")
 
 
 def _tell(outcome: Outcome, trouble: str) -> None:
     result, verdict = outcome.result, outcome.verdict
     alone = printable(kernels_said(verdict)) if verdict is not None else ""
     spent = f"  [dim]{result.seconds:.1f} s, {result.checks} checks[/dim]" if result is not None else ""
-    out.print(f"{_MARK[outcome.status]} {printable(outcome.place.name)}{alone}{spent}")
-    if outcome.proof is not None:
-        out.print("\n".join(f"    {row}" for row in ["by", *("  " + r for r in printable(outcome.proof).splitlines())]))
-    elif outcome.status is Status.FAILS and verdict is not None:
-        out.print(f"    {verdict.reason}: {printable(verdict.detail)}")
-    elif result is not None:
-        out.print(f"    {_how_far(outcome)}")
-        if trouble:
-            out.print(f"    [red]at present no answers come:[/red] {printable(trouble)}")
+    out.print(f"{_MARK[outcome.status]} {printable(outcome.declaration.name)}{alone}{spent}")
+    if outcome.whole is not None:
+        _show(["by", *("  " + row for row in outcome.whole.text.split("\n"))])
+        return
+    for hole, proof, _ in outcome.filled:
+        first, *more = proof.split("\n")
+        _show([f"line {hole.line}: {first}", *(" " * len(f"line {hole.line}: ") + row for row in more)])
+    if outcome.status in (Status.PROVED, Status.HOLDS):
+        return
+    if verdict is not None:
+        out.print(f"    {verdict.reason}: {printable(outcome.detail)}")
+    elif outcome.detail:
+        out.print(f"    {printable(outcome.detail)}")
+    for hole in outcome.left:
+        if not outcome.declaration.is_blank:
+            out.print(f"    line {hole.line} is left open: {printable(wanted_there(hole))}")
+        elif not hole.proposition:
+            out.print(f"    it is left open: {printable(wanted_there(hole))}")
+    if trouble and result is not None:
+        out.print(f"    [red]at present no answers come:[/red] {printable(trouble)}")
 
 
-def _how_far(outcome: Outcome) -> str:
-    result = outcome.result
-    assert result is not None
-    if result.problem:
-        return printable(result.problem)
-    counts = ", ".join(f"{n} {reason}" for reason, n in result.reasons.most_common())
-    return f"{result.samples} proofs tried: {counts}" if counts else "no proof could be tried in this time"
+def _show(rows: list[str]) -> None:
+    out.print("\n".join(f"    {printable(row)}" for row in rows))
+
+
+def wanted_there(hole: Hole) -> str:
+    """What is wanted in the place of a `sorry`, in a line."""
+    goal = hole.goal.rpartition("⊢ ")[2].replace("\n", " ")
+    return goal if hole.proposition else f"{goal} (no proposition: it is for you to say which)"
 
 
 def _row(outcome: Outcome) -> dict[str, object]:
     result, verdict = outcome.result, outcome.verdict
     return {
-        "theorem": outcome.place.name,
-        "line": outcome.place.line,
+        "theorem": outcome.declaration.name,
+        "kind": outcome.declaration.kind,
+        "line": outcome.declaration.line,
         "status": str(outcome.status),
         "proof": outcome.proof,
         "axioms": list(verdict.axioms) if verdict else [],
         "kernels": list(verdict.kernels) if verdict else [],
         "reason": str(verdict.reason) if verdict else None,
         "detail": outcome.detail,
+        "filled": [{"line": h.line, "column": h.column, "proof": proof} for h, proof, _ in outcome.filled],
+        "open": [{"line": h.line, "column": h.column, "goal": h.goal} for h in outcome.left],
         "samples": outcome.samples,
         "checks": outcome.checks,
         "tokens": asdict(result.usage) if result else {},
         "seconds": round(outcome.seconds, 3),
+        "cpu": round(result.cpu, 3) if result else 0.0,
         "tried": {str(r): n for r, n in result.reasons.items()} if result else {},
     }
 

@@ -160,7 +160,7 @@ async def _run(served: _Served | None, api: _Settings | None, port: int) -> None
 
 async def _model(served: _Served, api: _Settings | None, port: int, end: _End) -> None:
     if importlib.util.find_spec("vllm") is None:
-        raise Stop("vLLM is not installed here: pip install 'open-prover[vllm]'", Exit.ENVIRONMENT)
+        raise Stop("vLLM is not installed here: pip install -e '.[vllm]'", Exit.ENVIRONMENT)
     from prover.serving import Model, ModelError, ServerFailed, VLLMServer, weights
     from prover.serving.model import machine
 
@@ -208,7 +208,7 @@ async def _api(api: _Settings, end: _End) -> None:
         from prover.cli.api.app import create
         from prover.cli.api.server import Server, max_connections
     except ImportError as error:
-        raise Stop(f"--api needs more ({error}): pip install 'open-prover[api]'", Exit.ENVIRONMENT) from None
+        raise Stop(f"--api needs more ({error}): pip install -e '.[api]'", Exit.ENVIRONMENT) from None
     async with AsyncExitStack() as stack:
         listener = stack.enter_context(_listening(api))
         pool = await stack.enter_async_context(lean_pool(installed_lean(), api.workers, None))

@@ -60,7 +60,7 @@ def _train(stage: str, path: Path, changes: list[str] | None, output: Path | Non
     """Killed and started again, it goes on where its newest checkpoint is."""
     missing = [name for name in ("torch", "transformers", "safetensors") if importlib.util.find_spec(name) is None]
     if missing:
-        raise Stop(f"{missing[0]} is not installed: run `pip install 'open-prover[train]'`", Exit.ENVIRONMENT)
+        raise Stop(f"{missing[0]} is not installed: run `pip install -e '.[train]'`", Exit.ENVIRONMENT)
     from rl import stages
     from rl.folder import TrainFolder
     from rl.placement import lines

@@ -232,6 +232,8 @@ def _read(whole: Tensor, places: list[Piece], files: _Source, config: ModelConfi
         target, found = whole[part], files.read(name)
         if found.shape != target.shape:
             raise ModelError(f"{files.folder}: {name} is {list(found.shape)}, should be {list(target.shape)}")
+        if found.is_floating_point() and not torch.isfinite(found.float() if found.itemsize == 1 else found).all():
+            raise ModelError(f"{files.folder}: {name} has numbers that are not finite")
         target.copy_(found if in_order else interleaved(name, found, config))
 
 

@@ -63,7 +63,7 @@ class Native:
             from prover.model import checkpoint, tokenizer
             from prover.model.generate import Generator
         except ImportError as error:
-            raise PolicyUnavailable(f"torch is not installed ({error}): pip install 'open-prover[train]'") from None
+            raise PolicyUnavailable(f"torch is not installed ({error}): pip install -e '.[train]'") from None
         device, dtype = ("cuda", torch.bfloat16) if torch.cuda.is_available() else ("cpu", torch.float32)
         try:
             words = tokenizer.load(model)

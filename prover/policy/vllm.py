@@ -42,7 +42,7 @@ class InProcess:
             from vllm.utils.argparse_utils import FlexibleArgumentParser
             from vllm.v1.engine.async_llm import AsyncLLM
         except ImportError as error:
-            raise PolicyUnavailable(f"vLLM is not installed ({error}): pip install 'open-prover[vllm]'") from None
+            raise PolicyUnavailable(f"vLLM is not installed ({error}): pip install -e '.[vllm]'") from None
         except ModelError as error:
             raise PolicyUnavailable(str(error)) from None
         parser = AsyncEngineArgs.add_cli_args(FlexibleArgumentParser())

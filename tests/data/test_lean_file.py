@@ -42,21 +42,21 @@ theorem text : "theorem quoted : False := by sorry".length > 0 := by sorry
 
 async def test_finds_theorems_and_nothing_else(pool: LeanPool) -> None:
     file = await parse(pool, FILE, "file.lean")
-    assert [p.name for p in file.places] == [
+    assert [p.name for p in file.theorems] == [
         "Größe.länge", "Größe.hidden", "Größe.«odd name»", "Größe.byEquations", "example_line_22", "text",
     ]  # fmt: skip
-    assert [p.open for p in file.places] == [True, False, True, True, True, True]
-    assert [p.line for p in file.places] == [11, 14, 15, 16, 22, 26]
-    assert file.places[0].informal == "First."
+    assert [p.open for p in file.theorems] == [True, False, True, True, True, True]
+    assert [p.line for p in file.theorems] == [11, 14, 15, 16, 22, 26]
+    assert file.theorems[0].informal == "First."
 
 
 async def test_a_theorem_stands_on_its_own(pool: LeanPool) -> None:
     file = await parse(pool, FILE, "file.lean")
-    first = file.theorem(file.places[0], {})
+    first = file.theorem(file.theorems[0], {})
     assert first.statement == "@[simp] theorem länge : (xs ++ []).length = xs.length"
     assert first.header == "import Std\nopen Nat"
     assert first.source == "file.lean:11"
-    for place in file.places:
+    for place in file.theorems:
         theorem = file.theorem(place, {})
         check = await pool.check(theorem.challenge, context=theorem.context)
         assert check.ok, (place.name, check)
@@ -65,16 +65,18 @@ async def test_a_theorem_stands_on_its_own(pool: LeanPool) -> None:
 
 async def test_an_example_is_asked_about_as_a_theorem(pool: LeanPool) -> None:
     file = await parse(pool, FILE, "file.lean")
-    theorem = file.theorem(file.places[4], {})
+    theorem = file.theorem(file.theorems[4], {})
     assert theorem.statement == "theorem example_line_22 (a b : Nat) : a + b = b + a"
     assert (await pool.judge(theorem.claim("omega"))).proved
 
 
 async def test_later_theorems_see_the_proofs_of_earlier_ones(pool: LeanPool) -> None:
     file = await parse(pool, "theorem a : 2 + 2 = 4 := by sorry\ntheorem b : 4 = 2 + 2 := by sorry\n")
-    second = file.places[1]
+    second = file.theorems[1]
     assert not (await pool.judge(file.theorem(second, {}).claim("exact a.symm"))).proved
-    assert (await pool.judge(file.theorem(second, {"a": "rfl"}).claim("exact a.symm"))).proved
+    assert (
+        await pool.judge(file.theorem(second, {"a": [file.proof(file.theorems[0], None, "rfl")]}).claim("exact a.symm"))
+    ).proved
 
 
 @pytest.mark.parametrize("mark", ["", "\ufeff"])
@@ -83,7 +85,8 @@ async def test_filling_in_changes_nothing_else(pool: LeanPool, newline: str, mar
     raw = mark + FILE.replace("\n", newline)
     file = await parse(pool, raw)
     assert file.with_proofs({}) == raw
-    filled = file.with_proofs({"Größe.länge": "simp", "example_line_22": "intros\nomega"})
+    found = {"Größe.länge": "simp", "example_line_22": "intros\nomega"}
+    filled = file.with_proofs({d.name: [file.proof(d, None, found[d.name])] for d in file.theorems if d.name in found})
     expected = raw.replace(f":= by{newline}  sorry -- here", f":= by{newline}  simp -- here")
     expected = expected.replace(
         f"a + b = b + a := by{newline}  sorry", f"a + b = b + a := by{newline}  intros{newline}  omega"
@@ -93,15 +96,15 @@ async def test_filling_in_changes_nothing_else(pool: LeanPool, newline: str, mar
 
 async def test_a_proof_is_indented_with_its_theorem(pool: LeanPool) -> None:
     file = await parse(pool, "section\n  theorem a : 1 = 1 ∧ 2 = 2 := by sorry\nend\n")
-    filled = file.with_proofs({"a": "constructor\n· rfl\n· rfl"})
+    filled = file.with_proofs({"a": [file.proof(file.theorems[0], None, "constructor\n· rfl\n· rfl")]})
     assert filled == "section\n  theorem a : 1 = 1 ∧ 2 = 2 := by\n    constructor\n    · rfl\n    · rfl\nend\n"
     assert (await pool.check(filled)).ok
 
 
 async def test_errors_in_a_proof_are_the_theorems_own(pool: LeanPool) -> None:
     file = await parse(pool, "theorem a : 1 = 2 := by rfl\ntheorem b : 1 = 1 := by sorry\n")
-    assert [bool(p.errors) for p in file.places] == [True, False]
-    assert (await pool.judge(file.theorem(file.places[1], {}).claim("rfl"))).proved
+    assert [bool(p.errors) for p in file.theorems] == [True, False]
+    assert (await pool.judge(file.theorem(file.theorems[1], {}).claim("rfl"))).proved
 
 
 @pytest.mark.parametrize(
@@ -124,7 +127,7 @@ async def test_a_header_takes_the_place_of_imports(pool: LeanPool) -> None:
         "lemma x (n : ℕ) (z : ℤ) : n + 0 = n ∧ z + 0 = z := by sorry\n"
     )
     file = await parse(pool, await with_header(pool, text, CORE))
-    assert [p.name for p in file.places] == ["x"]
-    theorem = file.theorem(file.places[0], {})
+    assert [p.name for p in file.theorems] == ["x"]
+    theorem = file.theorem(file.theorems[0], {})
     assert theorem.statement == "lemma x (n : ℕ) (z : ℤ) : n + 0 = n ∧ z + 0 = z"
     assert (await pool.judge(theorem.claim("simp"))).proved

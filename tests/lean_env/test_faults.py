@@ -58,7 +58,7 @@ CHECKED = {
     "endless": Kind("partial def f{n} (n : Nat) : Nat := f{n} n\n#eval f{n} {n}", 15, "", ending(Ended.TIMEOUT), 0.5),
     "search": Kind(
         "example : ∀ a b c : Fin 400, a.val + b.val + c.val < {n} + 5000 := by decide +kernel",
-        25, "wall-clock limit", ending(Ended.TIMEOUT), 0.5,
+        25, "time limit", ending(Ended.TIMEOUT), 0.5,
     ),
     "bomb": Kind("#eval (Array.replicate (1000000000 + {n}) 0).size", 6, "memory", ending(Ended.MEMORY)),
     "deeper": Kind(

@@ -225,4 +225,4 @@ def test_where_no_cluster_is_it_says_so(web: str, scheme: str) -> None:
 def test_without_ray_it_says_what_to_install() -> None:
     done = prove("local", without="ray")
     assert done.returncode == 3
-    assert "ray is not installed: run `pip install 'open-prover[ray]'`" in done.stderr
+    assert "ray is not installed: run `pip install -e '.[ray]'`" in done.stderr

@@ -303,12 +303,14 @@ async def test_declarations(repl: ReplProcess) -> None:
     answer = await ask(repl, cmd=code, declarations=True)
     first, theorem, last = answer["commands"]
     assert [first["kind"], last["kind"]] == ["Lean.Parser.Command.namespace", "Lean.Parser.Command.end"]
-    said = theorem["declaration"]
+    (said,) = theorem["declarations"]
 
     def cut(place: list[int]) -> str:
         return code[place[0] : place[1]]
 
-    assert (said["kind"], said["name"], said["private"], said["valueKind"]) == ("theorem", "A.t.u", True, "by")
+    assert (said["kind"], said["name"], said["namespace"], said["private"]) == ("theorem", "A.t.u", "A", True)
+    assert (said["constant"], said["theorem"], said["open"]) == ("_private.0.A.t.u", True, [])
+    assert [sorry["proposition"] for sorry in answer["sorries"]] == [True]
     assert cut(theorem["span"]) == code[code.index("/-- Doc") : code.index("\nend A")]
     assert [cut(said[part]) for part in ("keyword", "id", "signature", "value", "doc")] == [
         "theorem",
@@ -317,7 +319,8 @@ async def test_declarations(repl: ReplProcess) -> None:
         ":= by\n  sorry",
         "/-- Doc. -/",
     ]
-    assert [cut(hole) for hole in said["holes"]] == ["sorry"]
+    (hole,) = said["holes"]
+    assert (cut(hole["span"]), hole["layout"], cut(hole["replaced"])) == ("sorry", "value", ":= by\n  sorry")
 
 
 async def test_comparing_environments(repl: ReplProcess) -> None:
@@ -336,13 +339,13 @@ async def test_comparing_environments(repl: ReplProcess) -> None:
     assert await ask(repl, compare={**asked, "solution": 10**6}) == {"message": "Unknown environment."}
 
 
-async def test_the_wall_clock_limit(repl: ReplProcess) -> None:
+async def test_the_limit_of_time(repl: ReplProcess) -> None:
     start = time.perf_counter()
     sums = "∀ a b c d e : Fin 12, a + b + c + d + e = e + d + c + b + a"
     slow = f"set_option maxHeartbeats 0\nset_option maxRecDepth 100000\nexample : {sums} := by decide\n#eval 1"
     answer = await ask(repl, cmd=slow, timeout=1000)
     assert answer["timeout"] is True
-    assert 0.9 < time.perf_counter() - start < 3.5
+    assert 0.9 < time.perf_counter() - start < 13  # it has a second of work, for which it may wait on a busy machine
     assert await ask(repl, cmd="#eval 1", timeout=1000) == {
         "messages": [message("info", "1", span(1, 0, 1, 5))],
         "env": ANY,

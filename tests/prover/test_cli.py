@@ -70,6 +70,20 @@ def test_statement_in_three_forms() -> None:
         assert done.returncode == 0, (text, done.stdout, done.stderr)
 
 
+def test_holes_are_filled_where_they_stand_and_the_rest_is_told(tmp_path: Path) -> None:
+    source, link = tmp_path / "a.lean", tmp_path / "link.lean"
+    source.write_text("theorem t (p : Prop) (h : p) : p ∧ 1 < 2 := ⟨h, by sorry⟩\ndef n : Nat := sorry\n")
+    link.symlink_to(source)
+    done = prover("prove", str(source), "--out", str(link), "--cpu", "20", "--workers", "1")
+    assert done.returncode == 1, done.stderr
+    assert "1 of 2 proved" in done.stdout
+    assert "1 `sorry` left open, in line 2" in done.stdout
+    assert link.is_symlink()
+    assert source.read_text().startswith("theorem t (p : Prop) (h : p) : p ∧ 1 < 2 := ⟨h, by ")
+    assert source.read_text().count("sorry") == 1
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["a.lean", "link.lean"]
+
+
 def test_reads_standard_input_and_one_theorem_of_it() -> None:
     done = prover("prove", "-", "--theorem", "two", "--json", stdin=EASY)
     assert done.returncode == 0
@@ -98,7 +112,9 @@ def test_mathlib_statements_with_the_core_header(tmp_path: Path) -> None:
         (["prove", "-", "--policy", "magic"], "theorem a : True := by sorry", "no policy is called 'magic'"),
         (["prove", "-", "--timeout", "-1"], "", "--timeout"),
         (["prove", "-", "--out", "/nowhere/x.lean"], "theorem a : True := by sorry", "no folder"),
-        (["prove", "--statement", "1 +"], "", "unexpected token"),
+        (["prove", "--statement", "1 +"], "", "1:3: error: unexpected token"),
+        (["prove", "--statement", "theorem t : 1+1 = "], "", "unexpected end of input"),
+        (["prove", "-", "--out", "."], "theorem a : True := by sorry", "Is a directory"),
         (["prove", "-"], "#eval (Array.replicate 1000000000 0).size", "memory limit"),
         (["check", "a.lean"], "", "two files are needed"),
         (["frobnicate"], "", "No such command"),

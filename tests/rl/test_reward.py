@@ -117,7 +117,7 @@ _NAMES = """
     panic-as-a-proof circular-proof circular-through-symmetry guard-msgs-swallows-the-error
     comment-sign-in-a-string bidi-override-hides-a-hole terminal-escape-erases-the-error unsolved-goals-left
     failing-simp-hidden-by-later-success option-in-term option-in-tactic-block skip-kernel-check-in-one-theorem
-    by-as-sorry option-inside-grind sorry-inside-grind sorry-behind-try sorry-in-a-dead-branch sorryax-applied
+    by-as-sorry option-inside-grind sorry-inside-grind sorry-behind-try sorry-in-nested-have sorryax-applied
     quoted-sorry-identifier sorry-in-auto-param fake-axiom-report-in-output fake-protocol-answer-in-output
     hypothesis-added variable-adds-a-hypothesis definition-value-changed open-resolves-another-constant
     constructor-added notation-for-equality instance-lying-about-decidability macro-for-decide classical-decide

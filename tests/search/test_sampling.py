@@ -110,7 +110,7 @@ async def test_a_file_is_proved_in_order(pool: LeanPool) -> None:
 async def test_only_the_theorems_that_are_asked_for(pool: LeanPool) -> None:
     file = await parse(pool, "theorem a : 1 = 1 := by sorry\ntheorem b : 2 = 2 := by sorry\n")
     outcomes = [o async for o in prove_file(pool, file, Sampling(pool, listed("rfl")), Budget(seconds=20), {"b"})]
-    assert [o.place.name for o in outcomes] == ["b"]
+    assert [o.declaration.name for o in outcomes] == ["b"]
 
 
 PLANTED = "trivial\n{} def Nat.succ (n : Nat) : Nat := 3"
@@ -124,7 +124,7 @@ async def test_a_proof_does_not_change_what_the_next_theorem_says(pool: LeanPool
     search = Sampling(pool, listed(PLANTED.format(indent), "rfl"))
     outcomes = [o async for o in prove_file(pool, file, search, Budget(seconds=5))]
     assert [o.status for o in outcomes] == [Status.UNPROVED, Status.UNPROVED]
-    assert "second command" in str(await pool.judge(file.theorem(file.places[0], {}).claim(PLANTED.format(indent))))
+    assert "second command" in str(await pool.judge(file.theorem(file.theorems[0], {}).claim(PLANTED.format(indent))))
 
 
 async def test_a_proof_that_takes_longer_has_its_turn_although_there_is_no_end_of_others(pool: LeanPool) -> None:

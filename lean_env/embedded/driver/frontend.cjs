@@ -228,8 +228,8 @@ function parseCommand(input, ref, parserState, result) {
 function inspect(command, text, options, result) {
   const { stx } = command, guarded = options.guard;
   if (options.declarations && !command.last) {
-    const s = syntax.span(stx), declared = declarations.declaration(stx, abi.nameText(command.namespace), text);
-    result.commands.push({ kind: syntax.kind(stx), span: s && [text.offset(s[0]), text.offset(s[1])], ...(declared && { declaration: declared }) });
+    const s = syntax.span(stx), declared = declarations.declarations(stx, abi.nameText(command.namespace), text);
+    result.commands.push({ kind: syntax.kind(stx), span: s && [text.offset(s[0]), text.offset(s[1])], declarations: declared });
   }
   if (options.trusted) {
     result.trusted.push(...guard.trustedTexts(stx, text));
@@ -275,9 +275,10 @@ function elaborateCommand(command, text, input, ref, token, options, result) {
   const repeated = command.said.length && command.said.every((m, i) => m === JSON.stringify(result.messages[from + i]));
   if (repeated) result.messages.splice(from, command.said.length);
   if (uncaught !== null) result.messages.push({ severity: 'error', pos: text.position(abi.unbox(command.position)), endPos: null, data: uncaught });
-  if (options.onTrees) {
-    const info = abi.field(state, STATE.infoState);
-    options.onTrees(abi.persistentItems(abi.field(info, abi.fieldCount(info) - 1)), text, command.environmentBefore, result.messages);
+  const info = abi.field(state, STATE.infoState), trees = abi.persistentItems(abi.field(info, abi.fieldCount(info) - 1));
+  if (options.onTrees) options.onTrees(trees, text, command.environmentBefore, result.messages);
+  if (options.declarations && !command.last) {
+    declarations.describe(result.commands.at(-1).declarations, command.environmentBefore, stateEnvironment(state), trees, result.messages.some(m => m.kind === 'hasSorry'));
   }
   abi.dec(state);
   abi.refSet(ref, clean(abi.refTake(ref)));

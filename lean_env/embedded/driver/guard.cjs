@@ -42,13 +42,17 @@ function compile(rules) {
   };
 }
 
-const THEOREMS = new Set([COMMAND + 'theorem', 'lemma']);
+const THEOREMS = new Set([COMMAND + 'theorem', 'lemma']), INSTANCE = COMMAND + 'instance';
 // Commands that run code. A solution may repeat the challenge's (it is often the same file), but they are not run again:
 // what they call may have become something else in front of them.
 const RUNNING = new Set(['eval', 'evalBang', 'runCmd', 'runElab', 'runMeta'].flatMap(name => [COMMAND + name, 'Lean.' + name]));
 
-/** A theorem's modifiers are trusted where the challenge declares the same name with the same ones (and, if they change code, the same statement). */
+/**
+ * A theorem's modifiers are trusted where the challenge declares the same name with the same ones (and, if they change code, the
+ * same statement), and stands behind the same `… in`; an instance, where the challenge's is the same but for its value.
+ */
 const modifierKey = (modifiers, body, source) => {
+  if (syntax.kind(body) === INSTANCE) return [syntax.tokenText(modifiers, source), ...syntax.children(body).slice(0, -1).map(x => syntax.tokenText(x, source))].join('\n');
   const part = kind => { const found = syntax.children(body).find(x => syntax.kind(x) === COMMAND + kind); return found ? syntax.tokenText(found, source) : ''; };
   const statement = changesCode(modifiers, source) ? part('declSig') : '';      // it says which code takes which one's place
   return [syntax.kind(body), part('declId'), syntax.tokenText(modifiers, source), statement].join('\n');
@@ -57,8 +61,19 @@ const modifierKey = (modifiers, body, source) => {
 /** What of a challenge's command a solution may repeat: the whole command, and the modifiers of what it declares. */
 function trustedTexts(stx, source) {
   const texts = [syntax.tokenText(stx, source)];
-  if (syntax.kind(stx) === COMMAND + 'declaration' && THEOREMS.has(syntax.kind(syntax.child(stx, 1)))) texts.push(modifierKey(syntax.child(stx, 0), syntax.child(stx, 1), source));
+  if (syntax.kind(stx) === COMMAND + 'declaration' && [INSTANCE, ...THEOREMS].includes(syntax.kind(syntax.child(stx, 1)))) texts.push(modifierKey(syntax.child(stx, 0), syntax.child(stx, 1), source));
+  if (syntax.kind(stx) === COMMAND + 'in') texts.push(...prefixKeys(stx, source).map(key => key.text));
+  if (syntax.kind(stx) === COMMAND + 'mutual') for (const c of syntax.children(syntax.child(stx, 1))) texts.push(...trustedTexts(c, source).slice(1));
   return texts;
+}
+
+/** Each command before the theorem of `… in …`, and its modifiers, trusted before that theorem alone: [{ stx, text }]. */
+function prefixKeys(stx, source) {
+  const prefixes = [];
+  for (; syntax.kind(stx) === COMMAND + 'in'; stx = syntax.child(stx, 2)) prefixes.push(syntax.child(stx, 0));
+  if (syntax.kind(stx) !== COMMAND + 'declaration' || !THEOREMS.has(syntax.kind(syntax.child(stx, 1)))) return [];
+  const key = modifierKey(syntax.child(stx, 0), syntax.child(stx, 1), source);
+  return [...prefixes.map(prefix => ({ stx: prefix, text: `${syntax.tokenText(prefix, source)}\nin\n${key}` })), { stx, text: key }];
 }
 
 /**
@@ -90,7 +105,10 @@ function examine(stx, rules, trusted, source, env) {
   const kind = syntax.kind(stx);
   const refuse = (what, node, text) => ({ what, text: text ?? syntax.firstToken(node, source), span: syntax.span(node) });
   if (kind === '' || kind === 'null') return null;           // what is left of a command that did not parse
-  if (kind === COMMAND + 'in') return examine(syntax.child(stx, 0), rules, trusted, source, env) ?? examine(syntax.child(stx, 2), rules, trusted, source, env);
+  if (kind === COMMAND + 'in') {
+    const known = prefixKeys(stx, source).some(key => key.stx === syntax.child(stx, 0) && trusted.has(key.text));
+    return (known ? null : examine(syntax.child(stx, 0), rules, trusted, source, env)) ?? examine(syntax.child(stx, 2), rules, trusted, source, env);
+  }
   if (kind === COMMAND + 'mutual') {
     for (const c of syntax.children(syntax.child(stx, 1))) { const r = examine(c, rules, trusted, source, env); if (r) return r; }
     return null;
@@ -98,7 +116,8 @@ function examine(stx, rules, trusted, source, env) {
   if (kind === COMMAND + 'declaration' || kind === 'lemma') {
     const modifiers = syntax.child(stx, 0), body = syntax.child(stx, 1);
     const bodyKind = kind === 'lemma' ? 'lemma' : syntax.kind(body), keyword = syntax.firstToken(body, source);
-    if (!rules.declarations.has(bodyKind) || keyword === 'class') return refuse('command', body);
+    const known = bodyKind === INSTANCE && trusted.has(modifierKey(modifiers, body, source));
+    if (!known && (!rules.declarations.has(bodyKind) || keyword === 'class')) return refuse('command', body);
     if (!trusted.has(modifierKey(modifiers, body, source))) {
       for (const m of syntax.children(modifiers).slice(1)) {
         const attributes = syntax.find(m, new Set(['Lean.Parser.Term.attributes']));

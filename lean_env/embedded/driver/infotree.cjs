@@ -147,4 +147,16 @@ function rootGoals(tree, text, env, into) {
   });
 }
 
-module.exports = { tactics, sorries, rootGoals };
+/** A proof state (owned) whose goal is the type that is written at a span (bytes), or null where none was elaborated there. */
+function asGoal(trees, span, env) {
+  let state = null;
+  for (const tree of trees) eachInfo(tree, null, (info, context) => {
+    const elaborated = abi.field(info, 0);
+    if (state || abi.tag(info) !== TERM || placed(infoSyntax(elaborated)).join() !== span.join()) return false;
+    state = proof.create(context, env, { lctx: abi.field(elaborated, 1), type: abi.field(elaborated, 3) });
+    return true;
+  });
+  return state;
+}
+
+module.exports = { asGoal, tactics, sorries, rootGoals };

@@ -18,6 +18,7 @@ const CORE = { fileMap: 1, options: 2, namespace: 6, openDecls: 7, heartbeats: 8
 const STATE = { env: 0, names: 2, traces: 4, messages: 6, infoState: 7 };                                // Core.State
 const INFO = { env: 0, mctx: 3 };                                                            // CommandContextInfo
 const DECL = { lctx: 1, type: 2 };                                                                       // MetavarDecl
+const META_LCTX = 2;              // of Meta.Context
 const AUXILIARY = 2;              // LocalDeclKind of the theorem itself in its own proof
 
 const PARTS = ['core', 'coreState', 'meta', 'metaState', 'term', 'termState', 'goals', 'roots'];
@@ -28,25 +29,33 @@ let fresh = null;
 /** Term.Context and Term.State as a declaration's elaborator has them, the context of TacticM, an empty InfoState. */
 function freshParts(env) {
   if (fresh) return fresh;
+  const found = {};
+  inTermElabM(env, ({ term, termState, command }) => {
+    found.term = abi.inc(term);
+    found.termState = abi.refGet(termState);
+    found.info = abi.inc(abi.field(command, COMMAND_INFO));
+  });
+  found.tactic = abi.ctor(0, [abi.nil], [1]);       // elaborator: none; recover: true
+  return fresh = found;
+}
+const COMMAND_INFO = 8;
+
+/** Run `action` as a command in an environment (borrowed) would run its elaborator, on contexts and references to states (all borrowed). */
+function inTermElabM(env, action) {
   const { W } = abi;
   const log = abi.inc(abi.constant('l_Lean_MessageLog_empty')), options = abi.inc(abi.constant('l_Lean_Options_empty'));
   const command = W.l_Lean_Elab_Command_mkState(abi.inc(env), log, options), ref = abi.ref(abi.inc(command));
   const input = W.l_Lean_Parser_mkInputContext___redArg(abi.string(''), abi.string('<input>'), 1, abi.box(0));
   const context = abi.ctor(0, [abi.inc(abi.field(input, 1)), abi.inc(abi.field(input, 2)), abi.box(0), abi.box(0), abi.nil, abi.nil,
     abi.inc(abi.constant('l_Lean_firstFrontendMacroScope')), abi.nil, abi.nil, abi.nil], [0]);
-  const found = {};
-  const body = abi.closure(7, (term, termState, ...rest) => {
-    found.term = abi.inc(term);
-    found.termState = abi.refGet(termState);
-    [term, termState, ...rest.slice(0, 4)].forEach(abi.dec);
+  const body = abi.closure(7, (...given) => {
+    const [term, termState, meta, metaState, core, coreState] = given;
+    action({ term, termState, meta, metaState, core, coreState, command });
+    given.slice(0, 6).forEach(abi.dec);
     return abi.ok(abi.nil);
   });
   abi.dec(abi.io(W.l_Lean_Elab_Command_liftTermElabM___redArg(body, context, ref), 'the elaborator'));
-  const COMMAND_INFO = 8;
-  found.info = abi.inc(abi.field(command, COMMAND_INFO));
-  found.tactic = abi.ctor(0, [abi.nil], [1]);       // elaborator: none; recover: true
   [ref, input, command].forEach(abi.dec);
-  return fresh = found;
 }
 
 // ---- making, reading ----
@@ -132,6 +141,34 @@ function rootStatus(state, root, token) {
     if (refused) return `Error: kernel type check failed: ${refused}`;
     return W.l_Lean_Expr_hasSorry(value) & 1 ? 'Incomplete: contains sorry' : 'Completed';
   } finally { held.forEach(abi.dec); }
+}
+
+/** Is the type (borrowed) in MetaM's contexts and states (all borrowed) a proposition? */
+function isProp(type, { meta, metaState, core, coreState }) {
+  const result = abi.call('l_Lean_Meta_isProp', ...[type, meta, metaState, core, coreState].map(x => abi.inc(x)));
+  const known = abi.tag(result) === 0 && abi.unbox(abi.field(result, 0)) === 1;
+  abi.dec(result);
+  return known;
+}
+
+/** Is the first goal of a proof state (borrowed) a proposition, so that what it wants is a proof? */
+function isOfProposition(state) {
+  if (abi.isNil(state.goals)) return false;
+  const decl = abi.option(abi.W.l_Lean_MetavarContext_findDecl_x3f(abi.inc(abi.field(state.metaState, 0)), abi.inc(abi.field(state.goals, 0))));
+  if (decl === null) return false;
+  const type = abi.field(decl, DECL.type), lctx = abi.field(decl, DECL.lctx);
+  const meta = abi.withField(abi.inc(state.meta), META_LCTX, abi.inc(lctx));
+  const { result, next } = run({ ...state, meta }, at => isProp(type, at));
+  [decl, meta].forEach(abi.dec);
+  free(next);
+  return result;
+}
+
+/** Is a closed type (borrowed) of an environment (borrowed) a proposition? */
+function isProposition(env, type) {
+  let known = false;
+  inTermElabM(env, at => { known = isProp(type, at); });
+  return known;
 }
 
 /** Free variables (expressions, owned) of a local context, without the theorem itself. */
@@ -269,4 +306,4 @@ function infoTrees(state) {
   return { trees: abi.persistentItems(abi.field(info, abi.fieldCount(info) - 1)), context: abi.ctor(0, [command, abi.nil, abi.array([])]) };
 }
 
-module.exports = { create, free, environment: state => abi.field(state.coreState, STATE.env), goals, status, tactic, steps, traces, infoTrees };
+module.exports = { create, free, isOfProposition, isProposition, environment: state => abi.field(state.coreState, STATE.env), goals, status, tactic, steps, traces, infoTrees };

@@ -11,7 +11,8 @@
  * Added here (a REPL that does not know them leaves them out):
  *   timeout: ms                wall-clock limit of this request; the answer has timeout: true
  *   axioms: [name]             → axioms: {name: [axiom] | null}
- *   declarations: true         → commands: [{kind, span, declaration?}] (see declarations.cjs), imports, headerEnd
+ *   declarations: true         → commands: [{kind, span, declarations}] (see declarations.cjs), imports, headerEnd;
+ *                              and sorries have proposition (is the goal one?)
  *   challenge: true            remember the texts of the commands, so that the environment can be a guard's challenge; no sorries
  *   guard: {rules, env, single?}   refuse what the rules do not allow and the challenge `env` does not have → refused, holes;
  *                              single: it is one command;
@@ -20,10 +21,10 @@
  *   reuse: true                take over what an earlier text with `reuse`, after the same env, begins with (see runs.cjs)
  *   steps: true                with tactic: run its tactics one by one as far as they work and goals are left
  *                              → steps: [{tactic, goals, proofStatus, proofState}], problem?, failed? (of the one that did not work)
- *   {compare: {challenge, solution, theorem}} → {comparison: {challenge, solution, differs, axioms (see statements.cjs), computedSort
- *                              (see sorts.cjs), sorries: [name], additions (where nothing differs: an export of what the theorem rests on
+ *   {compare: {challenge, solution, theorem, definition?}} → {comparison: {challenge, solution, differs, axioms (see statements.cjs), computedSort
+ *                              (see sorts.cjs), sorries: [name] (of what it rests on, what uses `sorry` itself), additions (where nothing differs: an export of what the theorem rests on
  *                              and the solution adds, else null)}}
- *   {confirm: {challenge, additions, theorem, timeout}} → {confirmation: {refused (what Lean's kernel does not accept of the additions, see
+ *   {confirm: {challenge, additions, theorem, definition?, timeout}} → {confirmation: {refused (what Lean's kernel does not accept of the additions, see
  *                              rebuild.cjs, or null; then:), facts (as of compare), types (inductive ones among the additions that the
  *                              challenge has not), export}}
  *   {export: {env, names}} → {export: {ndjson, given, declarations}} (see export.cjs)
@@ -93,7 +94,7 @@ function withId({ state, ...rest }, keeps) {
   proof.free(state);
   return rest;
 }
-const withGoal = found => ({ goal: proof.goals(found.state).join('\n\n'), ...found });
+const withGoal = (found, asked) => ({ goal: proof.goals(found.state).join('\n\n'), ...(asked && { proposition: proof.isOfProposition(found.state) }), ...found });
 
 function command(request) {
   const base = isGiven(request.env) ? environmentOf(request.env) : null, options = { declarations: request.declarations, trusted: request.challenge };
@@ -119,7 +120,7 @@ function elaborated(request, base, options) {
   sorries.push(...roots);
   if (result.messages.length) answer.messages = result.messages;
   if (result.messages.dropped) answer.droppedMessages = result.messages.dropped;
-  if (sorries.length) answer.sorries = sorries.map(s => withId(withGoal(s), keeps));
+  if (sorries.length) answer.sorries = sorries.map(s => withId(withGoal(s, request.declarations), keeps));
   if (tactics.length) answer.tactics = tactics.map(t => withId(t, keeps));
   if (request.declarations) Object.assign(answer, { commands: result.commands, imports: result.imports, headerEnd: result.headerEnd });
   if (request.guard && result.holes.length) answer.holes = result.holes;
@@ -173,7 +174,7 @@ function tactic({ tactic: source, proofState, timeout, steps, guard: given }) {
     abi.dec(context);
   }
   if (messages.length) answer.messages = messages;
-  if (sorries.length) answer.sorries = sorries.map(s => withId(withGoal(s), true)).map(({ pos, endPos, ...sorry }) => sorry);
+  if (sorries.length) answer.sorries = sorries.map(s => withId(withGoal(s, false), true)).map(({ pos, endPos, ...sorry }) => sorry);
   if (said.length) answer.traces = said;
   return { ...answer, proofState: keep(next) };
 }
@@ -181,7 +182,7 @@ const NOWHERE = places('');
 const META = { exporter: { name: 'open-prover', version: '1' }, lean: { githash: '38f3c0c45b8df6da2652faff6dcaa15afb5a6981', version: '4.28.0' }, format: { version: '3.1.0' } };
 
 /** What a claim's verdict needs to know of a theorem (text) in the challenge's environment and in another one. */
-const facts = (challenge, solution, theorem) => ({ ...statements.compare(challenge, solution, theorem, AXIOMS), computedSort: computedSort(solution, theorem) });
+const facts = (challenge, solution, theorem, definition) => ({ ...statements.compare(challenge, solution, theorem, AXIOMS, definition), computedSort: computedSort(solution, theorem) });
 
 function has(env, name) {
   const n = abi.parseName(name), found = constants.find(env, n);
@@ -189,19 +190,19 @@ function has(env, name) {
   return found !== null;
 }
 
-function compare({ challenge, solution, theorem }) {
+function compare({ challenge, solution, theorem, definition }) {
   const { state, before } = environmentOf(solution), [a, b] = [environmentOf(challenge).state, state].map(frontend.stateEnvironment);
-  const found = facts(a, b, theorem), additions = found.solution && !found.differs.length ? exported(b, [theorem], META, before).ndjson : null;
-  return { ...found, sorries: statements.newConstantsUsing(b, before, 'sorryAx'), additions };
+  const found = facts(a, b, theorem, definition), additions = found.solution && !found.differs.length ? exported(b, [theorem], META, before).ndjson : null;
+  return { ...found, additions };
 }
 
-function confirm({ challenge, additions, theorem, timeout }) {
+function confirm({ challenge, additions, theorem, definition, timeout }) {
   const { state, before } = environmentOf(challenge);
   const [answer, late] = limited(timeout, token => {
     const a = frontend.stateEnvironment(state), { env: b, refused, types } = rebuild(before, additions, token);
     if (!b) return { refused };
     try {
-      return { refused, facts: { ...facts(a, b, theorem), sorries: [], additions: null }, types: types.filter(n => !has(a, n)), export: exported(b, [theorem], META) };
+      return { refused, facts: { ...facts(a, b, theorem, definition), additions: null }, types: types.filter(n => !has(a, n)), export: exported(b, [theorem], META) };
     } finally { abi.dec(b); }
   });
   return late ? { timeout: true } : { confirmation: answer };

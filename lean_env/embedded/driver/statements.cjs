@@ -21,9 +21,9 @@ function worklist() {
 /**
  * How the constants of the texts that `name` (borrowed) rests on differ between two environments: [{ name, how }]. Starting
  * from that name on both sides, pairs of constants are compared that stand at the same place in what was compared before;
- * of a theorem counts what it states, not its proof. Auxiliary definitions make a pair under different names too.
+ * of a theorem counts what it states, not its proof; and so of `name`, if it is a `definition`. Auxiliary definitions make a pair under different names too.
  */
-function differences(challenge, solution, name) {
+function differences(challenge, solution, name, definition = false) {
   const differs = [], seen = new Set(), todo = [];
   const pair = (n, m) => {
     const key = `${abi.nameKey(n)} ${abi.nameKey(m)}`;
@@ -40,7 +40,7 @@ function differences(challenge, solution, name) {
       if (renamed && kindOf(a) !== DEF && kindOf(a) !== THEOREM) return 'name';     // only these are what their value is
       if (universes(a) !== universes(b)) return 'universes';
       if (!expressions.equal(type(a), type(b), pair)) return 'type';
-      if ((kindOf(a) === DEF || kindOf(a) === OPAQUE) && !expressions.equal(value(a), value(b), pair)) return 'value';
+      if ((kindOf(a) === DEF || kindOf(a) === OPAQUE) && !(definition && expressions.sameName(n, name)) && !expressions.equal(value(a), value(b), pair)) return 'value';
       const own = constructors(a);
       if (own.map(abi.nameText).join() !== constructors(b).map(abi.nameText).join()) return 'constructors';
       own.forEach(c => pair(c, c));
@@ -59,13 +59,13 @@ function differences(challenge, solution, name) {
 /**
  * Compare theorem `name` (text) of two environments: its statement and every definition of the texts that it rests on,
  * and what the solution's proof rests on. Returns { challenge, solution (kinds, null where it is missing), differs:
- * [{ name, how }], axioms: [{ name, challenge (the challenge declares it too, with the same meaning) }] }.
+ * [{ name, how }], sorries: [name] (what of it uses `sorry` itself), axioms: [{ name, challenge (the challenge declares it too, with the same meaning) }] }.
  */
-function compare(challenge, solution, name, watched) {
+function compare(challenge, solution, name, watched, definition = false) {
   const wanted = abi.parseName(name);
   const a = find(challenge, wanted), b = find(solution, wanted);
-  const out = { challenge: a && KINDS[kindOf(a)], solution: b && KINDS[kindOf(b)], differs: [], axioms: axioms(solution, name, watched) ?? [] };
-  if (a && b) out.differs = differences(challenge, solution, wanted);
+  const out = { challenge: a && KINDS[kindOf(a)], solution: b && KINDS[kindOf(b)], differs: [], axioms: axioms(solution, name, watched) ?? [], sorries: usingSorry(solution, name) };
+  if (a && b) out.differs = differences(challenge, solution, wanted, definition);
   for (const axiom of out.axioms) {
     const n = abi.parseName(axiom.name);
     axiom.challenge = !axiom.imported && differences(challenge, solution, n).length === 0;
@@ -112,19 +112,16 @@ function eachBeneath(env, name, visit) {
   }
 }
 
-/** Names (text) of the constants that `env` has beyond its imports and beyond `before` (0: none), and that use `symbol`. */
-function newConstantsUsing(env, before, symbol) {
-  const hits = [];
-  constants.eachAdded(env, (name, c) => {
-    const old = before && find(before, name);
-    if (old) { abi.dec(old); return; }
+/** Names (text) of the constants beneath `name` (text) that use `sorry` themselves. */
+function usingSorry(env, name) {
+  const found = [];
+  eachBeneath(env, name, (text, x) => {
     let uses = false;
-    const check = n => { if (abi.kindText(n) === symbol) uses = true; };
-    expressions.eachConstant(type(c), check);
-    if (value(c) !== null) expressions.eachConstant(value(c), check);
-    if (uses) hits.push(abi.nameText(name));
+    const check = n => { if (abi.kindText(n) === 'sorryAx') uses = true; };
+    if (x) [type(x), ...(value(x) === null ? [] : [value(x)])].forEach(part => expressions.eachConstant(part, check));
+    if (uses) found.push(text);
   });
-  return hits.sort();
+  return found.sort();
 }
 
-module.exports = { compare, differences, axioms, eachBeneath, newConstantsUsing };
+module.exports = { compare, differences, axioms, eachBeneath };

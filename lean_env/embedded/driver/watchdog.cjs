@@ -1,7 +1,8 @@
 'use strict';
 /**
- * Wall-clock limits. Lean occupies the main thread, so a second one keeps the time: at the limit it writes `true` into
- * Lean's cancel token (a reference in shared memory); where that is ignored for `GRACE` ms (an `#eval` loop asks
+ * Limits of time. What counts is the processor time of this process, so that a limit means the same on a busy machine; the wall
+ * clock alone counts for a process that does nothing (it sleeps), and PATIENCE times the limit is the end in any case.
+ * Lean occupies the main thread, so a second one keeps the time: at the limit it writes `true` into Lean's cancel token (a reference in shared memory); where that is ignored for `GRACE` ms (an `#eval` loop asks
  * nobody), it kills the process. It also does so when the supervisor is gone, so that no process works for nobody.
  */
 
@@ -10,12 +11,13 @@ const { Worker } = require('worker_threads');
 const abi = require('./abi.cjs');
 
 const GRACE = 2000;               // ms
+const PATIENCE = 10, IDLE = 0.005; // times the limit, by the wall clock; the share of it that a process works at least that does something
 const LOOK = 1000;                // ms between two looks for the parent process
 const CELLS = { TURN: 0, LIMIT: 1, ADDRESS: 2, STATE: 3 };       // int32; an odd turn is an armed one
 const STATES = { DISARMED: 0, FIRING: 2, FIRED: 4 };             // or the turn for which it is armed
 const parent = process.ppid;
 
-function keepTime({ memory, cells, parent, TRUE, GRACE, LOOK, CELLS: { TURN, LIMIT, ADDRESS, STATE }, STATES: { FIRING, FIRED } }) {
+function keepTime({ memory, cells, parent, TRUE, GRACE, LOOK, PATIENCE, IDLE, CELLS: { TURN, LIMIT, ADDRESS, STATE }, STATES: { FIRING, FIRED } }) {
   const end = () => process.kill(process.pid, 'SIGKILL');
   /** Wait until the turn is over (true) or `ms` have passed (false). */
   const over = (turn, ms) => {
@@ -25,10 +27,21 @@ function keepTime({ memory, cells, parent, TRUE, GRACE, LOOK, CELLS: { TURN, LIM
     }
     return Atomics.load(cells, TURN) !== turn;
   };
+  const work = () => { const { user, system } = process.cpuUsage(); return (user + system) / 1000; };      // ms
+  /** Wait until the turn is over (true) or this process has worked for `ms` (false). */
+  const done = (turn, ms) => {
+    const start = Date.now(), before = work();
+    for (let wait = ms; ;) {
+      if (over(turn, wait)) return true;
+      const wall = Date.now() - start, worked = work() - before;
+      if (worked >= ms || worked < IDLE * wall || wall >= PATIENCE * ms) return false;
+      wait = Math.max(10, Math.min(ms - worked, PATIENCE * ms - wall));
+    }
+  };
   for (;;) {
     const turn = Atomics.load(cells, TURN);
     if (!(turn & 1)) { Atomics.wait(cells, TURN, turn); continue; }
-    if (over(turn, Atomics.load(cells, LIMIT))) continue;
+    if (done(turn, Atomics.load(cells, LIMIT))) continue;
     // Whoever takes the state first, this or `disarm`, wins: the token's memory must not be written to when it is freed.
     if (Atomics.compareExchange(cells, STATE, turn, FIRING) !== turn) continue;
     Atomics.store(new Int32Array(memory.buffer), Atomics.load(cells, ADDRESS) >>> 2, TRUE);
@@ -40,11 +53,11 @@ function keepTime({ memory, cells, parent, TRUE, GRACE, LOOK, CELLS: { TURN, LIM
 let cells;
 function start() {
   cells = new Int32Array(new SharedArrayBuffer(16));
-  const workerData = { memory: abi.memory(), cells, parent, TRUE: abi.box(1), GRACE, LOOK, CELLS, STATES };
+  const workerData = { memory: abi.memory(), cells, parent, TRUE: abi.box(1), GRACE, LOOK, PATIENCE, IDLE, CELLS, STATES };
   new Worker(`(${keepTime})(require('worker_threads').workerData)`, { eval: true, workerData }).unref();
 }
 
-/** Begin to count `ms` for the cancel token (a Lean reference holding `false`). */
+/** Begin to count `ms` of work for the cancel token (a Lean reference holding `false`). */
 exports.arm = (ms, token) => {
   if (!cells) start();
   Atomics.store(cells, CELLS.LIMIT, Math.min(ms, 0x7fffffff));

@@ -125,9 +125,12 @@ class ProveRow(BaseModel):
     line: int = Field(description="Its line in the text that Lean read (with `header`, if one was given).")
     status: Status = Field(
         description="`proved`: we found a proof; `unproved`: we found none; "
-        "`holds` and `fails`: it had a proof, which was only checked."
+        "`holds` and `fails`: it had a proof, which was only checked; `open`: it rests on what is left open, or is a "
+        "definition that is."
     )
-    proof: str | None = Field(description="What stands after `:= by`, if we found it.")
+    proof: str | None = Field(
+        description="What stands after `:= by`, if we found all of it; or after `:=`, if we completed what was written."
+    )
     reason: Reason | None = Field(description="The verdict on its proof, if there is one.")
     detail: str = Field(description="What is wrong with its proof, or why nothing could be tried.")
     kernels: list[str] = Field(description=_KERNELS)

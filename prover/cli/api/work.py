@@ -6,9 +6,9 @@ import asyncio
 from collections.abc import Awaitable, Sized
 from typing import TypeVar
 
-from data import LeanFile, Place, parse
+from data import Declaration, LeanFile, parse
 from data.headers import HEADERS
-from data.judging import judge_pair, theorem_names, verdict_row
+from data.judging import read_challenge, verdict_row
 from data.lean_file import FileError, with_header
 from data.statements import parse_statement
 from lean_env import LeanPool, Reason, Verdict
@@ -17,7 +17,7 @@ from prover.cli.api.limits import Limits
 from prover.cli.api.schema import CheckAnswer, CheckRequest, CheckRow, ProveAnswer, ProveRequest, ProveRow
 from prover.policy import Policy, PolicyUnavailable
 from search import Budget
-from search.prove import Outcome, Status, prove_file
+from search.prove import Outcome, Status, prove_file, wanted
 from search.searcher import stop
 from search.searches import searcher
 
@@ -33,13 +33,13 @@ async def prove(pool: LeanPool, policy: Policy, limits: Limits, asked: ProveRequ
     """
     seconds, end = _allowed(asked.seconds, limits), _now() + limits.request_seconds
     file = await _read(_file(pool, asked), limits)
-    have = [place.name for place in file.places]
+    have = [d.name for d in wanted(file)]
     if unknown := set(asked.theorems) - set(have):
         raise FileError(f"no theorem is called {', '.join(sorted(unknown))}; there is: {', '.join(have) or 'none'}")
     if not have:
         raise FileError("it has no theorem")
-    wanted = [place for place in file.places if not asked.theorems or place.name in asked.theorems]
-    _check_count(wanted, limits)
+    theorems = wanted(file, asked.theorems)
+    _check_count(theorems, limits)
     search = searcher(asked.search, pool, policy, seed=asked.seed)
     outcomes: list[Outcome] = []
     try:
@@ -49,22 +49,20 @@ async def prove(pool: LeanPool, policy: Policy, limits: Limits, asked: ProveRequ
     except TimeoutError:
         if not limit.expired():
             raise
-    rows = [*map(_row, outcomes), *(_not_reached(place, limits) for place in wanted[len(outcomes) :])]
+    rows = [*map(_row, outcomes), *(_not_reached(d, limits) for d in theorems[len(outcomes) :])]
     if policy.trouble and not any(o.proof for o in outcomes):
         raise PolicyUnavailable(policy.trouble)
-    proofs = {o.place.name: o.proof for o in outcomes if o.proof is not None}
-    return ProveAnswer(theorems=rows, code=file.with_proofs(proofs))
+    return ProveAnswer(theorems=rows, code=file.with_proofs({o.declaration.name: o.edits for o in outcomes}))
 
 
 async def check(pool: LeanPool, limits: Limits, asked: CheckRequest) -> CheckAnswer:
     """The verdicts of `prover check`, as far as the time reaches. Raises as `prove` does."""
     seconds, end = _allowed(asked.seconds, limits), _now() + limits.request_seconds
-    names = asked.theorems or await _read(theorem_names(pool, asked.challenge), limits)
+    challenge = await _read(read_challenge(pool, asked.challenge), limits)
+    names = asked.theorems or challenge.names
     _check_count(names, limits)
     late = Verdict(Reason.TIMEOUT, _time_is_up(limits))
-    judging = {
-        name: asyncio.create_task(judge_pair(pool, asked.challenge, asked.solution, [name], seconds)) for name in names
-    }
+    judging = {name: asyncio.create_task(challenge.judge(pool, asked.solution, [name], seconds)) for name in names}
     try:
         await asyncio.wait(judging.values(), timeout=end - _now(), return_when=asyncio.FIRST_EXCEPTION)
         verdicts = {name: task.result()[name] if task.done() else late for name, task in judging.items()}
@@ -110,10 +108,10 @@ async def _file(pool: LeanPool, asked: ProveRequest) -> LeanFile:
     return await parse(pool, text, "<code>")
 
 
-def _not_reached(place: Place, limits: Limits) -> ProveRow:
+def _not_reached(declaration: Declaration, limits: Limits) -> ProveRow:
     return ProveRow(
-        name=place.name,
-        line=place.line,
+        name=declaration.name,
+        line=declaration.line,
         status=Status.UNPROVED,
         proof=None,
         reason=None,
@@ -127,8 +125,8 @@ def _not_reached(place: Place, limits: Limits) -> ProveRow:
 
 def _row(outcome: Outcome) -> ProveRow:
     return ProveRow(
-        name=outcome.place.name,
-        line=outcome.place.line,
+        name=outcome.declaration.name,
+        line=outcome.declaration.line,
         status=outcome.status,
         proof=outcome.proof,
         reason=outcome.verdict.reason if outcome.verdict else None,

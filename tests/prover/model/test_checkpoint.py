@@ -604,3 +604,14 @@ def test_a_field_that_libraries_guess_differently_must_be_there(tmp_path: Path) 
     (tmp_path / "config.json").write_text(json.dumps(fields))
     with pytest.raises(ConfigError, match="n_group, routed_scaling_factor: not said"):
         read_config(tmp_path)
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_numbers_that_are_not_finite_are_refused_with_the_tensors_name(value: float, tmp_path: Path) -> None:
+    save(fresh(TINY), tmp_path)
+    held = load_file(tmp_path / SINGLE)
+    name = next(name for name in held if name.endswith("e_score_correction_bias"))
+    held[name][0] = value
+    save_file(held, tmp_path / SINGLE, metadata={"format": "pt"})
+    with pytest.raises(ModelError, match=f"{name} has numbers that are not finite"):
+        load(tmp_path)
