@@ -153,12 +153,19 @@ def refusal(refused: dict[str, Any]) -> str:
     return f"{refused['what']} `{refused['text']}`{place} is not allowed in a solution"
 
 
+SUGGEST = "try?"  # Lean's own search: it closes the goal, and says what to write in its place
+
+
 @dataclass(frozen=True, slots=True)
 class Step:
-    """A tactic that was run on a proof state, with the comments before it, and the goals that it left."""
+    """A tactic that was run on a proof state, with the comments before it, and the goals that it left.
+
+    said: what Lean says that is no complaint.
+    """
 
     text: str
     goals: tuple[str, ...]
+    said: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,7 +189,7 @@ class Steps:
         steps = answer.get("steps", ())
         ended, detail = _end(answer)
         return cls(
-            steps=tuple(Step(s["tactic"], tuple(s["goals"])) for s in steps),
+            steps=tuple(Step(s["tactic"], tuple(s["goals"]), tuple(s.get("said", ()))) for s in steps),
             complete=bool(steps) and steps[-1]["proofStatus"] == "Completed",
             problem=detail or answer.get("problem", ""),
             failed="" if detail else answer.get("failed", ""),

@@ -18,6 +18,7 @@ from lean_env.confirmation import strictly
 from lean_env.lean import Lean, LeanUnavailable, embedded
 from lean_env.process import Crowded, ProcessDied
 from lean_env.verdict import Claim, Reason, Verdict, stopped
+from lean_env.words import Words
 from lean_env.worker import Context, ContextError, Limits, Worker
 
 if TYPE_CHECKING:
@@ -144,6 +145,15 @@ class LeanPool:
             )
         except ProcessDied as error:
             return Steps(problem=str(error), ended=Ended.CRASH)
+
+    async def words(self, challenge: str, *, after: str = "", context: Context = ()) -> Words | None:
+        """See Worker.words."""
+        try:
+            return await self._provers.run(
+                (*context, challenge, after), lambda w: w.words(challenge, after=after, context=context)
+            )
+        except ProcessDied:
+            return None
 
     async def judge(self, claim: Claim, timeout: float = 60.0) -> Verdict:
         """Does the claim's solution prove its challenge's theorem? `timeout` in seconds is for the solution alone.

@@ -16,6 +16,7 @@ from lean_env.kernel import Kernel
 from lean_env.lean import Lean
 from lean_env.process import START, Crowded, OutOfMemory, OutOfTime, Overflow, ProcessDied, ReplProcess
 from lean_env.verdict import Claim, Reason, Verdict, conclude, rejected, stopped
+from lean_env.words import Words
 
 _KEPT = 64  # environments a process keeps for contexts and challenges
 _STATES = 4000  # proof states it keeps
@@ -194,6 +195,23 @@ class Worker:
             return Steps(problem=str(error), ended=Ended.CONTEXT)
         except (OutOfTime, OutOfMemory, Overflow) as error:
             return Steps(problem=str(error), ended=ended(error))
+
+    async def words(self, challenge: str, *, after: str = "", context: Context = ()) -> Words | None:
+        """The words of the goal that the challenge's `sorry` leaves, or of the first one after the tactics `after`.
+
+        None if there is no goal, or Lean cannot tell in time. Raises ProcessDied.
+        """
+        place = (*context, challenge, after)
+        try:
+            async with self._call(place):
+                state = await self._state(place)
+                if state is None:
+                    return None
+                env = await self._environment(context)
+                request = {"proofState": state, **({} if env is None else {"env": env})}
+                return Words.read((await self._ask({"words": request}, self.limits.context_seconds))["words"])
+        except (InputError, ContextError, OutOfTime, OutOfMemory, Overflow):
+            return None
 
     async def judge(self, claim: Claim, timeout: float = 60.0) -> Verdict:
         """Does the claim's solution prove its challenge's theorem? `timeout` in seconds is for the solution alone.

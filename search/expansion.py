@@ -8,7 +8,8 @@ from typing import Any, Protocol, Self
 
 from data import Theorem
 from data.theorem import indented
-from lean_env import Check, Ended, LeanPool, Position, Reason
+from lean_env import Check, Ended, LeanPool, Position, Reason, Step
+from lean_env.check import SUGGEST
 from search.tree import State
 from search.truncate import NO_GOALS, SHOW_ALL, segments
 
@@ -72,6 +73,14 @@ def joined(before: str, text: str) -> str:
     return f"{before}\n{text}" if before else text
 
 
+def written_out(step: Step) -> str:
+    """A step's text; of `try?` the first line that Lean suggests in its place, where there is one."""
+    if step.text != SUGGEST:
+        return step.text
+    lines = [line.split("[apply] ", 1)[1] for said in step.said for line in said.splitlines() if "[apply] " in line]
+    return next((line for line in lines if not line.startswith("·")), step.text)
+
+
 class Stepwise:
     """Tactics are run one by one on kept proof states: for policies that write a few tactics at a time."""
 
@@ -82,7 +91,7 @@ class Stepwise:
         found = await self.pool.steps(theorem.challenge, text, after=before, context=theorem.context, timeout=seconds)
         reached, proof = [], before
         for step in found.steps:
-            proof = joined(proof, step.text)
+            proof = joined(proof, written_out(step))
             if step.goals:
                 reached.append(Reached(("\n\n".join(step.goals), ()), proof))
         if found.steps and not found.steps[-1].goals:

@@ -10,7 +10,8 @@ from typing import Any, Protocol
 
 from data import Theorem
 from lean_env import LeanPool, Reason, Verdict
-from prover.policy import Sample, Usage
+from lean_env.words import Words
+from prover.policy import Policy, Sample, Usage
 from search import trace
 from search.budget import Budget, Meter
 from search.trace import Trace
@@ -95,6 +96,14 @@ async def stop(tasks: Collection[asyncio.Task[Any]], patience: float = 0.0) -> N
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def goal_words(pool: LeanPool, policy: Policy, theorem: Theorem, after: str = "") -> Words | None:
+    """The words of the goal after the tactics `after`, where the policy uses them and Lean can tell; None without a
+    text that they could come from."""
+    if not policy.uses_words or not theorem.preamble:
+        return None
+    return await pool.words(theorem.challenge, after=after, context=theorem.context)
 
 
 async def first_goal(pool: LeanPool, theorem: Theorem, result: SearchResult) -> str | None:

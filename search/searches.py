@@ -47,7 +47,8 @@ def searcher(
             others = searcher(name, pool, beside, seed=seed, journals=journals, progress=progress)
             return Portfolio([Turn(sampling, 0.05), Turn(others, 1.0)])
         case "auto" if policy.stepwise:  # such a policy corrects nothing
-            return Portfolio([Turn(tree, 0.5), Turn(sampling, 1.0)])
+            again = RMaxTS(pool, policy, seed=seed + _TURN, journals=journals, progress=progress)
+            return Portfolio([Turn(tree, 0.5), Turn(sampling, 0.5), Turn(again, 1.0)])
         case "auto":
             return Portfolio([Turn(sampling, 0.3), Turn(refine, 0.4), Turn(tree, 1.0)])
     raise ValueError(f"no search is called {name!r}; there are: {', '.join(SEARCHES)}")

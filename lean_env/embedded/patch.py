@@ -123,6 +123,10 @@ _ENTRIES = {  # function → (its number for the driver, parameters that hold th
 """Where C++ enters the interpreter: to evaluate a constant, for the kernel (`Lean.reduceBool`), for an `initialize`.
 Closures that an evaluation left behind come back by functions of their own: whoever allowed it allowed them."""
 
+_CHARGE = "l_IO_addHeartbeats"
+_HANDED_OVER = ("l_Lean_Core_wrapAsync___redArg___lam__0", "l_Lean_Core_wrapAsync___redArg___lam__0___boxed")
+_ZERO = 1  # the number 0 as Lean's objects are written
+
 _UNASKED = re.compile("___at___|_spec__|___lam__|___closed__|___redArg")
 """In names that nobody looks up: what Lean's compiler made of parts of functions. What is compiled later calls its own
 parts of what it inlines."""
@@ -151,6 +155,11 @@ def patch_wasm(module: bytes, used: Collection[str]) -> Patched:
     only these three functions may not see it:
     - `lean_task_spawn_core` asks first whether there is a task manager; it now asks a word that is always null.
     - `lean_task_map_core` and `lean_task_bind_core` have a parameter `sync` (number 3), now always true.
+
+    Lean counts the work of each thread and stops what has used up its share (`maxHeartbeats`). What is handed to
+    another thread (`Core.wrapAsync`) is first charged with all that was counted so far. With one thread this is added
+    to what it was taken from, which doubles it each time: `simp` with eight definitions would be stopped. It is
+    charged with nothing now.
 
     Each of the interpreter's entries first calls the import `ASKED`, which may throw.
 
@@ -260,6 +269,10 @@ def _code(module: bytes, sections: dict[int, Section], imports: list[str]) -> li
     }
     for name, entry in _ENTRIES.items():
         named[name] = functools.partial(_asking, imports.index(ASKED), *entry)
+    if _CHARGE not in functions:
+        raise WasmError(f"{_CHARGE} is not exported")
+    for name in _HANDED_OVER:
+        named[name] = functools.partial(_charging_nothing, functions[_CHARGE])
     edits = {}
     for name, edit in named.items():
         if name not in functions:
@@ -292,6 +305,14 @@ def _without_task_manager(body: bytes) -> bytes:
 
 def _always_sync(body: bytes) -> bytes:
     return _before(body, _I32_CONST_1_TO_LOCAL_3)
+
+
+def _charging_nothing(charge: int, body: bytes) -> bytes:
+    """The body of a function with 0 as the argument of its one call of function `charge`: drop, i32.const, call."""
+    call = bytes([0x10, *wasm.unsigned(charge)])
+    if body.count(call) != 1:
+        raise WasmError("what is handed to another thread is not charged as expected")
+    return body.replace(call, bytes([0x1A, 0x41, _ZERO]) + call)
 
 
 def _asking(asked: int, entry: int, environment: int, name: int, body: bytes) -> bytes:

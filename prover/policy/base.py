@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from data import Theorem
+from lean_env.words import Words
 
 
 class PolicyUnavailable(Exception):
@@ -29,6 +30,7 @@ class Prompt:
     prefix: the tactics that lead there from the statement, first column 0; empty at the start of a proof.
     column: where the tactic block stands that is to be continued (more than 0 inside a block of the prefix).
     rounds: earlier answers that failed, oldest first, to be corrected.
+    words: what Lean tells of the goal's own words, for a policy that uses them.
     """
 
     theorem: Theorem
@@ -36,6 +38,7 @@ class Prompt:
     prefix: str = ""
     column: int = 0
     rounds: tuple[Round, ...] = ()
+    words: Words | None = None
 
 
 @dataclass(frozen=True)
@@ -103,12 +106,14 @@ class Policy(Protocol):
     stepwise: its samples are a few tactics each, worth trying even if they leave goals open; a search runs them one by
         one on kept proof states. Otherwise they are proofs to the end.
     window: how many samples of one theorem are best under way at a time (a server works on many at once).
+    uses_words: its prompts are to have the goal's own words.
     trouble: what keeps it from answering at present, for people; empty if nothing does.
     """
 
     name: str
     stepwise: bool
     window: int
+    uses_words: bool
 
     @property
     def trouble(self) -> str: ...

@@ -24,6 +24,7 @@ class Fixed:
 
     name = "fixed"
     stepwise = False
+    uses_words = False
     window = 4
     trouble = ""
 

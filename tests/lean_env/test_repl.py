@@ -352,6 +352,14 @@ async def test_the_limit_of_time(repl: ReplProcess) -> None:
     }
 
 
+async def test_work_is_counted_once(repl: ReplProcess) -> None:
+    """Each equation that Lean derives in a proof would double the count, if it were handed to a thread of its own."""
+    functions = "\n".join(f"def f{n} : List Nat → Nat\n  | [] => 0\n  | x :: xs => x + f{n} xs" for n in range(8))
+    names = ", ".join(f"f{n}" for n in range(8))
+    answer = await ask(repl, cmd=f"{functions}\nexample : f0 [] = f7 [] := by simp [{names}]")
+    assert [m["data"] for m in answer.get("messages", ()) if m["severity"] == "error"] == []
+
+
 async def test_code_that_ignores_its_limit_ends_the_process() -> None:
     process = await ReplProcess.start(embedded())
     loop = "partial def f (n : Nat) : IO Nat := if n == 0 then pure 0 else f (n + 1)"

@@ -315,3 +315,10 @@ def test_the_first_tactic_of_a_text() -> None:
     assert first_tactic("induction n with\n| zero => rfl\n| succ n ih =>\n  simp\n\n  omega\nrfl").endswith("\n  omega")
     assert first_tactic("constructor\n· rfl") == "constructor"
     assert first_tactic("cases h\n<;> simp") == "cases h\n<;> simp"
+
+
+async def test_what_lean_suggests_is_written_out(pool: LeanPool) -> None:
+    double = "def double : Nat → Nat\n  | 0 => 0\n  | n + 1 => double n + 2"
+    theorem = Theorem("t", "theorem t (n : Nat) : double n = n + n", preamble=(double,))
+    result = await RMaxTS(pool, Scripted(lambda prompt: ["try?"])).prove(theorem, Budget(seconds=100))
+    assert (result.proof or "").startswith("(fun_induction double) <;> grind")

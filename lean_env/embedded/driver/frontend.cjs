@@ -19,6 +19,8 @@ const SCOPE = { options: 1, namespace: 2, openDecls: 3, flags: ['isNoncomputable
 const emptyLog = () => abi.inc(abi.constant('l_Lean_MessageLog_empty'));
 const noOptions = () => abi.inc(abi.constant('l_Lean_Options_empty'));
 
+const LEMMAS = new Set(['theorem', 'lemma']);
+
 // ---- imports ----
 const imported = new Map();       // import list as text -> environment
 
@@ -92,7 +94,7 @@ const inputOf = text => abi.W.l_Lean_Parser_mkInputContext___redArg(abi.string(t
  *          onTrees(trees, text, environmentBefore, messages so far) for each command's info trees,
  *          runs (a Runs of the base: take over the tactics that an earlier text of it begins with, too).
  * Returns { messages, imports, headerEnd (code points), state (owned, null if there is none), before (with a guard or trusted: the
- *           environment that the text began in, owned), trusted and texts (see guard.cjs), changesCode (see guard.cjs), timedOut,
+ *           environment that the text began in, owned), trusted and texts (see guard.cjs), lemmas (full names of the text's theorems), changesCode (see guard.cjs), timedOut,
  *           refused ({ what, text, pos }), commands, holes (code point spans of written `sorry`s; with a guard) }.
  */
 function elaborate(source, base, options) {
@@ -100,7 +102,7 @@ function elaborate(source, base, options) {
   const text = places(source);
   options.reuse = options.runs?.begin(source);
   const input = inputOf(text);
-  const result = { messages: [], imports: base?.imports, headerEnd: 0, state: null, before: 0, trusted: [], texts: [], timedOut: false, refused: null, commands: [], holes: [], changesCode: false };
+  const result = { messages: [], imports: base?.imports, headerEnd: 0, state: null, before: 0, trusted: [], texts: [], lemmas: [], timedOut: false, refused: null, commands: [], holes: [], changesCode: false };
   let start;
   try {
     start = base ? { parserState: afterSpace(input), state: abi.inc(base.state) } : afterHeader(input, options.guard, result);
@@ -234,6 +236,7 @@ function inspect(command, text, options, result) {
   if (options.trusted) {
     result.trusted.push(...guard.trustedTexts(stx, text));
     result.texts.push(guard.commandText(stx, text));
+    for (const { name, kind } of declarations.declarations(stx, abi.nameText(command.namespace), text)) if (name && LEMMAS.has(kind)) result.lemmas.push(name);
   }
   if (!guarded) {
     if (guard.changesCode(stx, text)) {

@@ -113,6 +113,28 @@ function goals(state) {
   return result;
 }
 
+/** An expression (borrowed) as Lean prints it in a local context (borrowed). */
+function printed(state, lctx, expression) {
+  const meta = abi.withField(abi.inc(state.meta), META.lctx, abi.inc(lctx));
+  const { result, next } = run({ ...state, meta }, at => {
+    const format = abi.io(abi.call('l_Lean_Meta_ppExpr___boxed', abi.inc(expression), abi.inc(at.meta), abi.inc(at.metaState), abi.inc(at.core), abi.inc(at.coreState)), 'term');
+    return abi.takeText(abi.W.l_Std_Format_pretty(format, abi.box(LONG), abi.box(0), abi.box(0))).trim();
+  });
+  abi.dec(meta);
+  free(next);
+  return result;
+}
+const META = { lctx: 2 };         // Meta.Context
+const LONG = 10_000;              // columns: all in one line
+
+/** The first goal: { mctx (borrowed), decl (owned) }. */
+function mainGoal(state) {
+  const mctx = abi.field(state.metaState, 0);
+  return { mctx, decl: abi.option(abi.W.l_Lean_MetavarContext_findDecl_x3f(abi.inc(mctx), abi.field(state.goals, 0))) };
+}
+/** The namespace and the open declarations (both borrowed) where a proof stands. */
+const scope = state => [abi.field(state.core, CORE.namespace), abi.field(state.core, CORE.openDecls)];
+
 /**
  * How far the proof is, in the community REPL's words; what is called completed has been accepted by the kernel. Whether
  * it is a proof of the theorem that somebody asked for is not seen here: only a check of the whole text tells.
@@ -171,11 +193,14 @@ function isProposition(env, type) {
   return known;
 }
 
-/** Free variables (expressions, owned) of a local context, without the theorem itself. */
-function localVariables(lctx) {
-  const ID = 1, decls = abi.persistentItems(abi.field(lctx, 1)).filter(x => !abi.isNil(x)).map(x => abi.field(x, 0));
-  return decls.filter(d => abi.tag(d) !== 0 || abi.scalar(d, 1) !== AUXILIARY).map(d => abi.W.l_Lean_mkFVar(abi.inc(abi.field(d, ID))));
+/** Declarations (borrowed) of a local context, without the theorem itself. */
+function locals(lctx) {
+  const decls = abi.persistentItems(abi.field(lctx, 1)).filter(x => !abi.isNil(x)).map(x => abi.field(x, 0));
+  return decls.filter(d => abi.tag(d) !== 0 || abi.scalar(d, 1) !== AUXILIARY);
 }
+/** Its free variables (expressions, owned). */
+const localVariables = lctx => locals(lctx).map(d => abi.W.l_Lean_mkFVar(abi.inc(abi.field(d, ID))));
+const ID = 1;                     // field of a local declaration
 
 /** What the kernel has against a proof (text), or null; `token`: a cancel token (borrowed), or 0. */
 function kernelRefuses(env, statement, value, token) {
@@ -257,7 +282,7 @@ function tactic(state, text, token) {
  * Run a text of tactics on a proof state (borrowed) one by one, until one fails or no goal is left. With `rules` (see
  * guard.cjs) nothing is run if they do not allow the text. Returns { problem (text or null; without the goals that were
  * there before it), failed (text of the tactic that it is about, if it was run), refused ({ what, text }, by the rules),
- * steps: [{ text, next (owned) }] }; the texts as lines, with the comments before each tactic, are the proof so far.
+ * steps: [{ text, next (owned), said (texts of what Lean says that is no complaint) }] }; the texts as lines, with the comments before each tactic, are the proof so far.
  */
 function steps(state, source, token, rules) {
   const env = abi.field(state.coreState, STATE.env), done = [];
@@ -284,7 +309,7 @@ function steps(state, source, token, rules) {
       const last = done[done.length - 1];
       free(last.next);
       Object.assign(last, { text: last.text + bytes.toString('utf8', start, end), next });
-    } else done.push({ text: added, next });
+    } else done.push({ text: added, next, said: messages.filter(m => m.severity === 'info').map(m => m.data) });
     if (abi.isNil(next.goals)) { problem = null; break; }
     [state, start] = [next, end];
   }
@@ -306,4 +331,4 @@ function infoTrees(state) {
   return { trees: abi.persistentItems(abi.field(info, abi.fieldCount(info) - 1)), context: abi.ctor(0, [command, abi.nil, abi.array([])]) };
 }
 
-module.exports = { create, free, isOfProposition, isProposition, environment: state => abi.field(state.coreState, STATE.env), goals, status, tactic, steps, traces, infoTrees };
+module.exports = { create, free, isOfProposition, isProposition, environment: state => abi.field(state.coreState, STATE.env), goals, locals, mainGoal, printed, scope, status, tactic, steps, traces, infoTrees };

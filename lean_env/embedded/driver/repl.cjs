@@ -20,7 +20,7 @@
  *   discard: true              keep no environment and no proof state: the answer has no ids
  *   reuse: true                take over what an earlier text with `reuse`, after the same env, begins with (see runs.cjs)
  *   steps: true                with tactic: run its tactics one by one as far as they work and goals are left
- *                              → steps: [{tactic, goals, proofStatus, proofState}], problem?, failed? (of the one that did not work)
+ *                              → steps: [{tactic, goals, proofStatus, proofState, said?}], problem?, failed? (of the one that did not work)
  *   {compare: {challenge, solution, theorem, definition?}} → {comparison: {challenge, solution, differs, axioms (see statements.cjs), computedSort
  *                              (see sorts.cjs), sorries: [name] (of what it rests on, what uses `sorry` itself), additions (where nothing differs: an export of what the theorem rests on
  *                              and the solution adds, else null)}}
@@ -28,6 +28,7 @@
  *                              rebuild.cjs, or null; then:), facts (as of compare), types (inductive ones among the additions that the
  *                              challenge has not), export}}
  *   {export: {env, names}} → {export: {ndjson, given, declarations}} (see export.cjs)
+ *   {words: {proofState, env}} → {words: {…}} (see words.cjs); env: the text before the theorem
  *   {drop: [env], dropProofStates: [id]} → {}       {stats: true} → {memory} in bytes
  *
  * With `notices`, {runsCode: true} comes before the answer to a request whose text runs code (see evaluation.cjs), and
@@ -53,13 +54,14 @@ const computedSort = require('./sorts.cjs');
 const snapshots = require('./snapshot.cjs');
 const statements = require('./statements.cjs');
 const watchdog = require('./watchdog.cjs');
+const words = require('./words.cjs');
 
 const FATAL = 70;                 // exit code after an error that leaves Lean's memory in doubt
 // The library's own axioms; all other imported "axioms" are theorems whose proofs this build does not ship.
 const AXIOMS = new Set(['propext', 'Classical.choice', 'Quot.sound', 'sorryAx', 'Lean.ofReduceBool', 'Lean.ofReduceNat', 'Lean.trustCompiler',
   'Lean.reduceBool', 'Lean.reduceNat']);
 
-const kept = new Map();           // env id -> { state, before, imports, trusted, texts, changesCode, ranCode, runs }
+const kept = new Map();           // env id -> { state, before, imports, trusted, texts, lemmas, usable, changesCode, ranCode, runs }
 const runsWithout = new Runs();   // of texts that go on from no environment
 const proofStates = new Map();    // id -> see proof.cjs
 let nextEnv = 0, nextProofState = 0;
@@ -134,7 +136,7 @@ function elaborated(request, base, options) {
   if (!keeps) forget(result);
   else {
     answer.env = nextEnv++;
-    kept.set(answer.env, { state: result.state, before: result.before, imports: result.imports, trusted: result.trusted, texts: result.texts,
+    kept.set(answer.env, { state: result.state, before: result.before, imports: result.imports, trusted: result.trusted, texts: result.texts, lemmas: [...base?.lemmas ?? [], ...result.lemmas], usable: new Map(),
       changesCode: result.changesCode || Boolean(base?.changesCode), ranCode: ranCode || Boolean(base?.ranCode) });
   }
   return answer;
@@ -157,7 +159,7 @@ function tactic({ tactic: source, proofState, timeout, steps, guard: given }) {
   if (steps) {
     const [answer, late] = limited(timeout, token => {
       const { steps: done, problem, failed, refused } = proof.steps(state, source, token, rules);
-      return { ...(refused && { refused }), steps: done.map(({ text, next }) => ({ tactic: text, ...stepAnswer(next, token), proofState: keep(next) })),
+      return { ...(refused && { refused }), steps: done.map(({ text, next, said }) => ({ tactic: text, ...stepAnswer(next, token), proofState: keep(next), ...(said.length && { said }) })),
         ...(problem !== null && { problem, failed }) };
     });
     return late ? { ...answer, timeout: true } : answer;
@@ -178,7 +180,7 @@ function tactic({ tactic: source, proofState, timeout, steps, guard: given }) {
   if (said.length) answer.traces = said;
   return { ...answer, proofState: keep(next) };
 }
-const NOWHERE = places('');
+const NOWHERE = places(''), NO_TEXT = { lemmas: [], usable: new Map() };
 const META = { exporter: { name: 'open-prover', version: '1' }, lean: { githash: '38f3c0c45b8df6da2652faff6dcaa15afb5a6981', version: '4.28.0' }, format: { version: '3.1.0' } };
 
 /** What a claim's verdict needs to know of a theorem (text) in the challenge's environment and in another one. */
@@ -239,6 +241,7 @@ function answerTo(request) {
   if (request.confirm) return evaluation.during({ guarded: true }, () => confirm(request.confirm));
   if (isText(request.tactic) && isGiven(request.proofState)) return evaluation.during({ guarded: isGiven(request.guard) }, () => tactic(request));
   if (request.export) return { export: exported(frontend.stateEnvironment(environmentOf(request.export.env).state), request.export.names, META) };
+  if (request.words) return { words: evaluation.during({ guarded: true }, () => words(proofStateOf(request.words.proofState), isGiven(request.words.env) ? environmentOf(request.words.env) : NO_TEXT)) };
   if (request.drop || request.dropProofStates) return drop(request.drop, request.dropProofStates);
   if (request.stats) return { memory: abi.memoryBytes() };
   throw new Refusal('Could not parse as a valid JSON command: none of cmd, path, tactic with proofState, compare, confirm, export, drop, stats');

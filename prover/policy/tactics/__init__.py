@@ -1,6 +1,6 @@
 """The policy without a model: proof proposals from the shape of a printed tactic state."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import chain, islice
 
 from prover.policy.tactics.algebra import algebra
@@ -8,37 +8,47 @@ from prover.policy.tactics.automation import automation
 from prover.policy.tactics.induction import inductions, likely_inductions
 from prover.policy.tactics.instances import instances
 from prover.policy.tactics.normalise import normalised, substituted
-from prover.policy.tactics.openings import bundles, openings
+from prover.policy.tactics.openings import OPENING, bundles, openings
+from prover.policy.tactics.own import SUGGESTION, own
 from prover.policy.tactics.proposal import Proposal, Ranking
 from prover.policy.tactics.residues import residues
 from prover.policy.tactics.search import searches
 from prover.policy.tactics.state import Goal, read_goals
 from prover.policy.tactics.structure import structures, unfoldings
 
-__all__ = ["Proposal", "Ranking", "proposals", "steps"]
+__all__ = ["Proposal", "Ranking", "own", "proposals", "steps"]
 
 _TEMPLATES_TO_A_STEP = 6
+_BEFORE_TIDYING = 6  # proposals from a goal's own words
 MAX_PROPOSALS = 300  # what two Lean workers get through in about a minute
 
 Template = Callable[[Goal], Iterator[Proposal]]
 
 
-def proposals(goal: str) -> Iterator[Proposal]:
+def proposals(goal: str, own: Iterable[Proposal] = ()) -> Iterator[Proposal]:
     """Whole proofs of a printed goal, cheap and likely ones first, without repetition; lazily made, none checked.
 
     Only the first goal of `goal` is looked at. A state that does not parse still gets the plain automation.
+    own: those that follow from its own words.
     """
     first = _first(goal)
-    return _distinct(chain(automation(first), _templates(first)))
+    whole = (proposal for proposal in own if proposal.family not in (OPENING, SUGGESTION))
+    return _distinct(chain(automation(first), whole, _templates(first)))
 
 
-def steps(goal: str) -> Iterator[Proposal]:
+def steps(goal: str, own: Iterable[Proposal] = ()) -> Iterator[Proposal]:
     """What is worth trying on a printed goal in a search that can go on from what is left open.
 
-    Automation in bundles, then single steps in between the templates of whole proofs.
+    Automation in bundles, what follows from the goal's own words (a step that others need comes before all), then
+    single steps in between the templates of whole proofs.
     """
-    first = _first(goal)
-    return _distinct(chain(bundles(), _alternating(_templates(first), openings(normalised(first)))))
+    first, rest = _first(goal), iter(own)
+    begin = list(islice(rest, 1))
+    if begin and begin[0].family != OPENING:
+        rest, begin = chain(begin, rest), []
+    elif begin:
+        rest = islice(rest, _BEFORE_TIDYING)  # the others are for the goal that this step leads to
+    return _distinct(chain(begin, bundles(), rest, _alternating(_templates(first), openings(normalised(first)))))
 
 
 def _first(goal: str) -> Goal:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import textwrap
 from collections import OrderedDict
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Iterator
 from dataclasses import replace
 
+from lean_env.words import Words
 from prover.policy.base import Params, Prompt, Sample, Usage
-from prover.policy.tactics import Proposal, Ranking, proposals, steps
+from prover.policy.tactics import Proposal, Ranking, own, proposals, steps
 
 _REMEMBERED = 10_000  # goals whose order is kept, so that their samples keep their numbers
 
@@ -19,11 +20,12 @@ class TacticsPolicy:
     name = "tactics"
     stepwise = True
     window = 4
+    uses_words = True
     trouble = ""
 
     def __init__(self) -> None:
         self._ranking = Ranking()
-        self._orders: OrderedDict[tuple[str, Params], list[Proposal]] = OrderedDict()
+        self._orders: OrderedDict[tuple[str, Words | None, Params], list[Proposal]] = OrderedDict()
 
     async def sample(
         self, prompt: Prompt, n: int, params: Params, usage: Usage | None = None
@@ -39,10 +41,15 @@ class TacticsPolicy:
     def fresh(self) -> TacticsPolicy:
         return TacticsPolicy()
 
+    def own(self, words: Words) -> Iterator[Proposal]:
+        """What follows from a goal's own words."""
+        return own(words)
+
     def _order(self, prompt: Prompt, params: Params) -> list[Proposal]:
-        key = (prompt.goal, replace(params, start=0))
+        key = (prompt.goal, prompt.words, replace(params, start=0))
         if key not in self._orders:
-            found = (steps if params.partial else proposals)(prompt.goal)
+            make = steps if params.partial else proposals
+            found = make(prompt.goal, self.own(prompt.words) if prompt.words else ())
             self._orders[key] = self._ranking.rank(found, params.seed)
             if len(self._orders) > _REMEMBERED:
                 self._orders.popitem(last=False)

@@ -1,0 +1,103 @@
+"""A goal's own words: what of the text before a theorem has to do with a goal of its proof, as Lean tells it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Self
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """A definition or a type of the text.
+
+    name: as it can be written where the goal stands, like all names here.
+    kind: `definition`, `instance`, `alias` (another name for a type, or what Lean unfolds by itself), `type` or
+    `predicate` (an inductive one, with its constructors).
+    near: it stands in the goal; otherwise in a definition that does.
+    """
+
+    name: str
+    kind: str
+    near: bool
+    recursive: bool
+    constructors: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Local:
+    """A variable or a hypothesis.
+
+    type: the inductive type that its type is an instance of (empty: none is at its head). own: the text's, not the
+    library's; predicate: it is a derivation; variables, arguments: those of its type, which are variables or not.
+    variable: others speak of it.
+    shape: of a hypothesis, under definitions of the text: ∀ ∃ ∧ ∨ ↔ ¬ = or empty.
+    """
+
+    name: str
+    accessible: bool
+    type: str
+    own: bool
+    predicate: bool
+    recursive: bool
+    function: bool
+    sort: bool
+    shape: str
+    variable: bool
+    variables: tuple[str, ...] = ()
+    arguments: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A call of a function of the text in the goal; `free`: the share of variables in its arguments."""
+
+    text: str
+    function: str
+    recursive: bool
+    free: float
+
+
+@dataclass(frozen=True, slots=True)
+class Lemma:
+    """A theorem above. simp, grind: it is of a form that the tactic can use."""
+
+    name: str
+    simp: bool
+    grind: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """The words of a goal.
+
+    shape: of its target, as of a hypothesis; names: of the variables that it binds, where it is ∀.
+    methods: functions of the library's classes that stand for functions of the text (`Append.append`).
+    lemmas: theorems above it that share symbols with it, likely ones first; none that rests on a `sorry`.
+    """
+
+    shape: str = ""
+    names: tuple[str, ...] = ()
+    words: tuple[Word, ...] = ()
+    methods: tuple[str, ...] = ()
+    locals: tuple[Local, ...] = ()
+    calls: tuple[Call, ...] = ()
+    lemmas: tuple[Lemma, ...] = ()
+
+    @classmethod
+    def read(cls, found: Mapping[str, Any]) -> Self:
+        """From the REPL's answer."""
+        return cls(
+            shape=found["shape"],
+            names=tuple(found.get("names", ())),
+            words=tuple(Word(**{**word, "constructors": tuple(word["constructors"])}) for word in found["words"]),
+            methods=tuple(found["methods"]),
+            locals=tuple(_local(local) for local in found["locals"]),
+            calls=tuple(Call(**call) for call in found["calls"]),
+            lemmas=tuple(Lemma(**lemma) for lemma in found["lemmas"]),
+        )
+
+
+def _local(found: Mapping[str, Any]) -> Local:
+    tuples = {field: tuple(found[field]) for field in ("variables", "arguments") if field in found}
+    return Local(**{**found, **tuples})
