@@ -223,7 +223,7 @@ def test_no_lean_dojo(project: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: 
         (tmp_path / name).chmod(0o755)
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.setitem(sys.modules, "lean_dojo", None)
-    with pytest.raises(TraceUnavailable, match=r"pip install 'open-prover\[trace\]'"):
+    with pytest.raises(TraceUnavailable, match=r"pip install -e '\.\[trace\]'"):
         list(traced(project))
 
 

@@ -116,7 +116,7 @@ def test_a_number_that_json_cannot_say_is_refused_before_anything_is_written(tmp
 def test_markdown_has_the_figures_in_tables(tmp_path: Path) -> None:
     lines = report.write(reports.report("Short", short()), tmp_path)[1].read_text("utf-8").splitlines()
     assert lines[0] == "# Short"
-    assert "| one | 5 | 1 | 4 | 0 | 2 | 1 | 1 | 2 | 1 | 66.7 % (59.7–72.7) |" in lines
+    assert "| one | 5 | 1 | 4 | 0 | 2 | 1 | 1 | 2 | 1 | 0 | 66.7 % (59.7–72.7) |" in lines
     assert "**one is not finished: its figures will change.**" in lines
     assert "| 4 | 25.0 % (18.0–31.0) |" in lines
     assert "| tag | hard | 1 / 2 / 2 | 50.0 % (43.0–56.0) |" in lines

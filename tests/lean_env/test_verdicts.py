@@ -88,17 +88,15 @@ async def test_a_tactic_that_the_kernel_sends_another_way(pool: LeanPool) -> Non
 
 # ---- a limit of our kernel's own ----
 
-PLAIN = Claim("theorem t : 1 + 1 = 2 := by sorry", "theorem t : 1 + 1 = 2 := rfl", "t")
-WITH_A_TYPE = Claim(
-    "theorem t : 1 + 1 = 2 := by sorry",
-    "inductive T | a\ntheorem u : T.a = T.a := rfl\ntheorem t : 1 + 1 = 2 := have := u; rfl",
-    "t",
-)
+LONG = "theorem t : (List.range 200).foldl (· + ·) 0 = 19900"  # thousands of steps
+PLAIN = Claim(f"{LONG} := by sorry", f"{LONG} := by decide +kernel", "t")
+TYPE = "inductive T | a\ntheorem u : T.a = T.a := rfl\n"
+WITH_A_TYPE = Claim(f"{LONG} := by sorry", f"{TYPE}{LONG} := by have := u; decide +kernel", "t")
 
 
 @pytest.fixture
 def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Our kernel has no time for anything."""
+    """Our kernel has no time for more than its first look at the clock."""
     check = kernel.Kernel.check
 
     async def at_once(self: kernel.Kernel, ndjson: str, given: int = 0, seconds: float = 60.0) -> kernel.Finding:
@@ -122,7 +120,7 @@ async def test_one_kernel_is_not_enough_for_new_types(pool: LeanPool, hurried: N
 
 
 async def test_types_of_the_challenge_are_not_new(pool: LeanPool, hurried: None) -> None:
-    claim = Claim(WITH_A_TYPE.solution.replace("have := u; rfl", "by sorry"), WITH_A_TYPE.solution, "t")
+    claim = Claim(f"{TYPE}{LONG} := by sorry", WITH_A_TYPE.solution, "t")
     assert (await pool.judge(claim)).one_kernel
 
 
