@@ -269,10 +269,8 @@ def _code(module: bytes, sections: dict[int, Section], imports: list[str]) -> li
     }
     for name, entry in _ENTRIES.items():
         named[name] = functools.partial(_asking, imports.index(ASKED), *entry)
-    if _CHARGE not in functions:
-        raise WasmError(f"{_CHARGE} is not exported")
     for name in _HANDED_OVER:
-        named[name] = functools.partial(_charging_nothing, functions[_CHARGE])
+        named[name] = functools.partial(_charging_nothing, functions.get(_CHARGE))
     edits = {}
     for name, edit in named.items():
         if name not in functions:
@@ -307,10 +305,10 @@ def _always_sync(body: bytes) -> bytes:
     return _before(body, _I32_CONST_1_TO_LOCAL_3)
 
 
-def _charging_nothing(charge: int, body: bytes) -> bytes:
+def _charging_nothing(charge: int | None, body: bytes) -> bytes:
     """The body of a function with 0 as the argument of its one call of function `charge`: drop, i32.const, call."""
-    call = bytes([0x10, *wasm.unsigned(charge)])
-    if body.count(call) != 1:
+    call = b"" if charge is None else bytes([0x10, *wasm.unsigned(charge)])
+    if not call or body.count(call) != 1:
         raise WasmError("what is handed to another thread is not charged as expected")
     return body.replace(call, bytes([0x1A, 0x41, _ZERO]) + call)
 
