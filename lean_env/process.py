@@ -109,14 +109,14 @@ class ReplProcess:
                     answer = self._read_answer(await stdout.readuntil(b"\n\n"))
         except TimeoutError:
             await self.kill()
-            raise OutOfTime("it ignored its limit and was killed") from None
+            raise OutOfTime("it ignored its time limit and was killed") from None
         except asyncio.LimitOverrunError:
             await self.kill()
             raise ProcessDied(f"its answer was larger than {MAX_ANSWER} bytes") from None
         except (asyncio.IncompleteReadError, ConnectionError, ValueError) as error:
             death = await self._death(error)
             late = clock.wall >= timeout  # then the driver has ended itself
-            raise (OutOfTime("it ignored its limit and ended itself") if late else death) from None
+            raise (OutOfTime("it ignored its time limit and ended itself") if late else death) from None
         finally:
             for timer in looks[-1:]:
                 timer.cancel()

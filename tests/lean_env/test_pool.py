@@ -123,7 +123,7 @@ async def test_an_endless_search_is_stopped_and_its_process_goes_on(one: LeanPoo
 async def test_what_heeds_no_token_is_killed(one: LeanPool) -> None:
     check = await one.check(DEAF, timeout=1)
     assert check.ended is Ended.TIMEOUT
-    assert "ignored its limit" in check.detail
+    assert "ignored its time limit" in check.detail
     await check_number(one, 3)
 
 
