@@ -68,7 +68,7 @@ def cpu(pid: int | None) -> float:
 
 
 async def verdicts() -> dict[str, float]:
-    """CPU seconds of a verdict over both processes, against a plain check of the same text in one, by turns."""
+    """CPU seconds of a verdict over all three processes, against a plain check of the same text in one, by turns."""
     statement = "theorem t (a b c k : Nat) (h : a < b) : a + c + k + {} < b + c + k + {}"
     spent: dict[str, float] = dict.fromkeys(("check", "proved", "failing check", "refused"), 0.0)
     async with LeanPool(workers=1) as plain, LeanPool(workers=1) as pool:
