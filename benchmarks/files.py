@@ -7,7 +7,7 @@ Without files: those of benchmarks/files, written for this. A file is complete: 
 proof were missing, with those before it proved as the file proves them. One line per theorem: proved or not, wall
 seconds, CPU seconds of the Lean processes, checks (questions to Lean, the final verdict included), kind of proof; then
 the sums. On a busy machine wall seconds say little: give `--checks` and many `--seconds`. `--without` leaves out what
-the policy makes of a goal's own words: all of it (`words`), or one part.
+the policy makes of a goal's premises: all of it (`premises`), or one part.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ from pathlib import Path
 from data.lean_file import parse
 from lean_env import LeanPool
 from lean_env.embedded import install
-from lean_env.words import Words
+from lean_env.premises import Premises
 from prover.policy import TacticsPolicy
 from prover.policy.tactics import Proposal
 from search import Budget
 from search.searches import SEARCHES, searcher
 
 PARTS = {  # kinds of proposals (see prover/policy/tactics/own.py)
-    "words": None,
+    "premises": None,
     "lemmas": {"lemmas"},
     "induction": {"structural induction", "functional induction", "derivation"},
     "cases": {"cases", "split", "extensionality"},
@@ -39,16 +39,16 @@ PARTS = {  # kinds of proposals (see prover/policy/tactics/own.py)
 
 
 class Without(TacticsPolicy):
-    """The policy without one part of what it makes of a goal's own words."""
+    """The policy without one part of what it makes of a goal's premises."""
 
     def __init__(self, part: str) -> None:
         super().__init__()
-        self.part, self.uses_words = part, part != "words"
+        self.part, self.uses_premises = part, part != "premises"
 
-    def own(self, words: Words) -> Iterator[Proposal]:
+    def own(self, premises: Premises) -> Iterator[Proposal]:
         if self.part == "lemmas":
-            words = replace(words, lemmas=())
-        return (p for p in super().own(words) if p.family not in (PARTS[self.part] or ()))
+            premises = replace(premises, lemmas=())
+        return (p for p in super().own(premises) if p.family not in (PARTS[self.part] or ()))
 
 
 FILES = sorted((Path(__file__).parent / "files").glob("*.lean"))

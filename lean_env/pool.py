@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 from lean_env.check import Check, Ended, Steps
 from lean_env.confirmation import strictly
 from lean_env.lean import Lean, LeanUnavailable, embedded
+from lean_env.premises import Premises
 from lean_env.process import Crowded, ProcessDied
 from lean_env.verdict import Claim, Reason, Verdict, stopped
-from lean_env.words import Words
 from lean_env.worker import Context, ContextError, Limits, Worker
 
 if TYPE_CHECKING:
@@ -146,11 +146,11 @@ class LeanPool:
         except ProcessDied as error:
             return Steps(problem=str(error), ended=Ended.CRASH)
 
-    async def words(self, challenge: str, *, after: str = "", context: Context = ()) -> Words | None:
-        """See Worker.words."""
+    async def premises(self, challenge: str, *, after: str = "", context: Context = ()) -> Premises | None:
+        """See Worker.premises."""
         try:
             return await self._provers.run(
-                (*context, challenge, after), lambda w: w.words(challenge, after=after, context=context)
+                (*context, challenge, after), lambda w: w.premises(challenge, after=after, context=context)
             )
         except ProcessDied:
             return None
@@ -195,7 +195,7 @@ class LeanPool:
     async def _judge(self, claim: Claim, timeout: float) -> Verdict:
         context = (*claim.context, claim.challenge)
         try:
-            first, additions = await self._provers.run(context, lambda w: w.elaborate(claim, timeout))
+            first, additions = await self._provers.run(context, lambda w: w.first_look(claim, timeout))
         except ProcessDied as error:
             return stopped(Check(Ended.CRASH, detail=str(error)))
         if not first.proved:

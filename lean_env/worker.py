@@ -14,9 +14,9 @@ from lean_env.check import Check, Ended, InputError, Message, Steps, readable, r
 from lean_env.confirmation import second_look, third_look
 from lean_env.kernel import Kernel
 from lean_env.lean import Lean
+from lean_env.premises import Premises
 from lean_env.process import START, Crowded, OutOfMemory, OutOfTime, Overflow, ProcessDied, ReplProcess
 from lean_env.verdict import Claim, Reason, Verdict, conclude, rejected, stopped
-from lean_env.words import Words
 
 _KEPT = 64  # environments a process keeps for contexts and challenges
 _STATES = 4000  # proof states it keeps
@@ -196,8 +196,8 @@ class Worker:
         except (OutOfTime, OutOfMemory, Overflow) as error:
             return Steps(problem=str(error), ended=ended(error))
 
-    async def words(self, challenge: str, *, after: str = "", context: Context = ()) -> Words | None:
-        """The words of the goal that the challenge's `sorry` leaves, or of the first one after the tactics `after`.
+    async def premises(self, challenge: str, *, after: str = "", context: Context = ()) -> Premises | None:
+        """The premises of the goal that the challenge's `sorry` leaves, or of the first one after the tactics `after`.
 
         None if there is no goal, or Lean cannot tell in time. Raises ProcessDied.
         """
@@ -209,7 +209,7 @@ class Worker:
                     return None
                 env = await self._environment(context)
                 request = {"proofState": state, **({} if env is None else {"env": env})}
-                return Words.read((await self._ask({"words": request}, self.limits.context_seconds))["words"])
+                return Premises.read((await self._ask({"premises": request}, self.limits.context_seconds))["premises"])
         except (InputError, ContextError, OutOfTime, OutOfMemory, Overflow):
             return None
 
@@ -218,17 +218,17 @@ class Worker:
 
         This one process is asked for everything; LeanPool.judge asks two.
         """
-        verdict, additions = await self.elaborate(claim, timeout)
+        verdict, additions = await self.first_look(claim, timeout)
         return replace(await self.confirm(claim, additions), check=verdict.check) if verdict.proved else verdict
 
-    async def elaborate(self, claim: Claim, timeout: float = 60.0) -> tuple[Verdict, str]:
+    async def first_look(self, claim: Claim, timeout: float = 60.0) -> tuple[Verdict, str]:
         """The first look: the solution is elaborated. Where it seems proved, an export of what it adds comes with the
         Verdict, for `confirm`."""
         start, additions = time.perf_counter(), ""
         try:
             readable(claim.solution)
             async with self._call((*claim.context, claim.challenge)):
-                verdict, additions = await self._elaborated(claim, timeout, start)
+                verdict, additions = await self._first_look(claim, timeout, start)
         except InputError as error:
             verdict = stopped(Check(Ended.INPUT, detail=str(error)))
         except ContextError as error:
@@ -303,8 +303,8 @@ class Worker:
 
     # ---- how the calls above are made ----
 
-    async def _elaborated(self, claim: Claim, timeout: float, start: float) -> tuple[Verdict, str]:
-        """See `elaborate`; `start` is when it began."""
+    async def _first_look(self, claim: Claim, timeout: float, start: float) -> tuple[Verdict, str]:
+        """See `first_look`; `start` is when it began."""
         challenge = (*claim.context, claim.challenge)
         guard = {**await self._guard(challenge), "single": claim.single}
         # What code the solution and the challenge have in common may run: a macro of the file that both are.

@@ -13,13 +13,13 @@ from typing import Any
 
 from data import Theorem
 from lean_env import LeanPool, Reason, Verdict
-from lean_env.words import Words
+from lean_env.premises import Premises
 from prover.policy import Params, Policy, Prompt, Sample
 from search import trace
 from search.budget import Budget, Meter
 from search.expansion import Expansion, Reached, Stepwise, Tried, Whole, joined
 from search.journal import Journal
-from search.searcher import LIMITS, PATIENCE, SearchResult, first_goal, goal_words, stop, until
+from search.searcher import LIMITS, PATIENCE, SearchResult, first_goal, goal_premises, stop, until
 from search.tree import Node, Route, Tree
 
 _OTHERS = 8  # samples that are tried at a node before one that was cut off has another turn
@@ -90,7 +90,7 @@ class _Place:
     texts: set[str] = field(default_factory=set)  # whole texts that were tried here
     waiting: deque[tuple[Sample, int, int]] = field(default_factory=deque)  # cut off: next limit's index, when due
     more: bool = True  # may the policy have further samples here?
-    words: asyncio.Future[Words | None] | None = None  # of its goal, once they are asked for
+    premises: asyncio.Future[Premises | None] | None = None  # of its goal, once they are asked for
     passed: bool = False  # reached only on the way to other states: not yet a place to try things at
 
     def due(self, asked: int) -> bool:
@@ -268,22 +268,22 @@ class _Search:
         return list(await asyncio.gather(*(self._try(plan, sample) for sample in samples)))
 
     async def _samples(self, plan: Plan) -> list[Sample]:
-        words = await self._words(plan)
-        prompt = Prompt(self.theorem, plan.node.goals, plan.before, plan.column, words=words)
+        premises = await self._premises(plan)
+        prompt = Prompt(self.theorem, plan.node.goals, plan.before, plan.column, premises=premises)
         params = Params(plan.start, self.seed, partial=True)
         asked = self.rmaxts.policy.sample(prompt, plan.wanted, params, self.meter.usage)
         samples = [sample async for sample in asked]
         self.meter.samples -= plan.wanted - len(samples)
         return samples
 
-    async def _words(self, plan: Plan) -> Words | None:
-        """The words of a node's goal; asked for once."""
+    async def _premises(self, plan: Plan) -> Premises | None:
+        """The premises of a node's goal; asked for once."""
         place = self.places[plan.node.id]
-        if place.words is None:
-            place.words = asyncio.ensure_future(
-                goal_words(self.rmaxts.pool, self.rmaxts.policy, self.theorem, plan.before)
+        if place.premises is None:
+            place.premises = asyncio.ensure_future(
+                goal_premises(self.rmaxts.pool, self.rmaxts.policy, self.theorem, plan.before)
             )
-        return await place.words
+        return await place.premises
 
     async def _try(self, plan: Plan, sample: Sample) -> Attempt:
         if sample.failure:

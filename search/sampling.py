@@ -15,7 +15,7 @@ from lean_env import LeanPool, Reason, Verdict
 from prover.policy import Params, Policy, Prompt, Sample
 from search import trace
 from search.budget import Budget, Meter
-from search.searcher import LIMITS, PATIENCE, SearchResult, first_goal, goal_words, stop, until
+from search.searcher import LIMITS, PATIENCE, SearchResult, first_goal, goal_premises, stop, until
 
 _OTHERS = 32  # proofs that are judged before one that was cut off has another turn
 _GROUP = 4  # proofs of one request at most: a model reads the prompt once for all of them
@@ -52,8 +52,8 @@ class Sampling:
         goal = await first_goal(self.pool, theorem, result)
         if goal is not None:
             result.trace.nodes.append(trace.Node(None, "", goal))
-            words = await goal_words(self.pool, self.policy, theorem)
-            await _Run(self, Prompt(theorem, goal, words=words), meter, result).run()
+            premises = await goal_premises(self.pool, self.policy, theorem)
+            await _Run(self, Prompt(theorem, goal, premises=premises), meter, result).run()
         result.spent(meter)
         return result
 

@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 from data import Theorem
 from lean_env import LeanPool, Reason, Verdict
-from lean_env.words import Words
+from lean_env.premises import Premises
 from prover.policy import Policy, Sample, Usage
 from search import trace
 from search.budget import Budget, Meter
@@ -98,12 +98,12 @@ async def stop(tasks: Collection[asyncio.Task[Any]], patience: float = 0.0) -> N
     await asyncio.gather(*tasks, return_exceptions=True)
 
 
-async def goal_words(pool: LeanPool, policy: Policy, theorem: Theorem, after: str = "") -> Words | None:
-    """The words of the goal after the tactics `after`, where the policy uses them and Lean can tell; None without a
+async def goal_premises(pool: LeanPool, policy: Policy, theorem: Theorem, after: str = "") -> Premises | None:
+    """The premises of the goal after the tactics `after`, where the policy uses them and Lean can tell; None without a
     text that they could come from."""
-    if not policy.uses_words or not theorem.preamble:
+    if not policy.uses_premises or not theorem.preamble:
         return None
-    return await pool.words(theorem.challenge, after=after, context=theorem.context)
+    return await pool.premises(theorem.challenge, after=after, context=theorem.context)
 
 
 async def first_goal(pool: LeanPool, theorem: Theorem, result: SearchResult) -> str | None:

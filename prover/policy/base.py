@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from data import Theorem
-from lean_env.words import Words
+from lean_env.premises import Premises
 
 
 class PolicyUnavailable(Exception):
@@ -30,7 +30,7 @@ class Prompt:
     prefix: the tactics that lead there from the statement, first column 0; empty at the start of a proof.
     column: where the tactic block stands that is to be continued (more than 0 inside a block of the prefix).
     rounds: earlier answers that failed, oldest first, to be corrected.
-    words: what Lean tells of the goal's own words, for a policy that uses them.
+    premises: the definitions, variables and lemmas that have to do with the goal, for a policy that uses them.
     """
 
     theorem: Theorem
@@ -38,7 +38,7 @@ class Prompt:
     prefix: str = ""
     column: int = 0
     rounds: tuple[Round, ...] = ()
-    words: Words | None = None
+    premises: Premises | None = None
 
 
 @dataclass(frozen=True)
@@ -106,14 +106,14 @@ class Policy(Protocol):
     stepwise: its samples are a few tactics each, worth trying even if they leave goals open; a search runs them one by
         one on kept proof states. Otherwise they are proofs to the end.
     window: how many samples of one theorem are best under way at a time (a server works on many at once).
-    uses_words: its prompts are to have the goal's own words.
+    uses_premises: its prompts are to have the goal's premises.
     trouble: what keeps it from answering at present, for people; empty if nothing does.
     """
 
     name: str
     stepwise: bool
     window: int
-    uses_words: bool
+    uses_premises: bool
 
     @property
     def trouble(self) -> str: ...

@@ -20,7 +20,7 @@ class ModelPolicy:
     """
 
     stepwise = False
-    uses_words = False
+    uses_premises = False
     window = 32  # expansions under way at a time, V1.5 §3.3
 
     def __init__(self, engine: Engine, family: Family, max_tokens: int | None = None) -> None:

@@ -24,7 +24,7 @@ class Fixed:
 
     name = "fixed"
     stepwise = False
-    uses_words = False
+    uses_premises = False
     window = 4
     trouble = ""
 

@@ -6,7 +6,7 @@ from fractions import Fraction
 
 import pytest
 
-from lean_env.words import Local, Word, Words
+from lean_env.premises import Constant, Local, Premises
 from prover.policy.tactics import MAX_PROPOSALS, Proposal, Ranking, own, proposals, steps
 from prover.policy.tactics.bounds import proved_box
 from prover.policy.tactics.normalise import normalised, substituted
@@ -170,24 +170,24 @@ def test_a_goal_is_tidied_before_it_is_closed() -> None:
     """What is hidden gets a name, existentials are taken apart, what is bound is introduced."""
     plain = Local("x", True, "Nat", False, False, True, False, False, "", True)
     locals_ = (plain, replace(plain, name="h", accessible=False, shape="∃"), replace(plain, name="g", shape="∧"))
-    words = Words("∀", ("x", "y", ""), (Word("f", "definition", True, False),), locals=locals_)
-    first = next(own(words)).text
+    premises = Premises("∀", ("x", "y", ""), (Constant("f", "definition", True, False),), locals=locals_)
+    first = next(own(premises)).text
     assert first == "rename_i a1\nobtain ⟨a2, a3⟩ := a1\nobtain ⟨a4, a5⟩ := g\nintro a6 y a7"
-    assert next(steps("⊢ True", own(words))).text == first
-    assert first not in {p.text for p in proposals("⊢ True", own(words))}
+    assert next(steps("⊢ True", own(premises))).text == first
+    assert first not in {p.text for p in proposals("⊢ True", own(premises))}
 
 
 def test_induction_along_a_derivation_generalises_what_may_change() -> None:
     variable = Local("s", True, "T", True, False, True, False, False, "", True)
     h = replace(variable, name="h", type="Step", predicate=True, variables=("s",), arguments=("f 0",), variable=False)
-    predicate = Word("Step", "predicate", True, True, ("Step.a",))
-    words = Words("=", (), (predicate,), locals=(variable, replace(variable, name="u"), h))
-    texts = [p.text for p in own(words)]
+    predicate = Constant("Step", "predicate", True, True, ("Step.a",))
+    premises = Premises("=", (), (predicate,), locals=(variable, replace(variable, name="u"), h))
+    texts = [p.text for p in own(premises)]
     assert any(t.startswith("generalize e1 : f 0 = x1 at h\ninduction h generalizing u <;> ") for t in texts)
     assert any("grind [Step]" in t and "solve_by_elim [Step.a]" in t for t in texts)
 
 
-def test_without_words_of_its_own_a_goal_gets_what_it_got() -> None:
+def test_without_premises_of_its_own_a_goal_gets_what_it_got() -> None:
     goal = "n : Nat\n⊢ n + 0 = n"
-    assert list(own(Words())) == []
-    assert list(steps(goal, own(Words()))) == list(steps(goal))
+    assert list(own(Premises())) == []
+    assert list(steps(goal, own(Premises()))) == list(steps(goal))

@@ -11,7 +11,7 @@ class Scripted:
     """Writes what a function of the prompt says, in that order; remembers what it was asked and told."""
 
     name = "scripted"
-    uses_words = False
+    uses_premises = False
     window = 4
     trouble = ""
 

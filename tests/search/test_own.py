@@ -25,38 +25,38 @@ def put (t : Till) (c : Nat) : Till := ⟨c :: t.coins, t.log⟩
 def worth (t : Till) : Nat := t.coins.foldl (· + ·) 0 + 0 * t.log.length
 def Full (t : Till) : Prop := ∃ c, c ∈ t.coins ∧ 100 ≤ c
 end Till
-inductive Word where
+inductive Constant where
   | none
-  | letter (c : Char) (w : Word)
-namespace Word
-def app : Word → Word → Word
+  | letter (c : Char) (w : Constant)
+namespace Constant
+def app : Constant → Constant → Constant
   | none, w => w
   | letter c v, w => letter c (app v w)
-instance : Append Word := ⟨app⟩
-def len : Word → Nat
+instance : Append Constant := ⟨app⟩
+def len : Constant → Nat
   | none => 0
   | letter _ w => w.len + 1
-def onto : Word → Word → Word
+def onto : Constant → Constant → Constant
   | none, acc => acc
   | letter c w, acc => w.onto (letter c acc)
-inductive Part : Word → Word → Prop
+inductive Part : Constant → Constant → Prop
   | stop : Part none none
   | keep {v w} (c) : Part v w → Part (letter c v) (letter c w)
   | skip {v w} (c) : Part v w → Part v (letter c w)
 """,
-    "theorem app_none (w : Word) : w ++ none = w := by\n  induction w with\n  | none => rfl\n"
+    "theorem app_none (w : Constant) : w ++ none = w := by\n  induction w with\n  | none => rfl\n"
     "  | letter c w ih => exact congrArg (letter c) ih",
-    "theorem wrong (v w : Word) : v ++ w = w ++ v := by sorry",
+    "theorem wrong (v w : Constant) : v ++ w = w ++ v := by sorry",
 )
 THEOREMS = {
     "a definition": "(t : Till) (c : Nat) : (t.put c).coins.length = t.coins.length + 1",
     "a proposition": "(t : Till) (c : Nat) (h : t.Full) : (t.put c).Full",
-    "a function's own induction": "(v w : Word) : (v.onto w).len = v.len + w.len",
-    "a type's induction": "(w : Word) : w.Part w",
-    "a lemma": "(v w : Word) (h : w = none) : (v ++ w).len = v.len",
-    "an instance": "(u v w : Word) : u ++ v ++ w = u ++ (v ++ w)",
-    "a derivation": "{v w : Word} (h : v.Part w) : v.len ≤ w.len",
-    "a witness": "(w : Word) : ∃ n, n ≥ w.len ∧ n ≤ w.len",
+    "a function's own induction": "(v w : Constant) : (v.onto w).len = v.len + w.len",
+    "a type's induction": "(w : Constant) : w.Part w",
+    "a lemma": "(v w : Constant) (h : w = none) : (v ++ w).len = v.len",
+    "an instance": "(u v w : Constant) : u ++ v ++ w = u ++ (v ++ w)",
+    "a derivation": "{v w : Constant} (h : v.Part w) : v.len ≤ w.len",
+    "a witness": "(w : Constant) : ∃ n, n ≥ w.len ∧ n ≤ w.len",
 }
 
 
@@ -69,13 +69,13 @@ async def pool() -> AsyncIterator[LeanPool]:
 
 @pytest.mark.parametrize("what", THEOREMS)
 async def test_what_the_file_has_is_used(pool: LeanPool, what: str) -> None:
-    theorem = Theorem("Shop.Word.t", f"theorem t {THEOREMS[what]}", preamble=FILE)
+    theorem = Theorem("Shop.Constant.t", f"theorem t {THEOREMS[what]}", preamble=FILE)
     result = await searcher("auto", pool, TacticsPolicy()).prove(theorem, Budget(checks=60, seconds=60))
     assert result.proved, result.reasons
 
 
 async def test_a_lemma_that_is_open_is_not_used(pool: LeanPool) -> None:
-    theorem = Theorem("Shop.Word.t", "theorem t (v w : Word) : (v ++ w) = (w ++ v)", preamble=FILE)
+    theorem = Theorem("Shop.Constant.t", "theorem t (v w : Constant) : (v ++ w) = (w ++ v)", preamble=FILE)
     result = await searcher("auto", pool, TacticsPolicy()).prove(theorem, Budget(checks=60, seconds=60))
     assert not result.proved
     assert Reason.SORRY not in result.reasons

@@ -16,6 +16,12 @@ function find(env, name) {
   if (found) return found;        // else: what was given to the kernel alone (see rebuild.cjs)
   return abi.option(abi.call('lean_environment_find', abi.W.lean_elab_environment_to_kernel_env(abi.inc(env)), abi.inc(name)));
 }
+/** Has an environment a constant of that Name (borrowed)? */
+function has(env, name) {
+  const found = find(env, name);
+  if (found) abi.dec(found);
+  return found !== null;
+}
 /** Does the constant come from an imported module (and not from the text)? */
 function imported(env, name) {
   const index = abi.W.l_Lean_Environment_getModuleIdxFor_x3f(env, name);
@@ -43,4 +49,4 @@ const type = c => abi.field(base(c), 2);
 const value = c => [DEF, THEOREM, OPAQUE].includes(kindOf(c)) ? abi.field(abi.field(c, 0), 1) : null;
 const constructors = c => kindOf(c) === INDUCTIVE ? abi.listItems(abi.field(abi.field(c, 0), INDUCT.constructors)) : [];
 
-module.exports = { KINDS, AXIOM, DEF, THEOREM, OPAQUE, INDUCTIVE, CONSTRUCTOR, RECURSOR, INDUCT, find, imported, isProjection, eachAdded, kindOf, nameOf, universeNames, type, value, constructors };
+module.exports = { KINDS, AXIOM, DEF, THEOREM, OPAQUE, INDUCTIVE, CONSTRUCTOR, RECURSOR, INDUCT, find, has, imported, isProjection, eachAdded, kindOf, nameOf, universeNames, type, value, constructors };

@@ -6,6 +6,7 @@ const constants = require('./constants.cjs');
 const expressions = require('./expressions.cjs');
 const infotree = require('./infotree.cjs');
 const proof = require('./proof.cjs');
+const statements = require('./statements.cjs');
 const syntax = require('./syntax.cjs');
 
 const COMMAND = 'Lean.Parser.Command.', TERM = 'Lean.Parser.Term.', TACTIC = 'Lean.Parser.Tactic.';
@@ -168,18 +169,15 @@ function newInstance(item, before, after) {
 const SORRY = 'sorryAx';
 /** Names (text) of the constants beneath a type (borrowed) that use `sorry`; of theorems counts what they state. */
 function openBeneath(env, type) {
-  const found = new Set(), seen = new Set(), todo = [];
-  const add = name => { const key = abi.nameKey(name); if (!seen.has(key)) { seen.add(key); todo.push(abi.inc(name)); } };
-  expressions.eachConstant(type, add);
-  while (todo.length) {
-    const name = todo.pop(), c = constants.imported(env, name) ? null : constants.find(env, name);
-    if (c) {
-      const parts = [constants.type(c), ...(constants.kindOf(c) !== constants.THEOREM && constants.value(c) !== null ? [constants.value(c)] : [])];
-      for (const part of parts) expressions.eachConstant(part, n => { if (abi.kindText(n) === SORRY) found.add(abi.nameText(name)); else add(n); });
-      constants.constructors(c).forEach(add);
-      abi.dec(c);
-    }
-    abi.dec(name);
+  const found = new Set(), rest = statements.worklist();
+  expressions.eachConstant(type, rest.add);
+  for (const [name, text] of rest) {
+    const c = constants.imported(env, name) ? null : constants.find(env, name);
+    if (!c) continue;
+    const parts = [constants.type(c), ...(constants.kindOf(c) !== constants.THEOREM && constants.value(c) !== null ? [constants.value(c)] : [])];
+    for (const part of parts) expressions.eachConstant(part, n => { if (abi.kindText(n) === SORRY) found.add(text); else rest.add(n); });
+    constants.constructors(c).forEach(rest.add);
+    abi.dec(c);
   }
   return [...found].sort();
 }

@@ -102,12 +102,11 @@ function replacesCode(env, name) {
 const PART = /(^|\.)_(closed_|boxed|redArg|lam_|elam|lambda_|spec|at_|rarg|cstage|override)[^.]*(\.|$)/;
 
 /** Is it code of the base, of which the process is known to have run some? (Lean makes a notation's printer when it is first needed.) */
-const isKnown = (env, name) => mode.history && mode.base !== null && isIn(mode.base, name) && !(mode.guarded && replacesCode(env, name));
-const isIn = (env, name) => { const c = constants.find(env, name); if (c) abi.dec(c); return c !== null; };
+const isKnown = (env, name) => mode.history && mode.base !== null && constants.has(mode.base, name) && !(mode.guarded && replacesCode(env, name));
 
 /** Is a constant the challenge's own, at a place where the solution has nothing but what the challenge has? */
 function isChallenges(env, name) {
-  return mode.challenge?.intact === true && isIn(mode.challenge.env, name) && statements.differences(mode.challenge.env, env, name).length === 0;
+  return mode.challenge?.intact === true && constants.has(mode.challenge.env, name) && statements.differences(mode.challenge.env, env, name).length === 0;
 }
 
 /** The interpreter's question, as the module calls it: returns 0 if it may go on. */

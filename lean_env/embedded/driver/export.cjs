@@ -8,9 +8,8 @@ const abi = require('./abi.cjs');
 const constants = require('./constants.cjs');
 
 const { KINDS, INDUCTIVE, CONSTRUCTOR, RECURSOR, find, imported, kindOf, nameOf, universeNames, type } = constants;
-const { BOUND, SORT, CONST, APP, LAMBDA, PI, LET, LITERAL, ANNOTATION, PROJECTION, CHILDREN } = require('./expressions.cjs');
+const { BOUND, SORT, CONST, APP, LAMBDA, PI, LET, LITERAL, ANNOTATION, PROJECTION, BINDERS, CHILDREN } = require('./expressions.cjs');
 const SCALARS = 8;                // bytes of an Expr's cached data, before its own scalar field
-const BINDERS = ['default', 'implicit', 'strictImplicit', 'instImplicit'];
 const SAFETY = ['unsafe', 'safe', 'partial'], QUOT_KINDS = ['type', 'ctor', 'lift', 'ind'];
 // What a checker needs of the library to make constructors of literals.
 const OF_LITERALS = { natVal: ['Nat'], strVal: ['Nat', 'Char', 'Char.ofNat', 'List', 'String', 'String.ofList', 'String.mk'] };
@@ -106,16 +105,9 @@ class Export {
 
   // ---- what rests on what ----
 
-  /** Has the environment a constant that is left out of the export? */
-  isKnown(name) {
-    const found = this.before ? find(this.before, name) : null;
-    if (found) abi.dec(found);
-    return found !== null;
-  }
-
   /** Add a constant and all that it rests on to `found`, in an order in which each stands behind what it needs. */
   reach(name) {
-    const c = this.isKnown(name) ? null : find(this.env, name);
+    const c = this.before && constants.has(this.before, name) ? null : find(this.env, name);
     if (!c) return;
     this.held.push(c);
     const kind = kindOf(c);

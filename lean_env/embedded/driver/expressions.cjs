@@ -12,6 +12,7 @@ const abi = require('./abi.cjs');
 
 const [BOUND, SORT, CONST, APP, LAMBDA, PI, LET, LITERAL, ANNOTATION, PROJECTION] = [0, 3, 4, 5, 6, 7, 8, 9, 10, 11];
 const CHILDREN = { [APP]: [0, 1], [LAMBDA]: [1, 2], [PI]: [1, 2], [LET]: [1, 2, 3], [ANNOTATION]: [1], [PROJECTION]: [2] };
+const BINDERS = ['default', 'implicit', 'strictImplicit', 'instImplicit'];      // by BinderInfo
 const AUXILIARY = /(^|\.)(match|_proof|_aux|proof)_[0-9]+$/;
 
 const same = (a, b) => (abi.W.lean_expr_eqv(a, b) & 1) === 1;        // alpha-equivalence
@@ -74,4 +75,4 @@ function isData(expression, plain) {
 /** Is an expression a constant (of that name)? */
 const isConstant = (expression, name) => abi.tag(expression) === CONST && (name === undefined || abi.kindText(abi.field(expression, 0)) === name);
 
-module.exports = { BOUND, SORT, CONST, APP, LAMBDA, PI, LET, LITERAL, ANNOTATION, PROJECTION, CHILDREN, equal, eachConstant, isConstant, isData, sameName };
+module.exports = { BOUND, SORT, CONST, APP, LAMBDA, PI, LET, LITERAL, ANNOTATION, PROJECTION, BINDERS, CHILDREN, equal, eachConstant, isConstant, isData, sameName };

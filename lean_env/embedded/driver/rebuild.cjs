@@ -12,7 +12,6 @@ const constants = require('./constants.cjs');
 const expressions = require('./expressions.cjs');
 
 const LARGEST = 2 ** 20 - 1;      // of indices and counts: Lean panics at bound variables beyond it
-const BINDERS = ['default', 'implicit', 'strictImplicit', 'instImplicit'];
 
 class Malformed extends Error {}
 const must = (condition, what) => { if (!condition) throw new Malformed(what); };
@@ -87,7 +86,7 @@ class Table {
       part(fn); part(arg);
       made = make('app', own(fn), own(arg));
     } else if ('lam' in line || 'forallE' in line) {
-      const { name, type, body, binderInfo } = object(line.lam ?? line.forallE), info = BINDERS.indexOf(binderInfo);
+      const { name, type, body, binderInfo } = object(line.lam ?? line.forallE), info = expressions.BINDERS.indexOf(binderInfo);
       must(info >= 0, 'a binder');
       part(type); part(body, 1);
       made = make('lam' in line ? 'lam' : 'forallE', this.name(name), own(type), own(body), info);
@@ -152,11 +151,12 @@ function isThere(env, table, d) {
 }
 
 /**
- * Give the declarations of an export to Lean's kernel, after the environment `before` (borrowed). `token`: a cancel token,
+ * Give the declarations of an export to Lean's kernel, after the environment `before`; `challenge`: the environment that a
+ * challenge makes of it (both borrowed). `token`: a cancel token,
  * or 0. Returns { env (owned: the environment with all of them, or null), refused (text: what the kernel does not accept, or null),
- * types (names of the inductive types among them) }.
+ * types (names, as text, of the inductive types among them that the challenge has not) }.
  */
-module.exports = function rebuild(before, ndjson, token) {
+module.exports = function rebuild(before, ndjson, token, challenge = before) {
   const table = new Table(), cancel = token ? abi.some(abi.inc(token)) : abi.nil;
   let env = abi.inc(before), refused = null;
   const types = [];
@@ -165,7 +165,7 @@ module.exports = function rebuild(before, ndjson, token) {
     safe(d);
     const first = kind === 'inductive' ? object(list(d.types)[0]) : d;
     if (isThere(before, table, first)) return;
-    if (kind === 'inductive') types.push(abi.nameText(table.at(table.names, first.name)));
+    if (kind === 'inductive') types.push(...d.types.map(x => table.at(table.names, object(x).name)).filter(n => !constants.has(challenge, n)).map(abi.nameText));
     const declaration = FORMS[kind](table, d), result = abi.call('lean_elab_add_decl', env, 0, declaration, cancel);      // spends the environment
     abi.dec(declaration);
     if (abi.tag(result) === 1) env = abi.inc(abi.field(result, 0));

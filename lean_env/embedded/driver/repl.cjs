@@ -28,7 +28,7 @@
  *                              rebuild.cjs, or null; then:), facts (as of compare), types (inductive ones among the additions that the
  *                              challenge has not), export}}
  *   {export: {env, names}} → {export: {ndjson, given, declarations}} (see export.cjs)
- *   {words: {proofState, env}} → {words: {…}} (see words.cjs); env: the text before the theorem
+ *   {premises: {proofState, env}} → {premises: {…}} (see premises.cjs); env: the text before the theorem
  *   {drop: [env], dropProofStates: [id]} → {}       {stats: true} → {memory} in bytes
  *
  * With `notices`, {runsCode: true} comes before the answer to a request whose text runs code (see evaluation.cjs), and
@@ -40,21 +40,19 @@ const fs = require('fs'), process = require('process');
 const { Buffer } = require('buffer'), { parseArgs } = require('util');
 const abi = require('./abi.cjs');
 const { boot, lastWords, thrownText } = require('./boot.cjs');
-const constants = require('./constants.cjs');
 const evaluation = require('./evaluation.cjs');
 const exported = require('./export.cjs');
 const frontend = require('./frontend.cjs');
 const guard = require('./guard.cjs');
 const infotree = require('./infotree.cjs');
 const places = require('./text.cjs');
+const premises = require('./premises.cjs');
 const proof = require('./proof.cjs');
 const rebuild = require('./rebuild.cjs');
 const { Runs } = require('./runs.cjs');
-const computedSort = require('./sorts.cjs');
 const snapshots = require('./snapshot.cjs');
 const statements = require('./statements.cjs');
 const watchdog = require('./watchdog.cjs');
-const words = require('./words.cjs');
 
 const FATAL = 70;                 // exit code after an error that leaves Lean's memory in doubt
 // The library's own axioms; all other imported "axioms" are theorems whose proofs this build does not ship.
@@ -131,7 +129,7 @@ function elaborated(request, base, options) {
   if (!result.state) return answer;
   if (request.axioms) {
     const here = frontend.stateEnvironment(result.state);
-    answer.axioms = Object.fromEntries(request.axioms.map(name => [name, statements.axioms(here, name, AXIOMS)?.map(a => a.name) ?? null]));
+    answer.axioms = Object.fromEntries(request.axioms.map(name => [name, statements.restsOn(here, name, AXIOMS)?.axioms.map(a => a.name) ?? null]));
   }
   if (!keeps) forget(result);
   else {
@@ -183,28 +181,19 @@ function tactic({ tactic: source, proofState, timeout, steps, guard: given }) {
 const NOWHERE = places(''), NO_TEXT = { lemmas: [], usable: new Map() };
 const META = { exporter: { name: 'open-prover', version: '1' }, lean: { githash: '38f3c0c45b8df6da2652faff6dcaa15afb5a6981', version: '4.28.0' }, format: { version: '3.1.0' } };
 
-/** What a claim's verdict needs to know of a theorem (text) in the challenge's environment and in another one. */
-const facts = (challenge, solution, theorem, definition) => ({ ...statements.compare(challenge, solution, theorem, AXIOMS, definition), computedSort: computedSort(solution, theorem) });
-
-function has(env, name) {
-  const n = abi.parseName(name), found = constants.find(env, n);
-  [n, ...(found ? [found] : [])].forEach(abi.dec);
-  return found !== null;
-}
-
 function compare({ challenge, solution, theorem, definition }) {
   const { state, before } = environmentOf(solution), [a, b] = [environmentOf(challenge).state, state].map(frontend.stateEnvironment);
-  const found = facts(a, b, theorem, definition), additions = found.solution && !found.differs.length ? exported(b, [theorem], META, before).ndjson : null;
+  const found = statements.compare(a, b, theorem, AXIOMS, definition), additions = found.solution && !found.differs.length ? exported(b, [theorem], META, before).ndjson : null;
   return { ...found, additions };
 }
 
 function confirm({ challenge, additions, theorem, definition, timeout }) {
   const { state, before } = environmentOf(challenge);
   const [answer, late] = limited(timeout, token => {
-    const a = frontend.stateEnvironment(state), { env: b, refused, types } = rebuild(before, additions, token);
+    const a = frontend.stateEnvironment(state), { env: b, refused, types } = rebuild(before, additions, token, a);
     if (!b) return { refused };
     try {
-      return { refused, facts: { ...facts(a, b, theorem, definition), additions: null }, types: types.filter(n => !has(a, n)), export: exported(b, [theorem], META) };
+      return { refused, facts: { ...statements.compare(a, b, theorem, AXIOMS, definition), additions: null }, types, export: exported(b, [theorem], META) };
     } finally { abi.dec(b); }
   });
   return late ? { timeout: true } : { confirmation: answer };
@@ -241,7 +230,7 @@ function answerTo(request) {
   if (request.confirm) return evaluation.during({ guarded: true }, () => confirm(request.confirm));
   if (isText(request.tactic) && isGiven(request.proofState)) return evaluation.during({ guarded: isGiven(request.guard) }, () => tactic(request));
   if (request.export) return { export: exported(frontend.stateEnvironment(environmentOf(request.export.env).state), request.export.names, META) };
-  if (request.words) return { words: evaluation.during({ guarded: true }, () => words(proofStateOf(request.words.proofState), isGiven(request.words.env) ? environmentOf(request.words.env) : NO_TEXT)) };
+  if (request.premises) return { premises: evaluation.during({ guarded: true }, () => premises(proofStateOf(request.premises.proofState), isGiven(request.premises.env) ? environmentOf(request.premises.env) : NO_TEXT)) };
   if (request.drop || request.dropProofStates) return drop(request.drop, request.dropProofStates);
   if (request.stats) return { memory: abi.memoryBytes() };
   throw new Refusal('Could not parse as a valid JSON command: none of cmd, path, tactic with proofState, compare, confirm, export, drop, stats');

@@ -9,7 +9,6 @@
 const abi = require('./abi.cjs');
 const constants = require('./constants.cjs');
 const { SORT, PI, ANNOTATION } = require('./expressions.cjs');
-const statements = require('./statements.cjs');
 
 const [ZERO, SUCC, MAX, IMAX] = [0, 1, 2, 3];                  // of Level
 
@@ -32,9 +31,5 @@ function isPlain(type) {
   }
 }
 
-/** Name (text) of an inductive type of the texts that constant `name` (text) rests on and that is not plain, or null. */
-module.exports = function computedSort(env, name) {
-  let found = null;
-  statements.eachBeneath(env, name, (text, c) => { if (c && constants.kindOf(c) === constants.INDUCTIVE && !isPlain(constants.type(c))) found ??= text; });
-  return found;
-};
+/** Is a constant (borrowed) an inductive type that is not plain? */
+module.exports = c => constants.kindOf(c) === constants.INDUCTIVE && !isPlain(constants.type(c));

@@ -4,8 +4,9 @@
 const abi = require('./abi.cjs');
 const constants = require('./constants.cjs');
 const expressions = require('./expressions.cjs');
+const hasComputedSort = require('./sorts.cjs');
 
-const { KINDS, AXIOM, DEF, THEOREM, OPAQUE, find, imported, kindOf, type, value, constructors } = constants;
+const { KINDS, AXIOM, DEF, THEOREM, OPAQUE, find, has, imported, kindOf, type, value, constructors } = constants;
 
 const universes = c => abi.listItems(constants.universeNames(c)).map(abi.nameText).join(' ');
 
@@ -58,15 +59,18 @@ function differences(challenge, solution, name, definition = false) {
 
 /**
  * Compare theorem `name` (text) of two environments: its statement and every definition of the texts that it rests on,
- * and what the solution's proof rests on. Returns { challenge, solution (kinds, null where it is missing), differs:
- * [{ name, how }], sorries: [name] (what of it uses `sorry` itself), axioms: [{ name, challenge (the challenge declares it too, with the same meaning) }] }.
+ * and what the solution's proof rests on. Returns { challenge, solution (kinds, null where it is missing), differs: [{ name, how }],
+ * axioms: [{ name, challenge (the challenge declares it too, with the same meaning) }], computedSort (see `restsOn`),
+ * sorries: [name] (what of it uses `sorry` itself) }.
  */
 function compare(challenge, solution, name, watched, definition = false) {
   const wanted = abi.parseName(name);
   const a = find(challenge, wanted), b = find(solution, wanted);
-  const out = { challenge: a && KINDS[kindOf(a)], solution: b && KINDS[kindOf(b)], differs: [], axioms: axioms(solution, name, watched) ?? [], sorries: usingSorry(solution, name) };
+  const { axioms, computedSort } = restsOn(solution, name, watched) ?? { axioms: [], computedSort: null };
+  const out = { challenge: a && KINDS[kindOf(a)], solution: b && KINDS[kindOf(b)], differs: [], axioms, computedSort,
+    sorries: axioms.some(axiom => axiom.name === 'sorryAx') ? usingSorry(solution, name) : [] };
   if (a && b) out.differs = differences(challenge, solution, wanted, definition);
-  for (const axiom of out.axioms) {
+  for (const axiom of axioms) {
     const n = abi.parseName(axiom.name);
     axiom.challenge = !axiom.imported && differences(challenge, solution, n).length === 0;
     abi.dec(n);
@@ -77,19 +81,20 @@ function compare(challenge, solution, name, watched, definition = false) {
 }
 
 /**
- * What constant `name` (text) rests on: names of the axioms met in the text and among the imported ones.
+ * What constant `name` (text) rests on: { axioms: [{ name, imported }] (met in the text and among the imported ones), computedSort
+ * (name of an inductive type of the text whose sort is computed, see sorts.cjs, or null) }; null if there is no such constant.
  * This build's modules show imported theorems as axioms, so an imported name is listed only if it is in `watched`.
- * Returns null if there is no such constant, else [{ name, imported }].
  */
-function axioms(env, name, watched) {
-  const first = abi.parseName(name), c = find(env, first), found = [];
+function restsOn(env, name, watched) {
+  const first = abi.parseName(name), known = has(env, first), axioms = [];
+  let computedSort = null;
   abi.dec(first);
-  if (!c) return null;
-  abi.dec(c);
+  if (!known) return null;
   eachBeneath(env, name, (text, x) => {
-    if (x === null ? watched.has(text) : kindOf(x) === AXIOM) found.push({ name: text, imported: x === null });
+    if (x === null ? watched.has(text) : kindOf(x) === AXIOM) axioms.push({ name: text, imported: x === null });
+    if (x !== null && hasComputedSort(x)) computedSort ??= text;
   });
-  return found.sort((x, y) => x.name < y.name ? -1 : 1);
+  return { axioms: axioms.sort((x, y) => x.name < y.name ? -1 : 1), computedSort };
 }
 
 /**
@@ -124,4 +129,4 @@ function usingSorry(env, name) {
   return found.sort();
 }
 
-module.exports = { compare, differences, axioms, eachBeneath };
+module.exports = { compare, differences, restsOn, worklist };

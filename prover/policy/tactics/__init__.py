@@ -19,7 +19,7 @@ from prover.policy.tactics.structure import structures, unfoldings
 __all__ = ["Proposal", "Ranking", "own", "proposals", "steps"]
 
 _TEMPLATES_TO_A_STEP = 6
-_BEFORE_TIDYING = 6  # proposals from a goal's own words
+_BEFORE_TIDYING = 6  # proposals from a goal's premises
 MAX_PROPOSALS = 300  # what two Lean workers get through in about a minute
 
 Template = Callable[[Goal], Iterator[Proposal]]
@@ -29,7 +29,7 @@ def proposals(goal: str, own: Iterable[Proposal] = ()) -> Iterator[Proposal]:
     """Whole proofs of a printed goal, cheap and likely ones first, without repetition; lazily made, none checked.
 
     Only the first goal of `goal` is looked at. A state that does not parse still gets the plain automation.
-    own: those that follow from its own words.
+    own: those that follow from its premises.
     """
     first = _first(goal)
     whole = (proposal for proposal in own if proposal.family not in (OPENING, SUGGESTION))
@@ -39,7 +39,7 @@ def proposals(goal: str, own: Iterable[Proposal] = ()) -> Iterator[Proposal]:
 def steps(goal: str, own: Iterable[Proposal] = ()) -> Iterator[Proposal]:
     """What is worth trying on a printed goal in a search that can go on from what is left open.
 
-    Automation in bundles, what follows from the goal's own words (a step that others need comes before all), then
+    Automation in bundles, what follows from the goal's premises (a step that others need comes before all), then
     single steps in between the templates of whole proofs.
     """
     first, rest = _first(goal), iter(own)

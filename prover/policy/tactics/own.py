@@ -1,11 +1,11 @@
-"""Proofs from a goal's own words: the file's definitions and lemmas, inductions and cases that fit them."""
+"""Proofs from a goal's premises: the file's definitions and lemmas, inductions and cases that fit them."""
 
 import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from lean_env.check import SUGGEST
-from lean_env.words import Lemma, Local, Words
+from lean_env.premises import Lemma, Local, Premises
 from prover.policy.tactics.openings import OPENING
 from prover.policy.tactics.proposal import Proposal
 
@@ -15,31 +15,31 @@ _CALLS = 4  # of functions that are followed by induction
 _WITNESSES = 14
 
 
-def _tidied(words: Words) -> str:
+def _tidied(premises: Premises) -> str:
     """The tactics that name everything in a goal and take apart what has one shape; empty if there is nothing."""
-    names = _fresh(words)
-    hidden = {n: next(names) for n, v in enumerate(words.locals) if not v.accessible}
+    names = _fresh(premises)
+    hidden = {n: next(names) for n, v in enumerate(premises.locals) if not v.accessible}
     lines = [f"rename_i {' '.join(hidden.values())}"] if hidden else []
-    for n, v in enumerate(words.locals):
+    for n, v in enumerate(premises.locals):
         if v.shape in ("∃", "∧"):
             lines.append(f"obtain ⟨{next(names)}, {next(names)}⟩ := {hidden.get(n, v.name)}")
-    if words.shape == "∀":
-        taken = {v.name for v in words.locals}
+    if premises.shape == "∀":
+        taken = {v.name for v in premises.locals}
         bound: list[str] = []
-        for name in words.names:
+        for name in premises.names:
             usable = name.isidentifier() and name not in taken and name not in bound
             bound.append(name if usable else next(names))
         lines.append(f"intro {' '.join(bound)}")
     return "\n".join(lines)
 
 
-def own(words: Words) -> Iterator[Proposal]:
-    """Whole proofs, likely and cheap ones first, after a step that makes others possible; nothing without own words."""
-    if not words.words and not words.lemmas:
+def own(premises: Premises) -> Iterator[Proposal]:
+    """Whole proofs, likely and cheap ones first, after a step that makes others possible; nothing without premises."""
+    if not premises.constants and not premises.lemmas:
         return
-    if tidying := _tidied(words):
+    if tidying := _tidied(premises):
         yield Proposal(tidying, OPENING)
-    for kind, text in _lines(words, _Closing.of(words)):
+    for kind, text in _lines(premises, _Closing.of(premises)):
         yield Proposal(text, kind)
 
 
@@ -54,19 +54,19 @@ class _Closing:
     lemmas: tuple[Lemma, ...]
 
     @classmethod
-    def of(cls, words: Words) -> "list[_Closing]":
+    def of(cls, premises: Premises) -> "list[_Closing]":
         """With what stands in the goal alone; and with what is one unfolding away, where there is any."""
-        found = [w for w in words.words if w.kind == "definition"]
-        predicates = [w for w in words.words if w.kind == "predicate" and w.near]
+        found = [w for w in premises.constants if w.kind == "definition"]
+        predicates = [w for w in premises.constants if w.kind == "predicate" and w.near]
         near = tuple(w.name for w in found if w.near)
         far = tuple(w.name for w in found if not w.near)
         return [
             cls(
                 defined=defined,
-                methods=words.methods,
+                methods=premises.methods,
                 predicates=tuple(w.name for w in predicates),
                 rules=tuple(c for w in predicates for c in w.constructors),
-                lemmas=words.lemmas[:_NEAREST],
+                lemmas=premises.lemmas[:_NEAREST],
             )
             for defined in ((near, (*near, *far)) if far else (near,))
         ]
@@ -119,9 +119,9 @@ class _Closing:
         return f"first | {' | '.join([*ways, f'({self.simp_lemmas} <;> {self.grind_lemmas})'])}"
 
 
-def _lines(words: Words, closings: "list[_Closing]") -> Iterator[tuple[str, str]]:
+def _lines(premises: Premises, closings: "list[_Closing]") -> Iterator[tuple[str, str]]:
     """Kind and text of each proof."""
-    splits = [*_sides(words), *_alternating(_inductions(words), _cases(words, closings[-1]))]
+    splits = [*_sides(premises), *_alternating(_inductions(premises), _cases(premises, closings[-1]))]
     for closing in closings:
         yield "unfold", closing.simp_all
         yield "unfold", closing.grind_all
@@ -131,41 +131,41 @@ def _lines(words: Words, closings: "list[_Closing]") -> Iterator[tuple[str, str]
     near = closings[0]
     if near.rules:
         yield "rules", near.applied
-    yield from _witnesses(words, near)
+    yield from _witnesses(premises, near)
     for closing in closings:
         for kind, split in splits[:2]:
             yield kind, f"{split} <;> {closing.any}"
         yield "unfold", closing.both
-    if words.methods:
-        yield from _without_methods(words, near)
+    if premises.methods:
+        yield from _without_methods(premises, near)
     for kind, split in splits[2:]:
         for closing in closings:
             yield kind, f"{split} <;> {closing.any}"
     yield SUGGESTION, SUGGEST
-    for _, induction in itertools.islice(_inductions(words), 2):
-        yield OPENING, induction  # its cases are goals with words of their own
+    for _, induction in itertools.islice(_inductions(premises), 2):
+        yield OPENING, induction  # its cases are goals with premises of their own
     for lemma in near.lemmas[:3]:
         yield "lemmas", f"apply {lemma.name} <;> {near.any}"
 
 
-def _sides(words: Words) -> Iterator[tuple[str, str]]:
+def _sides(premises: Premises) -> Iterator[tuple[str, str]]:
     """The parts of a proposition, one by one."""
-    if words.shape in ("↔", "∧"):
+    if premises.shape in ("↔", "∧"):
         yield "split", "constructor"
-    if words.shape == "↔" and any(w.kind == "predicate" and w.near for w in words.words):
+    if premises.shape == "↔" and any(w.kind == "predicate" and w.near for w in premises.constants):
         yield "split", "constructor <;> intro h <;> cases h"
         yield "split", "constructor <;> intro h <;> induction h"
 
 
-def _inductions(words: Words) -> Iterator[tuple[str, str]]:
+def _inductions(premises: Premises) -> Iterator[tuple[str, str]]:
     """Ways to begin an induction, likely ones first: along a derivation, a type, a function."""
-    named = [v for v in words.locals if v.accessible]
+    named = [v for v in premises.locals if v.accessible]
     derivations = [v for v in named if v.predicate and v.own]
     data = [v for v in named if _is_data(v)]
     free = [v for v in data if v.recursive] if not derivations else []
-    called = " ".join(call.text for call in words.calls).split()
+    called = " ".join(call.text for call in premises.calls).split()
     free.sort(key=lambda v: (not v.own, v.name not in called))
-    along = [call.text for call in words.calls if call.recursive][:_CALLS]
+    along = [call.text for call in premises.calls if call.recursive][:_CALLS]
     for h in derivations:
         start = "".join(
             f"generalize e{n} : {argument} = x{n} at {h.name}\n" for n, argument in enumerate(h.arguments, start=1)
@@ -193,13 +193,13 @@ def _inductions(words: Words) -> Iterator[tuple[str, str]]:
                 yield "structural induction", f"induction {v.name}"
 
 
-def _cases(words: Words, closing: _Closing) -> Iterator[tuple[str, str]]:
+def _cases(premises: Premises, closing: _Closing) -> Iterator[tuple[str, str]]:
     """Ways to distinguish cases."""
-    named = [v for v in words.locals if v.accessible]
+    named = [v for v in premises.locals if v.accessible]
     derivations = [v for v in named if v.predicate and v.own]
     data = [v for v in named if _is_data(v) and v.own]
-    aliased = any(w.kind == "alias" and w.near for w in words.words)
-    equal_functions = words.shape == "=" and (aliased or any(v.function for v in words.locals))
+    aliased = any(w.kind == "alias" and w.near for w in premises.constants)
+    equal_functions = premises.shape == "=" and (aliased or any(v.function for v in premises.locals))
     if equal_functions and aliased:  # a type of functions under a name of its own, such as sets
         yield "extensionality", "funext x"
     for h in derivations:
@@ -210,9 +210,9 @@ def _cases(words: Words, closing: _Closing) -> Iterator[tuple[str, str]]:
         yield "cases", f"cases {v.name}"
     if len(data) > 1:
         yield "cases", " <;> ".join(f"cases {v.name}" for v in data[:3])
-    for call in words.calls[:_CALLS]:
+    for call in premises.calls[:_CALLS]:
         yield "cases", f"fun_cases {call.text}"
-    defined = [w.name for w in words.words if w.kind == "definition" and w.near]
+    defined = [w.name for w in premises.constants if w.kind == "definition" and w.near]
     for name in defined[:3]:
         yield "split", f"unfold {name}\nsplit"
     if closing.simp:
@@ -221,37 +221,37 @@ def _cases(words: Words, closing: _Closing) -> Iterator[tuple[str, str]]:
         yield "extensionality", "funext x"
 
 
-def _without_methods(words: Words, closing: _Closing) -> Iterator[tuple[str, str]]:
+def _without_methods(premises: Premises, closing: _Closing) -> Iterator[tuple[str, str]]:
     """Where `++` stands for a function of the file: all of the goal and the lemmas in terms of that function."""
     facts = "".join(f"have l{n} := @{lemma.name}\n" for n, lemma in enumerate(closing.lemmas, start=1))
-    start = f"{facts}simp only{_listed(words.methods)} at *\n"
+    start = f"{facts}simp only{_listed(premises.methods)} at *\n"
     close = replace(closing, lemmas=()).any
     yield "unfold", f"{start}{close}"
-    for kind, split in itertools.islice(_inductions(words), 6):
+    for kind, split in itertools.islice(_inductions(premises), 6):
         yield kind, f"{start}{split} <;> {close}"
 
 
-def _witnesses(words: Words, closing: _Closing) -> Iterator[tuple[str, str]]:
+def _witnesses(premises: Premises, closing: _Closing) -> Iterator[tuple[str, str]]:
     """Values for an existential: variables, those that came last first, small terms of them, calls; and parity."""
-    data = [v for v in words.locals[::-1] if v.accessible and _is_data(v)]
+    data = [v for v in premises.locals[::-1] if v.accessible and _is_data(v)]
     numbers = [v.name for v in data if v.type in ("Nat", "Int")]
     halves = [f"({n} / 2)" for n in numbers if n in {v.name for v in data if v.type == "Nat"}]
-    if words.shape == "∨":
+    if premises.shape == "∨":
         for n, half in zip(numbers, halves, strict=False):
             close = " | ".join(f"exact {side} ⟨{half}, by omega⟩" for side in ("Or.inl", "Or.inr"))
             yield (
                 "witness",
                 f"rcases Nat.mod_two_eq_zero_or_one {n} with h | h <;> first | {close} | {closing.grind_all}",
             )
-    if words.shape != "∃":
+    if premises.shape != "∃":
         return
     sums = [f"({a} {op} {b})" for a, b in itertools.combinations(numbers, 2) for op in "+*"]
-    calls = [call.text if call.text.isidentifier() else f"({call.text})" for call in words.calls]
+    calls = [call.text if call.text.isidentifier() else f"({call.text})" for call in premises.calls]
     newest, following = [v.name for v in data[:4]], [f"({n} + 1)" for n in numbers[:2]]
     for term in [*newest, *sums[:4], *following, *calls[:_CALLS], *halves[:2]][:_WITNESSES]:
         yield "witness", f"refine ⟨{term}, ?_⟩ <;> {closing.any}"  # a wrong one is no place to go on from
     # Along an induction the witness is the hypothesis's, or the one after it.
-    for kind, split in itertools.islice(_inductions(words), 3):
+    for kind, split in itertools.islice(_inductions(premises), 3):
         base, same, after = (f"exact ⟨{term}, by {closing.computed}⟩" for term in ("0", "w", "w + 1"))
         step = f"(obtain ⟨w, _⟩ := ‹Exists _›; first | {same} | {after})"
         yield kind, f"{split} <;> first | {base} | {step} | {closing.grind_all}"
@@ -261,9 +261,9 @@ def _is_data(v: Local) -> bool:
     return bool(v.type) and not v.predicate and not v.sort and not v.function
 
 
-def _fresh(words: Words) -> Iterator[str]:
+def _fresh(premises: Premises) -> Iterator[str]:
     """Names that nothing in the goal has."""
-    taken = {v.name for v in words.locals} | set(words.names)
+    taken = {v.name for v in premises.locals} | set(premises.names)
     return (name for n in itertools.count(1) if (name := f"a{n}") not in taken)
 
 

@@ -7,7 +7,7 @@ from collections import OrderedDict
 from collections.abc import AsyncGenerator, Iterator
 from dataclasses import replace
 
-from lean_env.words import Words
+from lean_env.premises import Premises
 from prover.policy.base import Params, Prompt, Sample, Usage
 from prover.policy.tactics import Proposal, Ranking, own, proposals, steps
 
@@ -20,12 +20,12 @@ class TacticsPolicy:
     name = "tactics"
     stepwise = True
     window = 4
-    uses_words = True
+    uses_premises = True
     trouble = ""
 
     def __init__(self) -> None:
         self._ranking = Ranking()
-        self._orders: OrderedDict[tuple[str, Words | None, Params], list[Proposal]] = OrderedDict()
+        self._orders: OrderedDict[tuple[str, Premises | None, Params], list[Proposal]] = OrderedDict()
 
     async def sample(
         self, prompt: Prompt, n: int, params: Params, usage: Usage | None = None
@@ -41,15 +41,15 @@ class TacticsPolicy:
     def fresh(self) -> TacticsPolicy:
         return TacticsPolicy()
 
-    def own(self, words: Words) -> Iterator[Proposal]:
-        """What follows from a goal's own words."""
-        return own(words)
+    def own(self, premises: Premises) -> Iterator[Proposal]:
+        """What follows from a goal's premises."""
+        return own(premises)
 
     def _order(self, prompt: Prompt, params: Params) -> list[Proposal]:
-        key = (prompt.goal, prompt.words, replace(params, start=0))
+        key = (prompt.goal, prompt.premises, replace(params, start=0))
         if key not in self._orders:
             make = steps if params.partial else proposals
-            found = make(prompt.goal, self.own(prompt.words) if prompt.words else ())
+            found = make(prompt.goal, self.own(prompt.premises) if prompt.premises else ())
             self._orders[key] = self._ranking.rank(found, params.seed)
             if len(self._orders) > _REMEMBERED:
                 self._orders.popitem(last=False)

@@ -1,6 +1,6 @@
 'use strict';
 /**
- * A goal's own words: what of the text before a theorem has to do with its goal, from the elaborated goal and the
+ * A goal's premises: what of the text before a theorem has to do with its goal, from the elaborated goal and the
  * environment. Every name is told as it can be written where the goal stands.
  */
 
@@ -39,7 +39,7 @@ function application(e) {
 const isConst = e => abi.tag(e) === CONST;
 const FREE = 1;
 
-class Words {
+class Premises {
   constructor(state, { lemmas, usable }) {
     this.state = state;
     this.env = proof.environment(state);
@@ -195,7 +195,7 @@ class Words {
     return scored.filter(l => l.score > 0 && l.score >= CLOSE * best).sort((a, b) => b.score - a.score || b.place - a.place).slice(0, LEMMAS)
       .filter(l => !this.isOpen(l.name)).map(l => this.lemma(this.written(l.name)));
   }
-  isOpen(name) { return statements.axioms(this.env, abi.nameText(name), SORRY)?.some(a => SORRY.has(a.name)); }
+  isOpen(name) { return statements.restsOn(this.env, abi.nameText(name), SORRY)?.axioms.some(a => SORRY.has(a.name)); }
   /** A lemma by its name as it is written, and what it is of use to: each is tried once. */
   lemma(name) {
     if (!this.usable.has(name)) this.usable.set(name, { name, simp: this.works(`simp only [${name}]`), grind: this.works(`grind only [${name}]`) });
@@ -222,7 +222,7 @@ class Words {
     };
     return {
       ...this.shape(this.target),
-      words: [...[...near.values()].map(word(true)), ...[...far.values()].map(word(false))],
+      constants: [...[...near.values()].map(word(true)), ...[...far.values()].map(word(false))],
       methods: this.methods([...near.values()].map(name => value(this.constant(name))).filter(v => v !== null)),
       locals: this.locals.map(l => this.local(l)),
       calls: this.calls([this.target, ...this.locals.map(l => l.type)]),
@@ -273,12 +273,12 @@ class Words {
 const SORRY = new Set(['sorryAx']);
 
 /**
- * The words of a proof state's first goal. `text`: of the text before the theorem, { lemmas: full names of its theorems, in
+ * The premises of a proof state's first goal. `text`: of the text before the theorem, { lemmas: full names of its theorems, in
  * its order; usable: a map that is kept with it }.
  */
-function words(state, text) {
-  const found = new Words(state, text);
+function premises(state, text) {
+  const found = new Premises(state, text);
   try { return found.tell(); } finally { found.free(); }
 }
 
-module.exports = words;
+module.exports = premises;

@@ -1,4 +1,4 @@
-"""A goal's own words: what of the text before a theorem has to do with a goal of its proof, as Lean tells it."""
+"""A goal's premises: what of the text before a theorem has to do with a goal of its proof, as Lean tells it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any, Self
 
 
 @dataclass(frozen=True, slots=True)
-class Word:
+class Constant:
     """A definition or a type of the text.
 
     name: as it can be written where the goal stands, like all names here.
@@ -68,8 +68,8 @@ class Lemma:
 
 
 @dataclass(frozen=True, slots=True)
-class Words:
-    """The words of a goal.
+class Premises:
+    """What of a file has to do with a goal, for proofs of it.
 
     shape: of its target, as of a hypothesis; names: of the variables that it binds, where it is ∀.
     methods: functions of the library's classes that stand for functions of the text (`Append.append`).
@@ -78,7 +78,7 @@ class Words:
 
     shape: str = ""
     names: tuple[str, ...] = ()
-    words: tuple[Word, ...] = ()
+    constants: tuple[Constant, ...] = ()
     methods: tuple[str, ...] = ()
     locals: tuple[Local, ...] = ()
     calls: tuple[Call, ...] = ()
@@ -90,7 +90,9 @@ class Words:
         return cls(
             shape=found["shape"],
             names=tuple(found.get("names", ())),
-            words=tuple(Word(**{**word, "constructors": tuple(word["constructors"])}) for word in found["words"]),
+            constants=tuple(
+                Constant(**{**one, "constructors": tuple(one["constructors"])}) for one in found["constants"]
+            ),
             methods=tuple(found["methods"]),
             locals=tuple(_local(local) for local in found["locals"]),
             calls=tuple(Call(**call) for call in found["calls"]),

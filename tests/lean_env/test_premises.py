@@ -1,4 +1,4 @@
-"""A goal's own words: what Lean tells of a text's definitions and lemmas, written as it means them at the goal."""
+"""A goal's premises: what Lean tells of a text's definitions and lemmas, written as it means them at the goal."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pytest_asyncio
 
 from lean_env import LeanPool
 from lean_env.embedded import install
-from lean_env.words import Lemma, Word, Words
+from lean_env.premises import Constant, Lemma, Premises
 
 TEXT = (
     """
@@ -38,15 +38,15 @@ async def pool() -> AsyncIterator[LeanPool]:
         yield pool
 
 
-async def words(pool: LeanPool, statement: str, after: str = "") -> Words:
-    found = await pool.words(f"theorem t {statement} := by sorry", after=after, context=TEXT)
+async def premises(pool: LeanPool, statement: str, after: str = "") -> Premises:
+    found = await pool.premises(f"theorem t {statement} := by sorry", after=after, context=TEXT)
     assert found is not None
     return found
 
 
 async def test_definitions_in_the_goal_and_one_unfolding_away(pool: LeanPool) -> None:
-    found = await words(pool, "(s : A.T) : A.«odd name» s = A.unrelated")
-    assert {(w.name, w.kind, w.near) for w in found.words} == {
+    found = await premises(pool, "(s : A.T) : A.«odd name» s = A.unrelated")
+    assert {(w.name, w.kind, w.near) for w in found.constants} == {
         ("A.«odd name»", "definition", True),
         ("A.unrelated", "definition", True),
         ("A.T", "type", True),
@@ -56,24 +56,24 @@ async def test_definitions_in_the_goal_and_one_unfolding_away(pool: LeanPool) ->
 
 async def test_names_mean_what_they_meant(pool: LeanPool) -> None:
     """`sum` is B's here, and a variable may have a definition's name; what is open may be written short."""
-    found = await words(pool, "(s : A.T) (sum : Nat) : s.sum = sum + B.sum")
-    assert {w.name for w in found.words} == {"A.T.sum", "B.sum", "A.T"}
-    within = await pool.words("open A in theorem t (s : T) : s.sum = 0 := by sorry", context=TEXT)
+    found = await premises(pool, "(s : A.T) (sum : Nat) : s.sum = sum + B.sum")
+    assert {w.name for w in found.constants} == {"A.T.sum", "B.sum", "A.T"}
+    within = await pool.premises("open A in theorem t (s : T) : s.sum = 0 := by sorry", context=TEXT)
     assert within is not None
-    assert {w.name for w in within.words} == {"T.sum", "T"}
-    for word in within.words:
+    assert {w.name for w in within.constants} == {"T.sum", "T"}
+    for word in within.constants:
         check = await pool.check(f"open A in example : True := by have := @{word.name}; trivial", context=TEXT)
         assert check.ok
 
 
 async def test_lemmas_that_share_symbols_and_are_proved(pool: LeanPool) -> None:
-    assert (await words(pool, "(l : A.T) : l.sum = 1")).lemmas == (Lemma("A.sum_fork", True, True),)
-    assert (await words(pool, ": A.unrelated = 1")).lemmas == (Lemma("A.other", True, True),)
-    assert (await words(pool, ": 1 = 1")).lemmas == ()
+    assert (await premises(pool, "(l : A.T) : l.sum = 1")).lemmas == (Lemma("A.sum_fork", True, True),)
+    assert (await premises(pool, ": A.unrelated = 1")).lemmas == (Lemma("A.other", True, True),)
+    assert (await premises(pool, ": 1 = 1")).lemmas == ()
 
 
 async def test_locals_calls_and_shapes(pool: LeanPool) -> None:
-    found = await words(pool, "(s : A.T) (h : A.Has 1 (.fork s s)) : ∀ n, (s + s).sum = n → ∃ m, m = s.sum")
+    found = await premises(pool, "(s : A.T) (h : A.Has 1 (.fork s s)) : ∀ n, (s + s).sum = n → ∃ m, m = s.sum")
     assert (found.shape, found.names) == ("∀", ("n", ""))
     assert [(v.name, v.type, v.own, v.predicate, v.variables, v.arguments) for v in found.locals] == [
         ("s", "A.T", True, False, (), ()),
@@ -81,7 +81,7 @@ async def test_locals_calls_and_shapes(pool: LeanPool) -> None:
     ]
     assert found.methods == ("HAdd.hAdd", "Add.add")
     assert [(c.text, c.function, c.recursive) for c in found.calls] == [("s.sum", "A.T.sum", True)]
-    (predicate,) = (w for w in found.words if w.kind == "predicate")
-    assert predicate == Word("A.Has", "predicate", True, True, ("A.Has.here", "A.Has.left"))
-    later = await words(pool, "(s : A.T) : ∀ n, s.sum = n → True", after="intro n h")
+    (predicate,) = (w for w in found.constants if w.kind == "predicate")
+    assert predicate == Constant("A.Has", "predicate", True, True, ("A.Has.here", "A.Has.left"))
+    later = await premises(pool, "(s : A.T) : ∀ n, s.sum = n → True", after="intro n h")
     assert (later.shape, [v.name for v in later.locals]) == ("", ["s", "n", "h"])
