@@ -84,7 +84,7 @@ class Loop:
         else:
             await asyncio.to_thread(self._remember, self.config.selection.answers)
         self.folder.trim("answers.jsonl", lambda row: row["number"] < self.taken)
-        await self._renew()
+        await self._renew(wait=True)  # until now the engine may hold other weights: the base model's, an earlier run's
         answers, began, start = Lines(self.folder.path / "answers.jsonl"), time.monotonic(), self.finished
         try:
             while self.finished < self.config.updates:
@@ -190,17 +190,17 @@ class Loop:
         figures |= self._figures(batch, dropped) | {"seconds/training": seconds}
         self.finished += 1
         if batch:
-            await self._renew()
+            await self._renew(wait=not self.config.staleness)
         return figures
 
-    async def _renew(self) -> None:
-        """Let the sampler have the newest weights; what it is writing it may finish with the old ones."""
+    async def _renew(self, wait: bool) -> None:
+        """Send the newest weights to the sampler. Without `wait`, it goes on answering with the old ones meanwhile."""
         if self.updating is not None:
             await self.updating
         weights = await asyncio.to_thread(lambda: list(self.learner.weights()))
         self.updating = asyncio.create_task(self.sampler.update(weights))
         await asyncio.sleep(0)  # it has been told before anything more is asked
-        if not self.config.staleness:
+        if wait:
             await self.updating
 
     def _figures(self, batch: Sequence[Group], dropped: Sequence[Group]) -> dict[str, float]:

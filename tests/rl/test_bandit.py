@@ -232,7 +232,8 @@ class Counting:
         self.learnt: list[list[int]] = []  # of each update, how far behind its groups are
 
     async def answers(self, prompt: Prompt, family: str, n: int, decoding: Decoding) -> AsyncGenerator[Answer]:
-        number, version = self.asked, self.updates - 1  # the first weights are those it has already
+        assert self.updated  # until then it may hold other weights
+        number, version = self.asked, self.updates - 1
         self.asked += 1
         earned = self.script(number)
         for k in range(n):
