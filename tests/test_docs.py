@@ -105,7 +105,7 @@ def test_commands_are_known(call: list[str]) -> None:
 
 def test_a_command_that_is_not_known_is_found() -> None:
     for wrong in (["prove", "x.lean", "--no-such-option"], ["prov", "x.lean"], ["train", "grppo", "x.yaml"]):
-        with pytest.raises(Exception, match="(?i)no such"):
+        with pytest.raises(Exception, match=r"(?i)no such"):
             parse(wrong)
 
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+import pytest_asyncio
 import yaml
 
 import lean_env.confirmation
@@ -55,9 +57,16 @@ async def test_the_kernel_has_a_second_look(pool: LeanPool, monkeypatch: pytest.
 HOLES = [c for c in CASES if c["file"] == "kernel" and c["challenge"].startswith("theorem foo : False")]
 
 
+@pytest_asyncio.fixture(scope="module")
+async def worker() -> AsyncIterator[Worker]:
+    alone = Worker(embedded())
+    yield alone
+    await alone.close()
+
+
 @pytest.mark.parametrize("case", HOLES, ids=lambda c: c["id"])
 async def test_what_this_leans_kernel_wrongly_accepts_ours_does_not(
-    case: dict[str, Any], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    worker: Worker, case: dict[str, Any], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     """Without the look at inductive types."""
 
@@ -67,11 +76,7 @@ async def test_what_this_leans_kernel_wrongly_accepts_ours_does_not(
     for module in (lean_env.worker, lean_env.confirmation):
         monkeypatch.setattr(module, "conclude", blind)
     monkeypatch.setattr(lean_env.confirmation, "disagreements", lambda: tmp_path)
-    worker = Worker(embedded())
-    try:
-        verdict = await worker.judge(Claim(case["challenge"], case["solution"], case["name"]))
-    finally:
-        await worker.close()
+    verdict = await worker.judge(Claim(case["challenge"], case["solution"], case["name"]))
     assert verdict.reason is Reason.KERNEL, verdict
     assert verdict.kernels == ("lean",)
     assert "Lean's kernel accepts the proof and ours does not" in verdict.detail
