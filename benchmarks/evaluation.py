@@ -33,7 +33,7 @@ from prover.policy import Params, Policy, Prompt, Sample, Usage
 class Instant:
     """A policy that has its samples at once."""
 
-    name, stepwise, window, trouble = "instant", False, 32, ""
+    name, stepwise, window, last_error = "instant", False, 32, ""
 
     async def sample(
         self, prompt: Prompt, n: int, params: Params, usage: Usage | None = None

@@ -88,7 +88,7 @@ def found(file: Path) -> Callable[[LeanPool], AsyncIterator[Claim]]:
             theorem = dataclasses.replace(problem.theorem, header=CORE)
             check = await pool.check(theorem.challenge, context=theorem.context)
             if check.ok and check.sorries:
-                result = await searcher("auto", pool, TacticsPolicy(), seed=0, beside=None).prove(theorem, BUDGET)
+                result = await searcher("auto", pool, TacticsPolicy(), seed=0, fallback=None).prove(theorem, BUDGET)
                 if result.proof is not None:
                     yield theorem.claim(result.proof)
 

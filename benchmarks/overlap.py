@@ -28,7 +28,7 @@ THEOREM = Theorem("t", "theorem t (a : Nat) : a = a + 1")
 class Clock:
     """A policy that takes its time: `window` answers at once, each with a delay that its number decides."""
 
-    name, stepwise, window, trouble = "clock", False, 8, ""
+    name, stepwise, window, last_error = "clock", False, 8, ""
 
     def __init__(self, seconds: float) -> None:
         self.seconds = seconds

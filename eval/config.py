@@ -2,23 +2,16 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from data.parsing import ParseError, parse_yaml
+from data.config import validated
 from search import Budget
 from search.searches import SEARCHES
 
-M = TypeVar("M", bound=BaseModel)
-
 SINGLE = "single"
 """No search: every attempt is one whole proof of the policy's, judged. That is what pass@k of the papers counts."""
-
-
-class ConfigError(Exception):
-    """A configuration that cannot be used; str() says where and why."""
 
 
 class _Part(BaseModel):
@@ -26,7 +19,7 @@ class _Part(BaseModel):
 
 
 class PolicyConfig(_Part):
-    """What writes the proofs (see prover.policy.opened)."""
+    """What writes the proofs (see prover.policy.open_policy)."""
 
     name: str = "tactics"
     model: str = ""
@@ -100,26 +93,6 @@ class RunConfig(_Part):
         return fields | ({"strict": True} if self.strict else {})  # runs from before the field go on
 
 
-def read_config(path: Path) -> dict[str, Any]:
-    """The fields in a YAML file, not yet looked at. Raises ConfigError, OSError."""
-    try:
-        fields = parse_yaml(path.read_bytes())
-    except ParseError as error:
-        raise ConfigError(f"{path}: {error}") from None
-    if not isinstance(fields, dict):
-        raise ConfigError(f"{path}: not a configuration: it has no fields")
-    return fields
-
-
 def run_config(fields: dict[str, Any], source: str = "the options") -> RunConfig:
     """The run that some fields describe. Raises ConfigError, with a line for each field that is wrong."""
     return validated(RunConfig, fields, source)
-
-
-def validated(kind: type[M], fields: dict[str, Any], source: str) -> M:
-    """A configuration of a kind from its fields. Raises ConfigError, with a line for each field that is wrong."""
-    try:
-        return kind.model_validate(fields)
-    except ValidationError as error:
-        lines = [f"  {'.'.join(map(str, e['loc'])) or 'together'}: {e['msg']}" for e in error.errors()]
-        raise ConfigError("\n".join([f"{source}:", *lines])) from None

@@ -18,7 +18,7 @@ from eval.folder import RunFolder, Writer
 from eval.problems import looked_at
 from lean_env import LeanPool, Reason, Verdict
 from lean_env.work import counted
-from prover.policy import Params, Policy, PolicyUnavailable, Prompt, Usage, companion
+from prover.policy import Params, Policy, PolicyUnavailable, Prompt, Usage, fallback_policy
 from search.searcher import SearchResult, stop
 from search.searches import searcher
 
@@ -39,7 +39,7 @@ class Progress:
     total: int = 0
     proved: int = 0
     finished: int = 0
-    trouble: str = ""  # what keeps the policy from answering
+    last_error: str = ""  # what keeps the policy from answering
 
 
 async def screen(
@@ -109,7 +109,7 @@ class _Run:
         """What keeps the policy from answering is told while nothing else happens."""
         while True:
             await asyncio.sleep(1)
-            self.state.trouble = self.policy.trouble
+            self.state.last_error = self.policy.last_error
             self.progress(self.state)
 
     def _missing(self) -> Iterator[tuple[Entry, int]]:
@@ -193,9 +193,9 @@ class _Run:
     async def _search(self, entry: Entry, number: int) -> Attempt | None:
         """A search, by a policy that knows of no other problem, with one worker's share of Lean; None as above."""
         config = self.config
-        beside = companion(config.policy.name, config.policy.model)
+        fallback = fallback_policy(config.policy.name, config.policy.model)
         seed = config.seed + number
-        found = searcher(config.search, self.pool.share(1), self.policy.fresh(), seed=seed, beside=beside)
+        found = searcher(config.search, self.pool.share(1), self.policy.fresh(), seed=seed, fallback=fallback)
         with counted():
             result = await found.prove(entry.theorem, config.budget.budget())
         tried = result.trace.attempts if result.trace else []

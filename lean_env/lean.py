@@ -10,6 +10,7 @@ from pathlib import Path
 
 from lean_env.embedded import install, snapshot
 from lean_env.embedded.node import locks, node
+from lean_env.errors import Unavailable
 from lean_env.sandbox import Policy, active, confined
 
 NATIVE_STACK = 80_000 * 1024  # bytes; deep terms recurse on V8's native stack
@@ -18,7 +19,7 @@ MEMORY = 1536 * 1024 * 1024  # bytes; the build itself can address 2 GiB
 OVERHEAD = 2560 * 1024 * 1024  # bytes that Node may take beside Lean's heap, the compiled module most of all
 
 
-class LeanUnavailable(Exception):
+class LeanUnavailable(Unavailable):
     """There is no Lean to run; the message says what is missing and what to do."""
 
 

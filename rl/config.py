@@ -17,9 +17,9 @@ from pydantic import (
     model_validator,
 )
 
+from data.config import ConfigError, read_config, validated
 from data.parsing import ParseError, is_deep, parse_yaml
 from data.problems import ProblemError
-from eval.config import ConfigError, read_config, validated
 from prover.prompts import FAMILIES
 from rl.reward import RewardSettings
 

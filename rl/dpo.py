@@ -14,12 +14,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from eval.config import ConfigError
+from data.config import ConfigError
+from prover.engines.base import FinishReason, Request
+from prover.engines.tokens import prompt_tokens
 from prover.model.transformer import Output
 from prover.policy import Prompt
-from prover.policy.tokens import prompt_tokens
-from prover.prompts import FAMILIES, Family
-from prover.prompts.completion import Completion
+from prover.prompts import FAMILIES
 from rl import groups, losses, model
 from rl.batch import Batch, Epochs, Text
 from rl.config import DPOConfig
@@ -28,6 +28,7 @@ from rl.model import tokenizer_of
 from rl.trainer import Trainer
 
 _FENCE = "```"
+_Answer = tuple[str, bool]  # its text with the stop text, and whether the token for the end follows
 
 
 @dataclass(frozen=True)
@@ -105,30 +106,39 @@ def _objective(output: Output, batch: Batch, beta: float, count: int) -> tuple[T
 
 def preferences(config: DPOConfig, words: Any) -> list[Preference]:
     """Some pairs of each theorem's proofs with what was refused, drawn. Raises ConfigError."""
-    judged: dict[tuple[int, ...], tuple[set[str], set[str]]] = defaultdict(lambda: (set(), set()))
+    judged: dict[tuple[int, ...], tuple[set[_Answer], set[_Answer]]] = defaultdict(lambda: (set(), set()))
     for path in config.answers:
         for told in groups.read(path):  # a theorem comes as often as it was asked
             if told.family not in FAMILIES:
                 raise ConfigError(f"answers: {path}: no family is called {told.family!r}")
-            family = FAMILIES[told.family]
-            good, bad = judged[tuple(prompt_tokens(words, family.request(Prompt(told.problem.theorem))))]
+            request = FAMILIES[told.family].request(Prompt(told.problem.theorem))
+            good, bad = judged[tuple(prompt_tokens(words, request))]
             for answer in told.answers:
-                (good if answer["reward"] > 0 else bad).add(_text(family, answer))
+                (good if answer["reward"] > 0 else bad).add(_whole(request, answer))
     found = []
     for number, (prompt, (good, bad)) in enumerate(judged.items()):
         every = list(product(sorted(good), sorted(bad - good)))
         for two in random.Random(f"{config.seed}:{number}").sample(every, min(config.pairs, len(every))):
-            found.append(Preference(*(_whole(words, prompt, answer) for answer in two)))
+            found.append(Preference(*(_text(words, prompt, answer) for answer in two)))
     return found
 
 
-def _text(family: Family, answer: Mapping[str, Any]) -> str:
-    """What the model wrote, with the fence that ended a text that goes on from code: that one is not recorded."""
-    fenced = isinstance(family, Completion) and answer["finished"]
-    return f"{answer['answer']}{_FENCE}" if fenced else str(answer["answer"])
+def _whole(request: Request, answer: Mapping[str, Any]) -> _Answer:
+    """An answer with the stop text that ended it; True if it was ended by the token for that (or cut off, which is as
+    bad)."""
+    reason = answer["finish_reason"] or _guessed(request, answer)
+    text = answer["answer"] + (request.stop[0] if reason == "stop" else "")
+    return text, reason not in ("stop", "complete")
 
 
-def _whole(words: Any, prompt: Sequence[int], answer: str) -> Text:
-    """An answer that no fence has ended was ended by the token for it (or cut off, which is as bad)."""
-    end = () if answer.rstrip().endswith(_FENCE) else (words.eos_token_id,)
-    return Text((*prompt, *words.encode(answer, add_special_tokens=False), *end), len(prompt))
+def _guessed(request: Request, answer: Mapping[str, Any]) -> FinishReason:
+    """Why an answer ended, in a file from before that was recorded."""
+    if request.stop:
+        return "stop" if answer["finished"] else "length"
+    return "complete" if answer["answer"].rstrip().endswith(_FENCE) else "eos"
+
+
+def _text(words: Any, prompt: Sequence[int], answer: _Answer) -> Text:
+    written, ends = answer
+    end = (words.eos_token_id,) if ends else ()
+    return Text((*prompt, *words.encode(written, add_special_tokens=False), *end), len(prompt))

@@ -7,15 +7,14 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from data.config import ConfigError
 from data.lexer import tokens as lexed
 from data.pairs import Pair
-from eval.config import ConfigError
+from prover.engines.tokens import prompt_tokens
 from prover.model.tokenizer import FIM_MIDDLE, FIM_PREFIX, FIM_SUFFIX
 from prover.policy import Prompt
-from prover.policy.tokens import prompt_tokens
-from prover.prompts import FAMILIES, Family
-from prover.prompts.completion import COT, Completion
-from prover.prompts.text import INDENT, opening
+from prover.prompts import FAMILIES, PromptFormat
+from prover.prompts.text import opening, proof_lines
 from rl.config import Kind
 
 if TYPE_CHECKING:
@@ -23,7 +22,6 @@ if TYPE_CHECKING:
 
 #: The places of a proof from which it can be continued: the lines before, where the next tactic stands, the state.
 States = Mapping[Pair, Sequence[tuple[str, int, str]]]
-_FENCE = "```"
 
 
 @dataclass(frozen=True)
@@ -61,8 +59,7 @@ class Writer:
         """The proof with its comments, which V1.5's CoT prompt asks for (V1.5 §2.2); None if it has none."""
         if not _is_commented(pair.proof):
             return None
-        family = COT if isinstance(self._family, Completion) else self._family
-        return self._answering(family, Prompt(pair.problem.theorem), pair.proof, "cot", pair)
+        return self._answering(self._family.commented, Prompt(pair.problem.theorem), pair.proof, "cot", pair)
 
     def continuation(self, pair: Pair, prefix: str, column: int, goal: str) -> Example:
         """The rest of a proof after a prefix and the tactic state it leads to, as a comment (V1.5 §2.2).
@@ -83,16 +80,16 @@ class Writer:
             return None
         before, middle, after = ("".join(lines[a:b]) for a, b in ((0, first), (first, last), (last, None)))
         begin, hole, end = (self._special(token) for token in (FIM_PREFIX, FIM_SUFFIX, FIM_MIDDLE))
-        head = f"{opening(pair.problem.theorem)}\n{_moved(before)}"
-        asked = [begin, *self._encode(head), hole, *self._encode(_moved(after)), end]
+        head = f"{opening(pair.problem.theorem)}\n{proof_lines(before)}"
+        asked = [begin, *self._encode(head), hole, *self._encode(proof_lines(after)), end]
         if self._tokenizer.bos_token_id is not None:
             asked.insert(0, self._tokenizer.bos_token_id)
-        answer = [*self._encode(_moved(middle)), self._tokenizer.eos_token_id]
+        answer = [*self._encode(proof_lines(middle)), self._tokenizer.eos_token_id]
         return Example((*asked, *answer), len(asked), "fill", pair.problem.name)
 
-    def _answering(self, family: Family, prompt: Prompt, proof: str, kind: str, pair: Pair) -> Example:
+    def _answering(self, family: PromptFormat, prompt: Prompt, proof: str, kind: str, pair: Pair) -> Example:
         asked = prompt_tokens(self._tokenizer, family.request(prompt))
-        answer = self._encode(answered(family, prompt, proof))
+        answer = self._encode(family.render(prompt, proof))
         return Example((*asked, *answer, self._tokenizer.eos_token_id), len(asked), kind, pair.problem.name)
 
     def _encode(self, text: str) -> list[int]:
@@ -103,15 +100,6 @@ class Writer:
         if not isinstance(found, int) or found == self._tokenizer.unk_token_id:
             raise ConfigError(f"kind 'fill': the tokenizer has no token {token}")
         return found
-
-
-def answered(family: Family, prompt: Prompt, proof: str) -> str:
-    """What a model of a family would answer: the proof's lines and the closing fence, or a whole code block."""
-    lines = _moved(proof)
-    if isinstance(family, Completion):
-        return f"{lines}\n{_FENCE}"
-    before = _moved(f"{prompt.prefix}\n") if prompt.prefix else ""
-    return f"### Complete Lean 4 Proof\n\n{_FENCE}lean4\n{opening(prompt.theorem)}\n{before}{lines}\n{_FENCE}"
 
 
 def examples(
@@ -162,8 +150,3 @@ def _is_commented(proof: str) -> bool:
     ends = [0, *(token.end for token in lexed(proof))]
     starts = [*(token.start for token in lexed(proof)), len(proof)]
     return any(proof[end:start].strip() for end, start in zip(ends, starts, strict=True))
-
-
-def _moved(lines: str) -> str:
-    """Lines of a proof to where it stands in a theorem, with their line breaks."""
-    return "".join(" " * INDENT + line if line.strip() else line for line in lines.splitlines(keepends=True))

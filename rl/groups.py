@@ -12,14 +12,14 @@ from pathlib import Path
 from typing import Any
 
 from data import problems as corpora
+from data.config import ConfigError
 from data.lines import LinesError, read_lines
 from data.pairs import Pair, as_row
 from data.problems import Problem, ProblemError
 from data.tasks import in_order
-from eval.config import ConfigError
 from lean_env import Reason
+from prover.engines.base import Answer, SamplingParams
 from prover.policy import Prompt
-from prover.policy.engine import Answer, Decoding
 from rl.batch import Text
 from rl.config import Writing
 from rl.reward import Graded, Judge
@@ -81,6 +81,7 @@ class Group:
             {
                 "answer": answer.text,
                 "finished": answer.finished,
+                "finish_reason": answer.finish_reason,
                 "proof": grade.proof,
                 "reward": grade.reward,
                 "reason": str(grade.verdict.reason),
@@ -116,7 +117,8 @@ def read(path: Path) -> Iterator[Told]:
         for problem, row in zip(corpora.read(path), read_lines(path), strict=True):
             if not all(answer.keys() >= _FIELDS for answer in row["answers"]):
                 raise ValueError(f"each answer needs {', '.join(sorted(_FIELDS))}")
-            yield Told(problem, row["family"], row["answers"])
+            answers = [{"finish_reason": None, **answer} for answer in row["answers"]]  # older files lack it
+            yield Told(problem, row["family"], answers)
     except (LinesError, ProblemError, OSError) as error:
         raise ConfigError(f"answers: {error}") from None
     except (AttributeError, KeyError, TypeError, ValueError) as error:
@@ -163,7 +165,7 @@ class Busy:
 
 
 async def ask(
-    sampler: Sampler, judges: Mapping[str, Judge], asked: Asked, n: int, decoding: Decoding, busy: Busy
+    sampler: Sampler, judges: Mapping[str, Judge], asked: Asked, n: int, sampling: SamplingParams, busy: Busy
 ) -> Group:
     """Have `n` answers written and each one judged as soon as it is there; the same answer is judged once.
 
@@ -178,7 +180,7 @@ async def ask(
 
     try:
         with busy.at("writing"):
-            given = sampler.answers(asked.prompt, asked.family, n, decoding)
+            given = sampler.answers(asked.prompt, asked.family, n, sampling)
             async with aclosing(given):
                 async for answer in given:
                     if answer.failure:  # the prompt does not fit the context
@@ -219,9 +221,9 @@ async def sampled(
             yield group
 
 
-def decoding(writing: Writing, seed: int, number: int, replay: bool = False) -> Decoding:
+def decoding(writing: Writing, seed: int, number: int, replay: bool = False) -> SamplingParams:
     """How the answers of a group are drawn: from numbers that no other group of the run has."""
-    return Decoding(
+    return SamplingParams(
         temperature=writing.temperature,
         top_p=writing.top_p,
         max_tokens=writing.max_tokens,

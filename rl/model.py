@@ -13,16 +13,15 @@ from torch.distributed.device_mesh import init_device_mesh
 from torch.distributed.fsdp import MixedPrecisionPolicy, fully_shard
 from torch.distributed.tensor import DTensor
 
+from data.config import ConfigError
 from data.parsing import parse_json
-from eval.config import ConfigError
 from prover.model import checkpoint, config_file, tokenizer
-from prover.model.config import PRESETS
+from prover.model.config import PRESETS, ModelError
 from prover.model.config import ConfigError as ShapeError
 from prover.model.parallel import Layout, LayoutError, parallelise
 from prover.model.scoring import scored
 from prover.model.swap import replacing
 from prover.model.transformer import Output, Transformer, layout
-from prover.serving.model import ModelError
 from rl.config import ModelSource, Placement
 
 if TYPE_CHECKING:

@@ -18,18 +18,18 @@ import torch
 import torch.distributed as dist
 from ray.exceptions import RayActorError, RayError, RayTaskError
 
-from eval.config import ConfigError
+from data.config import ConfigError
 from eval.folder import RunError
 from lean_env.ray_workers import Cluster
+from prover.engines.base import Answer, SamplingParams
 from prover.policy import PolicyUnavailable, Prompt
-from prover.policy.engine import Answer, Decoding
-from rl import dpo, runs, sft
+from rl import dpo, sft
 from rl.config import DPOConfig, GRPOConfig, ModelSource, SFTConfig, Stage, Writing
 from rl.examples import States
 from rl.folder import TrainFolder
 from rl.learner import Learner, Rewarded
 from rl.model import tokenizer_of
-from rl.samplers import EngineSampler, Weights
+from rl.samplers import EngineSampler, Weights, open_engine
 
 _LOOK = 0.5  # seconds between two looks at what there is to tell
 _LOST = 5  # writers in a row that may be lost before it is given up
@@ -179,10 +179,10 @@ class _Scribe:
         self._sampler: EngineSampler | None = None
 
     async def start(self, weights: list[Any]) -> None:
-        self._sampler = EngineSampler(await runs.engine(self._source, tokenizer_of(self._source, ()), self._writing))
+        self._sampler = EngineSampler(await open_engine(self._source, tokenizer_of(self._source, ()), self._writing))
         await self.update(weights)
 
-    async def answers(self, prompt: Prompt, family: str, n: int, decoding: Decoding) -> list[Answer]:
+    async def answers(self, prompt: Prompt, family: str, n: int, decoding: SamplingParams) -> list[Answer]:
         assert self._sampler is not None
         return [answer async for answer in self._sampler.answers(prompt, family, n, decoding)]
 
@@ -210,7 +210,7 @@ class Scribes:
     async def start(self) -> None:
         await asyncio.gather(*(place.actor() for place in self._free))
 
-    async def answers(self, prompt: Prompt, family: str, n: int, decoding: Decoding) -> AsyncGenerator[Answer]:
+    async def answers(self, prompt: Prompt, family: str, n: int, decoding: SamplingParams) -> AsyncGenerator[Answer]:
         place = min(self._free, key=lambda place: place.load)
         place.load += n
         try:

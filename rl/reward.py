@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from data.lexer import Token, tokens
 from lean_env import LeanPool, Reason, Verdict
 from prover.policy import Prompt
-from prover.prompts import Family, Unreadable
+from prover.prompts import AnswerParseError, PromptFormat, ProofReader
 from prover.prompts.blocks import blocks
 
 _OPEN = frozenset(("sorry", "admit"))
@@ -44,7 +44,7 @@ class Judge:
     """Grades answers with the pool's Lean. seconds: limit of a check."""
 
     def __init__(
-        self, pool: LeanPool, family: Family, settings: RewardSettings | None = None, seconds: float = 60.0
+        self, pool: LeanPool, family: PromptFormat, settings: RewardSettings | None = None, seconds: float = 60.0
     ) -> None:
         self.pool = pool
         self._family, self._settings, self._seconds = family, settings or RewardSettings(), seconds
@@ -52,8 +52,8 @@ class Judge:
     async def grade(self, prompt: Prompt, answer: str, finished: bool = True) -> Graded:
         """answer: what the model wrote to the prompt; finished: it was not cut off at the length limit."""
         try:
-            proof = self._family.proof(prompt, answer, finished)
-        except Unreadable as reason:
+            proof = ProofReader(self._family, prompt).proof(answer, finished)
+        except AnswerParseError as reason:
             verdict = Verdict(Reason.ANSWER, str(reason))
             return Graded(-self._settings.format, verdict, readable=False)
         whole = f"{prompt.prefix}\n{proof}" if prompt.prefix.strip() else proof

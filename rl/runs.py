@@ -8,28 +8,20 @@ from contextlib import asynccontextmanager, closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import torch
-
 from data import pairs, problems
+from data.config import ConfigError
 from data.problems import Problem
-from eval.config import ConfigError
 from lean_env import LeanPool
-from prover.model import checkpoint
-from prover.model.config import ConfigError as ShapeError
-from prover.model.generate import Generator
-from prover.policy.engine import Engine
-from prover.policy.native import Native
 from prover.prompts import FAMILIES
-from prover.serving.model import ModelError
 from rl import dpo, grpo, sft
 from rl.config import DPOConfig, GRPOConfig, ModelSource, Placement, SFTConfig, Stage, Writing, read_all
 from rl.continuations import states
 from rl.examples import States
 from rl.folder import TrainFolder
 from rl.learner import Learner
-from rl.model import device, tokenizer_of
+from rl.model import tokenizer_of
 from rl.reward import Judge, RewardSettings
-from rl.samplers import EngineSampler, Sampler
+from rl.samplers import EngineSampler, Sampler, open_engine
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
@@ -77,36 +69,11 @@ async def sampling(
         sampler = Scribes(source, writing, placement.rollouts, placement.gpus)
         await sampler.start()
     else:
-        sampler = EngineSampler(await engine(source, words, writing), restarts=bool(writing.base_url))
+        sampler = EngineSampler(await open_engine(source, words, writing), restarts=bool(writing.base_url))
     try:
         yield sampler
     finally:
         await sampler.close()
-
-
-async def engine(source: ModelSource, words: PreTrainedTokenizerFast, writing: Writing) -> Engine:
-    """Raises ConfigError, PolicyUnavailable."""
-    if writing.base_url:
-        from prover.policy.server import Server
-
-        return await Server.connect(writing.base_url, "")
-    if not source.folder:
-        raise ConfigError("model: answers are drawn from a model that has been trained before; give its folder")
-    if writing.engine == "vllm":
-        from prover.policy.vllm import InProcess
-
-        return await InProcess.load(source.folder)
-    return await asyncio.to_thread(native, source.folder, words, writing.room)
-
-
-def native(folder: str, words: PreTrainedTokenizerFast, room: int) -> Native:
-    """Our own generator, with a copy of the model of its own. Raises ConfigError."""
-    try:
-        at = device()
-        network = checkpoint.load(folder, device=at, dtype=torch.bfloat16 if at.type == "cuda" else torch.float32)
-    except (ModelError, ShapeError) as error:
-        raise ConfigError(f"{error}\nOnly our own models can be written with by engine native") from None
-    return Native(Generator(network.requires_grad_(False), room=room), words, folder)
 
 
 async def run_sft(config: SFTConfig, folder: TrainFolder, pool: LeanPool | None) -> None:

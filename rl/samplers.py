@@ -6,13 +6,25 @@ import asyncio
 from collections.abc import AsyncGenerator, Iterable
 from contextlib import aclosing, suppress
 from dataclasses import replace
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
+import torch
 from torch import Tensor
 
+from data.config import ConfigError
+from prover.engines.base import Answer, Engine, SamplingParams
+from prover.engines.native import Native
+from prover.model import checkpoint
+from prover.model.config import ConfigError as ShapeError
+from prover.model.config import ModelError
+from prover.model.generate import Generator
 from prover.policy import PolicyUnavailable, Prompt, Usage
-from prover.policy.engine import Answer, Decoding, Engine
-from prover.prompts import FAMILIES
+from prover.prompts import FAMILIES, ProofReader
+from rl.config import ModelSource, Writing
+from rl.model import device
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerFast
 
 _PAUSES = (0.5, 2.0, 8.0, 30.0)  # seconds before what failed is tried again
 _LOADING = (60.0, 120.0, 240.0)  # and then, for new weights: a server that is started again has to load its own first
@@ -23,7 +35,7 @@ Weights = Iterable[tuple[str, Tensor]]
 class Sampler(Protocol):
     """Writes answers, and takes new weights from time to time."""
 
-    def answers(self, prompt: Prompt, family: str, n: int, decoding: Decoding) -> AsyncGenerator[Answer]:
+    def answers(self, prompt: Prompt, family: str, n: int, sampling: SamplingParams) -> AsyncGenerator[Answer]:
         """As they come in. What fails is tried again; raises PolicyUnavailable if it goes on failing."""
         ...
 
@@ -47,13 +59,13 @@ class EngineSampler:
         self._given = 0  # times that weights were taken
         self._giving = asyncio.Lock()
 
-    async def answers(self, prompt: Prompt, family: str, n: int, decoding: Decoding) -> AsyncGenerator[Answer]:
+    async def answers(self, prompt: Prompt, family: str, n: int, sampling: SamplingParams) -> AsyncGenerator[Answer]:
         format_, came = FAMILIES[family], 0
         for number, pause in enumerate((*_PAUSES, None)):
             # Which of the answers have come is not known, so that the others are drawn anew.
-            rest = replace(decoding, seed=decoding.seed + number * n)
+            rest = replace(sampling, seed=sampling.seed + number * n)
             given = self._engine.generate(
-                format_.request(prompt), n - came, rest, lambda text: format_.complete(prompt, text), Usage()
+                format_.request(prompt), n - came, rest, lambda: ProofReader(format_, prompt), Usage()
             )
             before = self._given
             try:
@@ -94,3 +106,28 @@ class EngineSampler:
 
     async def close(self) -> None:
         await self._engine.close()
+
+
+async def open_engine(source: ModelSource, words: PreTrainedTokenizerFast, writing: Writing) -> Engine:
+    """The engine that a configuration names. Raises ConfigError, PolicyUnavailable."""
+    if writing.base_url:
+        from prover.engines.server import Server
+
+        return await Server.connect(writing.base_url, "")
+    if not source.folder:
+        raise ConfigError("model: answers are drawn from a model that has been trained before; give its folder")
+    if writing.engine == "vllm":
+        from prover.engines.vllm import InProcess
+
+        return await InProcess.load(source.folder)
+    return await asyncio.to_thread(native, source.folder, words, writing.room)
+
+
+def native(folder: str, words: PreTrainedTokenizerFast, room: int) -> Native:
+    """Our own generator, with a copy of the model of its own. Raises ConfigError."""
+    try:
+        at = device()
+        network = checkpoint.load(folder, device=at, dtype=torch.bfloat16 if at.type == "cuda" else torch.float32)
+    except (ModelError, ShapeError) as error:
+        raise ConfigError(f"{error}\nOnly our own models can be written with by engine native") from None
+    return Native(Generator(network.requires_grad_(False), room=room), words, folder)

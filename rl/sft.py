@@ -10,15 +10,15 @@ from functools import partial
 from torch import Tensor
 
 from data import pairs as corpora
+from data.config import ConfigError
 from data.pairs import Pair
-from eval.config import ConfigError
 from prover.model.transformer import Output
 from prover.policy import Prompt
 from prover.prompts import FAMILIES
 from rl import losses
 from rl.batch import Batch, Epochs, Text, packed
 from rl.config import Kind, SFTConfig, Stage, read_all
-from rl.examples import Example, States, Writer, answered, examples
+from rl.examples import Example, States, Writer, examples
 from rl.folder import TrainFolder
 from rl.model import tokenizer_of
 from rl.trainer import Trainer
@@ -47,7 +47,7 @@ def corpus_text(family: str, data: Iterable[Pair]) -> list[str]:
         prompt = Prompt(pair.problem.theorem)
         asked = FAMILIES[family].request(prompt)
         said = asked.text or "\n".join(message.content for message in asked.messages)
-        found.append(said + answered(FAMILIES[family], prompt, pair.proof))
+        found.append(said + FAMILIES[family].render(prompt, pair.proof))
     return found
 
 

@@ -10,12 +10,11 @@ from typing import Any
 
 import torch
 
-from eval.config import ConfigError
+from data.config import ConfigError
 from prover.model import checkpoint
-from prover.model.config import PRESETS, ModelConfig
+from prover.model.config import PRESETS, ModelConfig, ModelError
 from prover.model.config import ConfigError as ShapeError
 from prover.model.transformer import Transformer
-from prover.serving.model import ModelError
 from rl.config import ModelSource
 from rl.model import is_ours
 

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from data import Theorem
 from data.theorem import indented
 from lean_env import LeanPool, Message, Reason, Verdict
-from prover.policy import Params, Policy, Prompt, Round, Sample
+from prover.policy import Params, Policy, PreviousAttempt, Prompt, Sample
 from search import trace
 from search.budget import Budget, Meter
 from search.searcher import SearchResult, first_goal, stop, until
@@ -76,7 +76,7 @@ class _Run:
 
     async def _chain(self, number: int) -> bool:
         """One chain; False if the policy had nothing but an error, and it would go on like this."""
-        rounds: list[Round] = []
+        rounds: list[PreviousAttempt] = []
         while not self._over and len(rounds) <= self.refine.rounds:
             self.meter.samples += 1
             prompt = Prompt(self.theorem, self.goal, rounds=tuple(rounds[-_HISTORY:]))
@@ -95,7 +95,7 @@ class _Run:
             verdict = await self._judge(sample)
             if verdict.proved:
                 return True
-            rounds.append(Round(sample.proof, complaint(self.theorem, sample.proof, verdict)))
+            rounds.append(PreviousAttempt(sample.proof, complaint(self.theorem, sample.proof, verdict)))
         return True
 
     async def _judge(self, sample: Sample) -> Verdict:

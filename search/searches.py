@@ -26,11 +26,11 @@ def searcher(
     seed: int = 0,
     journals: Path | None = None,
     progress: Callable[[Meter], None] | None = None,
-    beside: Policy | None = None,
+    fallback: Policy | None = None,
 ) -> Searcher:
     """A search by its name; `journals`: a folder for the checkpoints of those that have some (see RMaxTS).
 
-    beside: with `auto`, a second policy, stepwise, to which most of the budget goes after some proofs of the first one.
+    fallback: with `auto`, a second policy, stepwise, which gets most of the budget after some proofs of the first one.
     """
     own = 0 if policy.stepwise or name != "auto" else _TURN  # so that no turn of a model's draws another's samples
     sampling = Sampling(pool, policy, seed=seed, progress=progress)
@@ -43,8 +43,8 @@ def searcher(
             return tree
         case "refine":
             return refine
-        case "auto" if beside is not None:
-            others = searcher(name, pool, beside, seed=seed, journals=journals, progress=progress)
+        case "auto" if fallback is not None:
+            others = searcher(name, pool, fallback, seed=seed, journals=journals, progress=progress)
             return Portfolio([Turn(sampling, 0.05), Turn(others, 1.0)])
         case "auto" if policy.stepwise:  # such a policy corrects nothing
             again = RMaxTS(pool, policy, seed=seed + _TURN, journals=journals, progress=progress)

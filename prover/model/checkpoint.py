@@ -22,12 +22,11 @@ from torch.distributed.tensor import DTensor, distribute_tensor
 
 from data.parsing import parse_json
 from prover.model import config_file
-from prover.model.config import ModelConfig
+from prover.model.config import ModelConfig, ModelError
 from prover.model.fp8 import SCALES, dequantise
 from prover.model.names import EMBEDDING, HEAD, Piece, ignored, interleaved, layer, pieces
 from prover.model.swap import replacing
 from prover.model.transformer import Transformer
-from prover.serving.model import ModelError
 
 SINGLE, INDEX = "model.safetensors", "model.safetensors.index.json"
 _WEIGHTS = (SINGLE, "model-*.safetensors", INDEX, config_file.NAME)

@@ -7,6 +7,10 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
 
 
+class ModelError(Exception):
+    """A checkpoint that cannot be read; str() says which and why."""
+
+
 class ConfigError(ValueError):
     """A configuration is not one of this architecture; str() says what does not fit."""
 

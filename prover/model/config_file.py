@@ -11,8 +11,7 @@ import torch
 from pydantic import ValidationError
 
 from data.parsing import parse_json
-from prover.model.config import ConfigError, ModelConfig, Yarn
-from prover.serving.model import ModelError
+from prover.model.config import ConfigError, ModelConfig, ModelError, Yarn
 
 NAME = "config.json"
 

@@ -1,4 +1,4 @@
-"""What writes proofs. A Policy knows neither Lean nor the search that asks it."""
+"""A Policy: it proposes proofs. It knows neither Lean nor the search that asks it."""
 
 from __future__ import annotations
 
@@ -6,39 +6,8 @@ from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 from typing import Protocol
 
-from data import Theorem
-from lean_env.premises import Premises
-
-
-class PolicyUnavailable(Exception):
-    """What writes the proofs cannot be reached or refuses to work; str() says why, for people."""
-
-
-@dataclass(frozen=True)
-class Round:
-    """An earlier answer of the policy's that failed, and what Lean said of it (shortened)."""
-
-    proof: str
-    said: str
-
-
-@dataclass(frozen=True)
-class Prompt:
-    """What a policy is asked: to go on with a theorem's proof.
-
-    goal: the tactic state to go on from, as Lean prints it.
-    prefix: the tactics that lead there from the statement, first column 0; empty at the start of a proof.
-    column: where the tactic block stands that is to be continued (more than 0 inside a block of the prefix).
-    rounds: earlier answers that failed, oldest first, to be corrected.
-    premises: the definitions, variables and lemmas that have to do with the goal, for a policy that uses them.
-    """
-
-    theorem: Theorem
-    goal: str = ""
-    prefix: str = ""
-    column: int = 0
-    rounds: tuple[Round, ...] = ()
-    premises: Premises | None = None
+from prover.engines.base import Usage
+from prover.prompts.prompt import Prompt
 
 
 @dataclass(frozen=True)
@@ -86,20 +55,6 @@ class Params:
     partial: bool = False
 
 
-@dataclass
-class Usage:
-    """Tokens that a model has read and written. `cached`: those of the read ones that it did not have to work out."""
-
-    read: int = 0
-    cached: int = 0
-    written: int = 0
-
-    def add(self, other: Usage) -> None:
-        self.read += other.read
-        self.cached += other.cached
-        self.written += other.written
-
-
 class Policy(Protocol):
     """Anything that proposes proofs.
 
@@ -107,7 +62,7 @@ class Policy(Protocol):
         one on kept proof states. Otherwise they are proofs to the end.
     window: how many samples of one theorem are best under way at a time (a server works on many at once).
     uses_premises: its prompts are to have the goal's premises.
-    trouble: what keeps it from answering at present, for people; empty if nothing does.
+    last_error: what keeps it from answering at present, for people; empty if nothing does.
     """
 
     name: str
@@ -116,7 +71,7 @@ class Policy(Protocol):
     uses_premises: bool
 
     @property
-    def trouble(self) -> str: ...
+    def last_error(self) -> str: ...
 
     def sample(self, prompt: Prompt, n: int, params: Params, usage: Usage | None = None) -> AsyncGenerator[Sample]:
         """Up to `n` samples, as they come in; fewer means that there are no more.

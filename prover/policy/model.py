@@ -1,13 +1,13 @@
-"""A language model as a Policy: prompts and answers by its family, text by its engine."""
+"""A language model as a Policy: a prompt format asks and reads, an engine writes."""
 
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
-from prover.policy.base import Params, Prompt, Sample, Usage
-from prover.policy.engine import Answer, Decoding, Engine
-from prover.prompts import Family, Unreadable
+from prover.engines.base import Answer, Engine, SamplingParams, Usage
+from prover.policy.base import Params, Sample
+from prover.prompts import AnswerParseError, Prompt, PromptFormat, ProofReader
 
 _SEEDS = 1_000_003  # a seed's samples are numbered from here on to the next seed's
 _LARGEST = 2**31  # seeds that every server takes are below
@@ -23,28 +23,28 @@ class ModelPolicy:
     uses_premises = False
     window = 32  # expansions under way at a time, V1.5 §3.3
 
-    def __init__(self, engine: Engine, family: Family, max_tokens: int | None = None) -> None:
-        self.name = f"{engine.model} ({family.name})"
-        self._engine, self._family = engine, family
-        self._max_tokens = max_tokens or family.max_tokens
+    def __init__(self, engine: Engine, format_: PromptFormat, max_tokens: int | None = None) -> None:
+        self.name = f"{engine.model} ({format_.name})"
+        self._engine, self._format = engine, format_
+        self._max_tokens = max_tokens or format_.max_tokens
 
     @property
-    def trouble(self) -> str:
-        return self._engine.trouble
+    def last_error(self) -> str:
+        return self._engine.last_error
 
     async def sample(
         self, prompt: Prompt, n: int, params: Params, usage: Usage | None = None
     ) -> AsyncGenerator[Sample]:
         """Nothing for a prompt with rounds, if the family has no prompt for corrections."""
-        if prompt.rounds and not self._family.corrects:
+        if prompt.rounds and not self._format.corrects:
             return
         seed = (params.seed * _SEEDS + params.start) % _LARGEST
-        decoding = Decoding(max_tokens=self._max_tokens, seed=seed)
+        sampling = SamplingParams(max_tokens=self._max_tokens, seed=seed)
         answers = self._engine.generate(
-            self._family.request(prompt),
+            self._format.request(prompt),
             n,
-            decoding,
-            lambda text: self._family.complete(prompt, text),
+            sampling,
+            lambda: ProofReader(self._format, prompt),
             Usage() if usage is None else usage,
         )
         async with aclosing(answers):
@@ -61,9 +61,9 @@ class ModelPolicy:
         proof, failure = "", answer.failure
         if not failure:
             try:
-                proof = self._family.proof(prompt, answer.text, answer.finished)
-            except Unreadable as reason:
+                proof = ProofReader(self._format, prompt).proof(answer.text, answer.finished)
+            except AnswerParseError as reason:
                 failure = str(reason)
         return Sample(
-            proof, self._family.name, failure, answer.text, answer.tokens, answer.log_probs, answer.prompt_tokens
+            proof, self._format.name, failure, answer.text, answer.tokens, answer.log_probs, answer.prompt_tokens
         )

@@ -1,42 +1,48 @@
-"""Prompts: what a published prover model is asked, word for word, and how the proof is read from its answer."""
+"""Prompts: what a published prover model is asked, word for word, and how the proof is read from its answer.
+
+A family of models is one file with its `FORMATS`: requests, the reader of the answers, and its inverse, `render`.
+"""
 
 from __future__ import annotations
 
 import re
 
-from prover.prompts import bare, chat, completion
-from prover.prompts.request import Family, Message, Request, Unreadable
+from prover.engines.base import Message, Request
+from prover.prompts import bare, completion, deepseek_v2, goedel_v2, instruct, kimina
+from prover.prompts.base import AnswerParseError, PromptFormat
+from prover.prompts.prompt import PreviousAttempt, Prompt
+from prover.prompts.reader import ProofReader
 
-__all__ = ["FAMILIES", "Family", "Message", "Request", "Unreadable", "family_of"]
+__all__ = [
+    "FAMILIES",
+    "AnswerParseError",
+    "Message",
+    "PreviousAttempt",
+    "Prompt",
+    "PromptFormat",
+    "ProofReader",
+    "Request",
+    "family_of",
+]
 
-FAMILIES: dict[str, Family] = {
-    family.name: family
-    for family in (
-        completion.COT,
-        completion.NON_COT,
-        completion.FEW_SHOT,
-        bare.BARE,
-        chat.DEEPSEEK_V2,
-        chat.DEEPSEEK_V2_NON_COT,
-        chat.GOEDEL_V2,
-        chat.KIMINA,
-        chat.INSTRUCT,
-        chat.SKETCH,
-    )
+FAMILIES: dict[str, PromptFormat] = {
+    format_.name: format_
+    for module in (completion, bare, deepseek_v2, goedel_v2, kimina, instruct)
+    for format_ in module.FORMATS
 }
-
-_MODELS = (
-    (r"deepseek-prover-v1\.5-base", completion.FEW_SHOT.name),
-    (r"deepseek-prover-v1\.5", completion.COT.name),
-    (r"deepseek-prover-v2", chat.DEEPSEEK_V2.name),
-    (r"goedel-prover-v2", chat.GOEDEL_V2.name),
-    (r"goedel-prover-(sft|dpo)", completion.COT.name),
-    (r"kimina-prover", chat.KIMINA.name),
-)
+"""The prompt formats by name (`--family`)."""
 
 
 def family_of(model: str) -> str:
-    """The family of a model, by its name on Hugging Face or a path with that name in it (the last one counts)."""
+    """The name of a model's prompt format, from its name on Hugging Face or a path with that name in it.
+
+    The last name in the path counts, and the longest pattern that fits it.
+    """
     name = re.sub(r"[_ ]", "-", model.lower())
-    found = [(m.start(), -place, family) for place, (p, family) in enumerate(_MODELS) for m in re.finditer(p, name)]
-    return max(found)[2] if found else chat.INSTRUCT.name
+    found = [
+        (m.start(), m.end(), format_.name)
+        for format_ in FAMILIES.values()
+        for pattern in format_.models
+        for m in re.finditer(pattern, name)
+    ]
+    return max(found)[2] if found else instruct.INSTRUCT.name

@@ -7,11 +7,11 @@ from collections.abc import Callable, Iterable, Sequence
 from enum import Enum, auto
 
 from data.lexer import tokens
-from prover.policy import Prompt
+from prover.prompts.base import AnswerParseError
 from prover.prompts.blocks import blocks, reasoned_until, reasoning_end, spans, unfenced
 from prover.prompts.code import LONGEST, Code, has_holes, only_holes
 from prover.prompts.layout import lines_left, lines_right
-from prover.prompts.request import Unreadable
+from prover.prompts.prompt import Prompt
 from prover.prompts.text import INDENT
 
 _NO_TEXT = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
@@ -38,10 +38,10 @@ def continued(prompt: Prompt, lines: str, finished: bool) -> str:
     """The proof in lines that go on from the statement, or from the prompt's prefix, at the papers' indentation."""
     lines = _plain(lines)
     if not lines.strip():
-        raise Unreadable("an empty answer")
+        raise AnswerParseError("an empty answer")
     lines = lines if finished else _whole_lines(lines)
     if not lines.strip():
-        raise Unreadable("cut off in its first line")
+        raise AnswerParseError("cut off in its first line")
     prefix = lines_right(prompt.prefix.strip("\n"), INDENT) + "\n" if prompt.prefix.strip() else ""
     # Read with the statement, so that what follows the proof is told from it.
     code = Code(f"{prompt.theorem.statement} := by\n{prefix}{lines}", prompt.theorem, last=False)
@@ -55,7 +55,7 @@ def proof_in(prompt: Prompt, answer: str, finished: bool) -> str:
     """
     answer = _plain(answer)
     if not answer.strip():
-        raise Unreadable("an empty answer")
+        raise AnswerParseError("an empty answer")
     border = reasoned_until(answer)
     said: list[_Piece] = []
     thought: list[_Piece] = []
@@ -73,7 +73,7 @@ def proof_in(prompt: Prompt, answer: str, finished: bool) -> str:
         or _of_tactics(prompt, thought)
     )
     if proof is None:
-        raise Unreadable("no Lean code" if finished else "cut off before any code")
+        raise AnswerParseError("no Lean code" if finished else "cut off before any code")
     return proof
 
 
@@ -93,7 +93,7 @@ def ended(prompt: Prompt, answer: str, end: End, sketches: bool) -> int | None:
             code = Code(_plain(block.code), prompt.theorem)
             if code.holds and (sketches or not has_holes(_sample(prompt, *code.proof()))):
                 return block.end
-        except Unreadable:
+        except AnswerParseError:
             continue
     return None
 
@@ -112,14 +112,14 @@ def _of_tactics(prompt: Prompt, pieces: Sequence[_Piece]) -> str | None:
 
 
 def _last(prompt: Prompt, pieces: Sequence[_Piece], fits: Callable[[Code, bool, bool], bool]) -> str | None:
-    """The proof in the last of the pieces that fit and can be read. Raises Unreadable if none of those that fit can."""
-    reason: Unreadable | None = None
+    """The proof in the last of the pieces that fit and can be read. Raises AnswerParseError if none can."""
+    reason: AnswerParseError | None = None
     for text, lean, named in reversed(pieces):
         try:
             code = Code(text, prompt.theorem)
             if fits(code, lean, named):
                 return _sample(prompt, *code.proof())
-        except Unreadable as unreadable:
+        except AnswerParseError as unreadable:
             reason = reason or unreadable
     if reason:
         raise reason
@@ -151,14 +151,14 @@ def _begins_to_end(answer: str, end: End) -> int | None:
 def _sample(prompt: Prompt, proof: str, before: Iterable[str]) -> str:
     """What follows the prompt's prefix, after lines that it needs before it."""
     if only_holes(proof):
-        raise Unreadable("only sorry")
+        raise AnswerParseError("only sorry")
     if prompt.prefix.strip():
         proof = _following(prompt, proof)
         if only_holes(proof):
-            raise Unreadable("only sorry")
+            raise AnswerParseError("only sorry")
     lines = "\n".join((*(lines_right(line, prompt.column) for line in before), proof))
     if _NO_TEXT.search(lines):
-        raise Unreadable("characters that are no text")
+        raise AnswerParseError("characters that are no text")
     return lines
 
 
@@ -166,9 +166,9 @@ def _following(prompt: Prompt, proof: str) -> str:
     """What follows the prompt's prefix in a proof that begins with it."""
     given, code = list(tokens(prompt.prefix)), list(tokens(proof))
     if [t.text for t in given] != [t.text for t in code[: len(given)]]:
-        raise Unreadable("does not continue the given beginning")
+        raise AnswerParseError("does not continue the given beginning")
     if len(code) == len(given):
-        raise Unreadable("nothing after the given beginning")
+        raise AnswerParseError("nothing after the given beginning")
     last, following = code[len(given) - 1], code[len(given)]
     between = proof[last.end : following.start]
     shown = between.find("/- tactic state")
@@ -181,7 +181,7 @@ def _following(prompt: Prompt, proof: str) -> str:
     if following.text == ";" and len(code) > len(given) + 1:
         following = code[len(given) + 1]
     elif last.text not in _OPENERS:
-        raise Unreadable("does not continue the given beginning")
+        raise AnswerParseError("does not continue the given beginning")
     line, _, rest = proof[following.start :].partition("\n")
     moved = _shifted(rest, prompt.column - following.column, following.column)
     return f"{' ' * prompt.column}{line}\n{moved}".rstrip()

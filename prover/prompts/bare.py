@@ -12,9 +12,9 @@ from data import Theorem
 from data.lexer import Token, tokens
 from data.normalise import NAMED, plain, signature
 from data.source import definitions
-from prover.policy import Prompt
+from prover.engines.base import Request
 from prover.prompts.completion import NON_COT, Completion
-from prover.prompts.request import Request
+from prover.prompts.prompt import Prompt
 
 
 @dataclass(frozen=True)
@@ -22,10 +22,10 @@ class Bare(Completion):
     """Completion of a theorem without its header, its comments, and the definitions that it does not need."""
 
     def request(self, prompt: Prompt) -> Request:
-        return super().request(replace(prompt, theorem=bare(prompt.theorem)))
+        return super().request(replace(prompt, theorem=minimal(prompt.theorem)))
 
 
-def bare(theorem: Theorem) -> Theorem:
+def minimal(theorem: Theorem) -> Theorem:
     """The same theorem as far as it can be told by its text; nothing but a prompt may rest on it."""
     stated = signature(plain(tokens(theorem.statement)))
     used = {token.text for token in stated}
@@ -50,3 +50,4 @@ def _text(code: Sequence[Token]) -> str:
 
 
 BARE = Bare("bare", NON_COT.task)
+FORMATS = (BARE,)

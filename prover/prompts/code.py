@@ -15,8 +15,8 @@ from data.commands import begins, keyword
 from data.lexer import Token, dotted, is_doc, is_word, tokens
 from data.words import COMMANDS, DEFINITIONS, THEOREMS
 from prover.prompts.asked import asked
+from prover.prompts.base import AnswerParseError
 from prover.prompts.layout import at_zero, lines_left, lines_right
-from prover.prompts.request import Unreadable
 from prover.prompts.words import TACTICS
 
 _CLAUSES = frozenset(("termination_by", "decreasing_by", "where"))  # they may stand at the column of the theorem
@@ -58,12 +58,12 @@ class _Theorem:
 class Code:
     """A piece of code, to be asked for the proof of a theorem.
 
-    last: of several that could be meant, the last one counts. Raises Unreadable for what is too long.
+    last: of several that could be meant, the last one counts. Raises AnswerParseError for what is too long.
     """
 
     def __init__(self, text: str, theorem: Theorem, last: bool = True) -> None:
         if len(text) > LONGEST:
-            raise Unreadable("more code than a proof can have")
+            raise AnswerParseError("more code than a proof can have")
         self.text = text
         self._tokens = list(tokens(text))
         self._asked = asked(theorem)
@@ -86,7 +86,7 @@ class Code:
     def proof(self) -> tuple[str, list[str]]:
         """The proof of the theorem, from column 0, and the lines to stand before it for what the code has before it."""
         if self._lean_3():
-            raise Unreadable("Lean 3 syntax")
+            raise AnswerParseError("Lean 3 syntax")
         if self._main is None:
             return self._bare(), list(self._before(self._first_of_proof()))
         return self._value(self._main, self._signature_end(self._main)), list(self._before(self._main.start))
@@ -153,7 +153,7 @@ class Code:
                 bound -= 1
             elif token.text == "|" and token.breaks and seen and "=>" in self._line(k):
                 return k
-        raise Unreadable("no proof after the statement")
+        raise AnswerParseError("no proof after the statement")
 
     def _line(self, k: int) -> list[str]:
         """The tokens to the end of a line."""
@@ -168,12 +168,12 @@ class Code:
         tactics = sign == ":=" and self._text_at(k + 1) == "by"
         first = k + (sign == ":=") + tactics
         if sign not in (":=", "|") or first >= len(self._tokens):
-            raise Unreadable("no proof after the statement")
+            raise AnswerParseError("no proof after the statement")
         if self._text_at(first) == "begin":
-            raise Unreadable("Lean 3 syntax")
+            raise AnswerParseError("Lean 3 syntax")
         stop = self._end(declared, first)
         if stop == first:
-            raise Unreadable("no proof after the statement")
+            raise AnswerParseError("no proof after the statement")
         if tactics:
             self._no_commas(first, stop)
         else:
@@ -184,29 +184,29 @@ class Code:
             return at_zero(text, before - self._line_start(before), declared.column)
         if sign == "|":
             if declared.name and declared.name.rpartition(".")[2] in {t.text for t in self._tokens[first:stop]}:
-                raise Unreadable("a recursive proof by equations")
+                raise AnswerParseError("a recursive proof by equations")
             return "exact fun\n" + lines_right(at_zero(text), 2)
         return _as_exact(at_zero(text, before - self._line_start(before), declared.column))
 
     def _bare(self) -> str:
         """The code as tactics that stand alone."""
         if self._declared:
-            raise Unreadable("a proof of another theorem")
+            raise AnswerParseError("a proof of another theorem")
         k = self._first_of_proof()
         if k >= len(self._tokens) or self._text_at(k) in COMMANDS - TACTICS:
-            raise Unreadable("no proof of the theorem")
+            raise AnswerParseError("no proof of the theorem")
         term = self._text_at(k) == ":="
         k += term
         by = self._text_at(k) == "by"
         k += by
         if k >= len(self._tokens):
-            raise Unreadable("no proof of the theorem")
+            raise AnswerParseError("no proof of the theorem")
         if self._text_at(k) == "begin":
-            raise Unreadable("Lean 3 syntax")
+            raise AnswerParseError("Lean 3 syntax")
         whole = _Theorem(k, k, "", k, self._tokens[k].column if self._tokens[k].breaks else -1)
         stop = self._end(whole, k)
         if stop == k:
-            raise Unreadable("no proof of the theorem")
+            raise AnswerParseError("no proof of the theorem")
         if term and not by:
             self._no_where(k, stop)
         else:
@@ -277,7 +277,7 @@ class Code:
                 yield from self._asked.missing(piece[command.keyword - command.start :], self.text)
             elif keyword in DEFINITIONS:
                 if not self._asked.has(piece, dotted(self._tokens, command.keyword + 1)[0]):
-                    raise Unreadable(f"it adds to what is given: {keyword}")
+                    raise AnswerParseError(f"it adds to what is given: {keyword}")
             elif keyword in THEOREMS:
                 helper = self._theorem_at(command)
                 if helper and helper.name and not self._known(helper, piece):
@@ -293,11 +293,11 @@ class Code:
         value = self._tokens[end:stop]
         lost = next((name for name in self._attributes(helper) if name not in _KEPT_WITHOUT), None)
         if lost is not None:  # a later `simp` would not find the `have`
-            raise Unreadable(f"a helper lemma with an attribute: {lost}")
+            raise AnswerParseError(f"a helper lemma with an attribute: {lost}")
         if "." in helper.name or self._text_at(helper.signature) == ".":
-            raise Unreadable("a helper lemma in a namespace")
+            raise AnswerParseError("a helper lemma in a namespace")
         if any(t.text == helper.name for t in value):
-            raise Unreadable("a recursive helper lemma")
+            raise AnswerParseError("a recursive helper lemma")
         self._no_where(end, stop)
         head = self.text[self._tokens[helper.keyword + 1].start : self._tokens[end - 1].end]
         first, _, rest = head.partition("\n")
@@ -318,7 +318,7 @@ class Code:
     def _no_where(self, start: int, stop: int) -> None:
         """Definitions after the proof belong to a declaration: a term or a `have` cannot have them."""
         if any(t.text == "where" for t in self._tokens[start:stop]):
-            raise Unreadable("definitions after the proof: where")
+            raise AnswerParseError("definitions after the proof: where")
 
     # ---- Lean 3 ----
 
@@ -348,7 +348,7 @@ class Code:
             elif token.text == "," and token.depth <= depth:
                 following = self._tokens[k + 1] if k + 1 < stop else None
                 if following is None or (following.breaks and self._separates(following, column)):
-                    raise Unreadable("Lean 3 syntax")
+                    raise AnswerParseError("Lean 3 syntax")
 
     @staticmethod
     def _separates(following: Token, column: int) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from data import Theorem
 from data.theorem import indented
-from prover.policy import Prompt, Round
+from prover.prompts.prompt import PreviousAttempt, Prompt
 
 INDENT = 2  # of a theorem's proof
 
@@ -22,7 +22,7 @@ def opening(theorem: Theorem) -> str:
     return "".join(f"{piece}\n\n" for piece in pieces) + statement(theorem)
 
 
-def beginning(prompt: Prompt) -> str:
+def proof_prefix(prompt: Prompt) -> str:
     """The lines of the proof that are there, with the state they lead to; nothing at the start of a proof."""
     if not prompt.prefix.strip():
         return ""
@@ -35,15 +35,20 @@ def state(goal: str, column: int) -> str:
     return _moved(f"/- tactic state:\n{_moved(goal, 2)}\n-/", column) + "\n"
 
 
-def with_hole(prompt: Prompt) -> str:
+def with_sorry(prompt: Prompt) -> str:
     """The file up to what is to be written, which is a `sorry`."""
-    return f"{opening(prompt.theorem)}\n{beginning(prompt)}{' ' * (prompt.column + INDENT)}sorry"
+    return f"{opening(prompt.theorem)}\n{proof_prefix(prompt)}{' ' * (prompt.column + INDENT)}sorry"
 
 
-def tried(prompt: Prompt, earlier: Round) -> str:
+def earlier_attempt(prompt: Prompt, earlier: PreviousAttempt) -> str:
     """The proof of an earlier answer, after the statement."""
     proof = f"{prompt.prefix}\n{earlier.proof}" if prompt.prefix.strip() else earlier.proof
     return f"{statement(prompt.theorem)}\n{indented(proof, INDENT)}"
+
+
+def proof_lines(lines: str) -> str:
+    """Lines of a proof moved to where it stands in a theorem, with their line breaks."""
+    return "".join(" " * INDENT + line if line.strip() else line for line in lines.splitlines(keepends=True))
 
 
 def _moved(text: str, columns: int) -> str:

@@ -9,14 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from data.parsing import parse_json
+from prover.model.config import ModelError
 
 _SHARE = 0.6  # of a GPU's memory that weights may take; the rest is for the cache
 _CPU_LATENT = 576  # numbers per token of the only latent cache that vLLM has CPU kernels for: 512 and 64 for RoPE
 _CPU_CACHE = 1 << 30  # bytes
-
-
-class ModelError(Exception):
-    """A checkpoint cannot be read; str() says which and why."""
 
 
 @dataclass(frozen=True)

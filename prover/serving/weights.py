@@ -18,7 +18,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from prover.serving.model import Model, ModelError
+from prover.model.config import ModelError
+from prover.serving.model import Model
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -13,7 +13,7 @@ from data import Theorem
 from data.problems import ProblemError, problem_of
 from data.source import SourceError
 from prover.policy import Prompt
-from prover.prompts import Family
+from prover.prompts import PromptFormat
 from rl.reward import Graded, Judge
 
 
@@ -25,7 +25,7 @@ def theorem_of(row: Mapping[str, Any]) -> Theorem:
         raise ProblemError(str(error)) from None
 
 
-def messages(row: Mapping[str, Any], family: Family) -> str | list[dict[str, str]]:
+def messages(row: Mapping[str, Any], family: PromptFormat) -> str | list[dict[str, str]]:
     """What a family of models is asked about a row: a text, or the messages of a chat. Raises ProblemError."""
     request = family.request(Prompt(theorem_of(row)))
     return [{"role": m.role, "content": m.content} for m in request.messages] or request.text

@@ -14,14 +14,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from prover.prompts import Family
+from prover.prompts import PromptFormat
 from rl.adapters import Grader, messages
 from rl.reward import Judge
 
 Completion = str | Sequence[dict[str, Any]]
 
 
-def examples(rows: Sequence[Mapping[str, Any]], family: Family) -> list[dict[str, Any]]:
+def examples(rows: Sequence[Mapping[str, Any]], family: PromptFormat) -> list[dict[str, Any]]:
     """Rows of our JSONL files with their prompts, as `datasets.Dataset.from_list` takes them. Raises ProblemError."""
     # Every row has all fields: `from_list` takes those of the first one and silently leaves out the others.
     fields = dict.fromkeys(name for row in rows for name in row)

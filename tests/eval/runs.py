@@ -26,7 +26,7 @@ class Fixed:
     stepwise = False
     uses_premises = False
     window = 4
-    trouble = ""
+    last_error = ""
 
     def __init__(self) -> None:
         self.asked: list[tuple[str, int]] = []

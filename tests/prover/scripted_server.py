@@ -79,9 +79,9 @@ class Asked:
     async def event(self, **event: Any) -> None:
         await self.data(json.dumps(event))
 
-    async def part(self, number: int, text: str, end: str | None = None) -> None:
+    async def part(self, number: int, text: str, end: str | None = None, **told: Any) -> None:
         """The next part of an answer, with what has been asked for about its tokens."""
-        choice: dict[str, Any] = {"index": number, "finish_reason": end}
+        choice: dict[str, Any] = {"index": number, "finish_reason": end, **told}
         if self.chat:
             choice["delta"] = {"content": text}
         else:

@@ -11,7 +11,7 @@ import pytest
 
 from data import Theorem
 from prover.policy import Prompt
-from prover.prompts import FAMILIES, Family, Unreadable
+from prover.prompts import FAMILIES, AnswerParseError, PromptFormat
 from prover.prompts.completion import Completion
 
 HEADER = (
@@ -156,8 +156,8 @@ def test_proofs_are_recovered_exactly() -> None:
     for family, name, theorem, proof, answer in WELL_FORMED:
         try:
             found = read(family, theorem, answer)
-        except Unreadable as reason:
-            found = f"Unreadable: {reason}"
+        except AnswerParseError as reason:
+            found = f"AnswerParseError: {reason}"
         if found != proof:
             wrong.append((name, family, found, proof))
     assert not wrong, (len(wrong), wrong[:3])
@@ -177,10 +177,10 @@ def one_of_each(seed: int) -> list[tuple[str, Theorem, str]]:
     ]
 
 
-def settled(family: Family, prompt: Prompt, answer: str, finished: bool = True) -> str | None:
+def settled(family: PromptFormat, prompt: Prompt, answer: str, finished: bool = True) -> str | None:
     try:
         return family.proof(prompt, answer, finished)
-    except Unreadable:
+    except AnswerParseError:
         return None
 
 
@@ -438,7 +438,7 @@ REFUSED = {
 
 @pytest.mark.parametrize(("answer", "reason"), REFUSED.items(), ids=[str(k) for k in range(len(REFUSED))])
 def test_what_is_no_proof_is_refused_with_a_reason(answer: str, reason: str) -> None:
-    with pytest.raises(Unreadable) as refused:
+    with pytest.raises(AnswerParseError) as refused:
         read("instruct", THEOREMS[0], answer)
     assert str(refused.value) == reason
 
@@ -475,7 +475,7 @@ def test_what_was_asked_for_may_be_no_theorem() -> None:
 def test_a_sketch_keeps_its_holes() -> None:
     sketch = "have a : p := by sorry\nhave b : q := by\n  sorry\nexact ⟨b, a⟩"
     assert read("sketch", THEOREMS[0], f"The plan\n{fenced(full(THEOREMS[0], sketch))}") == sketch
-    with pytest.raises(Unreadable, match="only sorry"):
+    with pytest.raises(AnswerParseError, match="only sorry"):
         read("sketch", THEOREMS[0], fenced(full(THEOREMS[0], "sorry")))
 
 
@@ -504,7 +504,7 @@ def test_of_an_answer_that_was_cut_off_the_whole_lines_count() -> None:
     ],
 )
 def test_an_answer_that_was_cut_off_too_early_is_refused(family: str, answer: str, reason: str) -> None:
-    with pytest.raises(Unreadable, match=f"^{reason}$"):
+    with pytest.raises(AnswerParseError, match=f"^{reason}$"):
         read(family, THEOREMS[0], answer, finished=False)
 
 
@@ -549,13 +549,13 @@ def test_the_rest_of_a_line_begins_a_line() -> None:
     "code", ["constructor\nsimp", "have hp := h.1\nsimp", f"{PREFIX} <;> simp", f"{PREFIX}_all\nrfl"]
 )
 def test_another_beginning_is_refused(code: str) -> None:
-    with pytest.raises(Unreadable, match=r"^does not continue the given beginning$"):
+    with pytest.raises(AnswerParseError, match=r"^does not continue the given beginning$"):
         FAMILIES["instruct"].proof(GOING_ON, fenced(full(THEOREMS[0], code)), True)
 
 
 def test_going_on_with_nothing_is_refused() -> None:
     for code, reason in ((PREFIX, "nothing after the given beginning"), (f"{PREFIX}\n  sorry", "only sorry")):
-        with pytest.raises(Unreadable, match=f"^{reason}$"):
+        with pytest.raises(AnswerParseError, match=f"^{reason}$"):
             FAMILIES["instruct"].proof(GOING_ON, fenced(code), True)
 
 

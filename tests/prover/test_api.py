@@ -18,9 +18,9 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from lean_env import LeanPool
 from lean_env.embedded import install
-from prover.cli.api.app import Limits, create
-from prover.cli.api.server import Server
 from prover.policy import Policy, PolicyUnavailable, Prompt, TacticsPolicy
+from search.api.app import Limits, create
+from search.api.server import Server
 from tests.search.policies import Scripted
 
 EASY = "theorem two : 1 + 1 = 2 := by\n  sorry\n\ntheorem held (a : Nat) : a = a := rfl\n"

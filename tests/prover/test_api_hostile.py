@@ -19,9 +19,9 @@ import pytest_asyncio
 
 from lean_env import Claim, LeanPool, Verdict
 from lean_env.embedded import install
-from prover.cli.api import logs
-from prover.cli.api.limits import Limits
-from prover.cli.api.server import max_connections
+from search.api import logs
+from search.api.limits import Limits
+from search.api.server import max_connections
 from tests.browser import Browser, running
 from tests.prover.test_api import LONG, SHORT, client, forever, numbers, trouble, until_metric
 from tests.search.policies import Scripted

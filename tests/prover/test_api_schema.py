@@ -16,9 +16,9 @@ from schemathesis.specs.openapi.checks import positive_data_acceptance
 
 from lean_env import LeanPool
 from lean_env.embedded import install
-from prover.cli.api.app import Limits, create
-from prover.cli.api.server import Server
 from prover.policy import TacticsPolicy
+from search.api.app import Limits, create
+from search.api.server import Server
 
 KEY = "clef"
 # A schema cannot say what Lean accepts: what it allows may well be refused.

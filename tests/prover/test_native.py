@@ -14,15 +14,16 @@ import pytest
 import torch
 
 from data import Theorem
+from prover.engines.base import Answer, SamplingParams
+from prover.engines.native import Native
 from prover.model import checkpoint, tokenizer
 from prover.model.config import PRESETS
 from prover.model.transformer import Transformer
 from prover.policy import PolicyUnavailable, Prompt, Usage
 from prover.policy.base import Params
-from prover.policy.engine import Answer, Decoding
-from prover.policy.native import Native
-from prover.policy.policies import opened
+from prover.policy.registry import open_policy
 from prover.prompts import Message, Request
+from tests.prover.readers import to_the_end
 
 FAMILY = "deepseek-v1.5-noncot"
 EXAMPLE = Path(__file__).parents[2] / "examples" / "model.py"
@@ -49,15 +50,15 @@ async def native(folder: Path) -> AsyncIterator[Native]:
 
 
 async def answers(
-    engine: Native, request: Request, n: int, decoding: Decoding, usage: Usage | None = None
+    engine: Native, request: Request, n: int, decoding: SamplingParams, usage: Usage | None = None
 ) -> list[Answer]:
-    given = engine.generate(request, n, decoding, lambda _: False, Usage() if usage is None else usage)
+    given = engine.generate(request, n, decoding, to_the_end, Usage() if usage is None else usage)
     return [answer async for answer in given]
 
 
 async def test_answers_come_with_tokens_and_log_probabilities(native: Native, folder: Path) -> None:
     usage = Usage()
-    found = await answers(native, Request("theorem t"), 3, Decoding(top_p=1, max_tokens=20), usage)
+    found = await answers(native, Request("theorem t"), 3, SamplingParams(top_p=1, max_tokens=20), usage)
     model, words = checkpoint.load(folder), tokenizer.load(str(folder))
     assert len(found) == 3
     for answer in found:
@@ -76,7 +77,7 @@ async def test_new_weights_are_taken_when_what_is_being_written_has_come_to_its_
     old = checkpoint.load(folder)
     torch.manual_seed(1)
     new = Transformer(old.config)
-    long = Decoding(top_p=1, max_tokens=200, replay=True)
+    long = SamplingParams(top_p=1, max_tokens=200, replay=True)
     under_way = asyncio.create_task(answers(native, Request("theorem t"), 3, long))
     await asyncio.sleep(0.05)
     taking = asyncio.create_task(native.update(checkpoint.tensors(new)))
@@ -98,12 +99,12 @@ async def test_weights_that_do_not_fit_are_refused_and_it_goes_on(native: Native
     with pytest.raises(PolicyUnavailable, match="the new weights"):
         await native.update(checkpoint.tensors(other))
     await native.update(checkpoint.tensors(checkpoint.load(folder)))
-    assert len(await answers(native, Request("theorem t"), 2, Decoding(max_tokens=5))) == 2
+    assert len(await answers(native, Request("theorem t"), 2, SamplingParams(max_tokens=5))) == 2
 
 
 async def test_who_waits_for_weights_to_be_taken_is_told_when_it_is_closed(folder: Path) -> None:
     engine = await Native.load(str(folder))
-    under_way = asyncio.create_task(answers(engine, Request("theorem t"), 1, Decoding(max_tokens=400)))
+    under_way = asyncio.create_task(answers(engine, Request("theorem t"), 1, SamplingParams(max_tokens=400)))
     await asyncio.sleep(0.05)
     taking = asyncio.create_task(engine.update(checkpoint.tensors(checkpoint.load(folder))))
     await asyncio.sleep(0)
@@ -114,7 +115,7 @@ async def test_who_waits_for_weights_to_be_taken_is_told_when_it_is_closed(folde
 
 
 async def test_a_seed_gives_the_same_answers_and_requests_run_side_by_side(native: Native) -> None:
-    decoding = Decoding(max_tokens=15, seed=3)
+    decoding = SamplingParams(max_tokens=15, seed=3)
     both = await asyncio.gather(*(answers(native, Request(text), 2, decoding) for text in ("theorem t", "⟨h₁")))
     again = await answers(native, Request("theorem t"), 2, decoding)
     assert {a.tokens for a in again} == {a.tokens for a in both[0]}
@@ -122,40 +123,41 @@ async def test_a_seed_gives_the_same_answers_and_requests_run_side_by_side(nativ
 
 
 async def test_a_stop_text_ends_an_answer_and_is_no_part_of_it(native: Native) -> None:
-    decoding = Decoding(max_tokens=40, seed=1)
+    decoding = SamplingParams(max_tokens=40, seed=1)
     (whole,) = await answers(native, Request("theorem t"), 1, decoding)
     stop = whole.text[5:8]
     (cut,) = await answers(native, Request("theorem t", stop=(stop,)), 1, decoding)
-    assert cut.finished
+    assert cut.finish_reason == "stop"
+    assert whole.finish_reason in ("eos", "length")
     assert cut.text == whole.text[: whole.text.index(stop)]
     assert cut.tokens == whole.tokens[: len(cut.tokens)]
 
 
 async def test_a_closed_iterator_ends_what_is_under_way(native: Native) -> None:
     usage = Usage()
-    given = native.generate(Request("theorem t"), 4, Decoding(max_tokens=10), lambda _: False, usage)
+    given = native.generate(Request("theorem t"), 4, SamplingParams(max_tokens=10), to_the_end, usage)
     async with aclosing(given):
         await anext(given)
-    long = native.generate(Request("theorem"), 4, Decoding(max_tokens=400), lambda _: False, usage)
+    long = native.generate(Request("theorem"), 4, SamplingParams(max_tokens=400), to_the_end, usage)
     task = asyncio.ensure_future(anext(long))
     await asyncio.sleep(0.05)
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
     await long.aclose()
-    assert len(await answers(native, Request("⟨h₁"), 1, Decoding(max_tokens=5))) == 1
+    assert len(await answers(native, Request("⟨h₁"), 1, SamplingParams(max_tokens=5))) == 1
     assert usage.written < 1000  # of 1,600
     assert not native._generator.busy
 
 
 async def test_a_prompt_that_is_too_long_is_the_answers_failure(native: Native) -> None:
-    found = await answers(native, Request("theorem " * 600), 2, Decoding())
+    found = await answers(native, Request("theorem " * 600), 2, SamplingParams())
     assert [answer.failure for answer in found] == [found[0].failure] * 2
     assert "context is 512" in found[0].failure
 
 
 async def test_a_chat_needs_a_template(native: Native) -> None:
     with pytest.raises(PolicyUnavailable, match="no chat template"):
-        await answers(native, Request(messages=(Message("user", "hello"),)), 1, Decoding())
+        await answers(native, Request(messages=(Message("user", "hello"),)), 1, SamplingParams())
 
 
 async def test_what_goes_wrong_in_the_model_is_told_to_everyone_who_waits(
@@ -167,31 +169,31 @@ async def test_what_goes_wrong_in_the_model_is_told_to_everyone_who_waits(
     with monkeypatch.context() as patch:
         patch.setattr(native._generator, "step", fails)
         with pytest.raises(PolicyUnavailable, match="no memory is left"):
-            await answers(native, Request("theorem t"), 2, Decoding())
-        assert native.trouble == "no memory is left"
-    assert len(await answers(native, Request("theorem t"), 2, Decoding(max_tokens=5))) == 2
-    assert native.trouble == ""
+            await answers(native, Request("theorem t"), 2, SamplingParams())
+        assert native.last_error == "no memory is left"
+    assert len(await answers(native, Request("theorem t"), 2, SamplingParams(max_tokens=5))) == 2
+    assert native.last_error == ""
 
 
 async def test_the_first_token_may_be_the_end(native: Native) -> None:
-    usage, decoding = Usage(), Decoding(max_tokens=20, seed=2)
+    usage, decoding = Usage(), SamplingParams(max_tokens=20, seed=2)
     (whole,) = await answers(native, Request("theorem t"), 1, decoding)
     native._tokenizer.eos_token = native._tokenizer.convert_ids_to_tokens(whole.tokens[0])
     (empty,) = await answers(native, Request("theorem t"), 1, decoding, usage)
-    assert empty.finished
+    assert empty.finish_reason == "eos"
     assert empty.tokens == whole.tokens[:1]
     assert usage.written == 1
 
 
 async def test_who_waits_when_it_is_closed_is_told(folder: Path) -> None:
     engine = await Native.load(str(folder))
-    waits = asyncio.ensure_future(answers(engine, Request("theorem t"), 2, Decoding(max_tokens=400)))
+    waits = asyncio.ensure_future(answers(engine, Request("theorem t"), 2, SamplingParams(max_tokens=400)))
     await asyncio.sleep(0.05)
     await engine.close()
     with pytest.raises(PolicyUnavailable, match="closed"):
         await asyncio.wait_for(waits, 5)
     with pytest.raises(PolicyUnavailable, match="closed"):
-        await answers(engine, Request("theorem t"), 1, Decoding())
+        await answers(engine, Request("theorem t"), 1, SamplingParams())
 
 
 async def test_a_tokenizer_of_another_model_is_refused(folder: Path, tmp_path: Path) -> None:
@@ -212,7 +214,7 @@ async def test_a_folder_that_is_no_model_is_unavailable(broken: str, folder: Pat
 
 async def test_the_policy_reads_proofs_from_answers(folder: Path) -> None:
     theorem = Theorem("t", "theorem t : 1 = 1")
-    async with opened("native", model=str(folder), max_tokens=12) as policy:
+    async with open_policy("native", model=str(folder), max_tokens=12) as policy:
         usage = Usage()
         samples = [s async for s in policy.sample(Prompt(theorem), 3, Params(), usage)]
     assert [s.family for s in samples] == [FAMILY] * 3  # what small models are trained on

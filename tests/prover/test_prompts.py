@@ -9,9 +9,9 @@ import pytest
 
 from data import Theorem
 from lean_env import LeanPool
-from prover.policy import Prompt, Round
-from prover.prompts import FAMILIES, Request, Unreadable, family_of
-from prover.prompts.examples import EXAMPLES
+from prover.policy import PreviousAttempt, Prompt
+from prover.prompts import FAMILIES, AnswerParseError, Request, family_of
+from prover.prompts.few_shot import EXAMPLES
 
 HEADER = "import Mathlib\nimport Aesop\n\nset_option maxHeartbeats {}\n\nopen BigOperators Real Nat Topology Rat\n\n"
 GOLDEN = Path(__file__).parent / "golden"
@@ -38,8 +38,10 @@ CASES = {
         THEOREM,
         goal=f"{CONTEXT}⊢ q ∧ p",
         rounds=(
-            Round("exact h", "line 1: exact h\nType mismatch"),
-            Round("constructor\n· exact h.2\n· exact h", "line 3: · exact h\nType mismatch\n  h\nhas type\n  p ∧ q"),
+            PreviousAttempt("exact h", "line 1: exact h\nType mismatch"),
+            PreviousAttempt(
+                "constructor\n· exact h.2\n· exact h", "line 3: · exact h\nType mismatch\n  h\nhas type\n  p ∧ q"
+            ),
         ),
     ),
 }
@@ -153,7 +155,7 @@ def test_a_models_name_tells_its_family(model: str, family: str) -> None:
 
 
 def test_reasons_are_short() -> None:
-    with pytest.raises(Unreadable, match=r"^an empty answer$"):
+    with pytest.raises(AnswerParseError, match=r"^an empty answer$"):
         FAMILIES["instruct"].proof(CASES["whole"], "", True)
 
 

@@ -20,11 +20,11 @@ import httpx
 import pytest
 from typer.testing import CliRunner
 
+from lean_env.console import CommandError, Exit
 from prover.cli import app
-from prover.cli.common import Exit, Stop
-from prover.cli.serve import _limits
 from prover.serving import weights
 from prover.serving.model import Machine, Model
+from search.cli.serve import _limits
 
 H100 = 80 << 30
 DENSE = Model("dense-7b", {"num_attention_heads": 32, "num_hidden_layers": 30}, weights=14 << 30)
@@ -207,7 +207,7 @@ def test_what_does_not_work_is_said(options: list[str], code: int, said: str) ->
 @pytest.mark.parametrize("host", ["127.0.0.1", "0.0.0.0"])
 def test_an_empty_token_in_the_environment_is_not_no_token(empty: str, host: str) -> None:
     done = CliRunner().invoke(app, ["serve", "--api", "--host", host], env={"PROVER_API_KEY": empty})
-    assert isinstance(done.exception, Stop)
+    assert isinstance(done.exception, CommandError)
     assert "the token is empty" in str(done.exception)
     assert done.exception.code == Exit.INPUT
 
@@ -228,7 +228,7 @@ def test_an_empty_token_in_the_environment_is_not_no_token(empty: str, host: str
 def test_a_wrong_configuration_is_told_what_is_wrong(tmp_path: Path, text: str, said: str) -> None:
     path = tmp_path / "api.yaml"
     path.write_text(text)
-    with pytest.raises(Stop, match=re.escape(said)) as stopped:
+    with pytest.raises(CommandError, match=re.escape(said)) as stopped:
         _limits(path)
     assert stopped.value.code == Exit.INPUT
 

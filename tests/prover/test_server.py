@@ -16,13 +16,14 @@ import pytest
 
 from data import Theorem
 from lean_env import LeanPool, Reason
-from prover.policy import Params, PolicyUnavailable, Prompt, Round, Sample, Usage
-from prover.policy import server as module
-from prover.policy.engine import Answer, Decoding
+from prover.engines import server as module
+from prover.engines.base import Answer, AnswerReader, FinishReason, SamplingParams
+from prover.engines.server import Server
+from prover.policy import Params, PolicyUnavailable, PreviousAttempt, Prompt, Sample, Usage
 from prover.policy.model import ModelPolicy
-from prover.policy.server import Server
 from prover.prompts import FAMILIES, Message, Request
 from search import Budget, Sampling
+from tests.prover.readers import Reader, to_the_end
 from tests.prover.scripted_server import (
     CACHED,
     PROMPT_IDS,
@@ -67,9 +68,9 @@ async def asked(
     *,
     seed: int = 0,
     usage: Usage | None = None,
-    complete: Callable[[str], bool] = lambda text: False,
+    reader: Callable[[], AnswerReader] = to_the_end,
 ) -> list[Answer]:
-    answers = engine.generate(request, n, Decoding(seed=seed), complete, usage or Usage())
+    answers = engine.generate(request, n, SamplingParams(seed=seed), reader, usage or Usage())
     async with asyncio.timeout(20), aclosing(answers):
         return [answer async for answer in answers]
 
@@ -216,8 +217,8 @@ either = pytest.mark.parametrize(
 @both
 async def test_the_request_says_all_that_matters(request_: Request) -> None:
     async with scripted() as server, connected(server) as engine:
-        decoding = Decoding(temperature=0.5, top_p=0.9, max_tokens=100, seed=40)
-        async for _ in engine.generate(request_, 3, decoding, lambda text: False, Usage()):
+        decoding = SamplingParams(temperature=0.5, top_p=0.9, max_tokens=100, seed=40)
+        async for _ in engine.generate(request_, 3, decoding, to_the_end, Usage()):
             pass
         (asked,) = server.asked
     body = asked.body
@@ -246,7 +247,7 @@ async def test_the_request_says_all_that_matters(request_: Request) -> None:
 async def test_answers_are_no_longer_than_the_context_has_room_for() -> None:
     async with scripted() as server, connected(server) as engine:
         for max_tokens in (None, 10_000, 500, 499):
-            async for _ in engine.generate(TEXT, 1, Decoding(max_tokens=max_tokens), lambda text: False, Usage()):
+            async for _ in engine.generate(TEXT, 1, SamplingParams(max_tokens=max_tokens), to_the_end, Usage()):
                 pass
         assert [asked.body["max_tokens"] for asked in server.asked] == [500, 500, 500, 499]
 
@@ -273,15 +274,32 @@ async def test_hosted_services_are_asked_for_no_extras(request_: Request) -> Non
     assert (answer.text, answer.tokens, answer.log_probs, answer.prompt_tokens) == ("answer number 0", (), (), ())
 
 
-@pytest.mark.parametrize(("end", "finished"), [("length", False), ("stop", True), ("eos_token", True)])
-async def test_it_is_known_which_answers_were_cut_off(end: str, finished: bool) -> None:
+@pytest.mark.parametrize(
+    ("end", "told", "stop", "reason"),
+    [
+        ("length", {}, ("```",), "length"),
+        ("content_filter", {}, (), "length"),
+        ("stop", {}, (), "eos"),
+        ("eos_token", {}, ("```",), "eos"),
+        ("stop", {}, ("```",), "stop"),  # it does not tell which
+        ("stop", {"stop_reason": "```"}, ("```",), "stop"),
+        ("stop", {"stop_reason": None}, ("```",), "eos"),
+        ("stop", {"matched_stop": 2}, ("```",), "eos"),
+        ("stop", {"matched_stop": "```"}, ("```",), "stop"),
+    ],
+)
+async def test_an_answer_tells_why_it_ended(
+    end: str, told: dict[str, object], stop: tuple[str, ...], reason: FinishReason
+) -> None:
     async def script(asked: Asked) -> None:
         await asked.open()
-        await asked.written([0], end)
+        await asked.part(0, "one", end, **told)
         await asked.end()
 
     async with scripted(script) as server, connected(server) as engine:
-        assert [answer.finished for answer in await asked(engine)] == [finished]
+        (answer,) = await asked(engine, request=Request("t", stop=stop))
+    assert answer.finish_reason == reason
+    assert answer.finished == (reason != "length")
 
 
 async def test_an_empty_reason_is_no_end() -> None:
@@ -345,7 +363,7 @@ async def test_a_closed_iterator_closes_the_connection_and_has_counted(request_:
 
     async with scripted(endless) as server, connected(server) as engine:
         usage = Usage()
-        answers = engine.generate(request_, 2, Decoding(), lambda text: False, usage)
+        answers = engine.generate(request_, 2, SamplingParams(), to_the_end, usage)
         assert (await anext(answers)).text == "answer number 1"
         assert server.busy == 1
         await answers.aclose()
@@ -372,9 +390,9 @@ async def test_a_complete_answer_is_ended_there_and_nothing_more_is_waited_for()
 
     async with scripted(endless) as server, connected(server) as engine:
         usage = Usage()
-        (answer,) = await asked(engine, 1, CHAT, complete=complete, usage=usage)
+        (answer,) = await asked(engine, 1, CHAT, reader=lambda: Reader(complete), usage=usage)
         assert answer.text == "```lean4\nrfl\n```"
-        assert answer.finished
+        assert answer.finish_reason == "complete"
         await until(lambda: server.busy == 0)
         assert server.asked[0].gone
         assert usage == Usage(read=3, written=4)
@@ -390,7 +408,7 @@ async def test_a_complete_answer_does_not_end_the_others() -> None:
 
     async with scripted(script) as server, connected(server) as engine:
         usage = Usage()
-        answers = await asked(engine, 2, complete=complete, usage=usage)
+        answers = await asked(engine, 2, reader=lambda: Reader(complete), usage=usage)
         await until(lambda: server.busy == 0)
     assert [answer.text for answer in answers] == ["```\nrfl\n``` and so on", "answer number 1"]
     assert usage.written == 6 + 2 + 3
@@ -408,7 +426,7 @@ async def test_the_servers_count_is_waited_for_where_all_answers_have_come_to_th
 
     async with scripted(script, answer=lambda seed: "```\nrfl\n``` so") as server, connected(server) as engine:
         usage = Usage()
-        await asked(engine, 2, complete=complete, usage=usage)
+        await asked(engine, 2, reader=lambda: Reader(complete), usage=usage)
         assert usage == Usage(read=3, cached=CACHED, written=8)
         assert not server.asked[0].gone
 
@@ -432,7 +450,7 @@ async def test_trouble_that_stays_becomes_a_reason(trouble: Script, monkeypatch:
     monkeypatch.setattr(module, "_SILENCE", 0.1)
     async with scripted(trouble) as server, connected(server) as engine:
         first, second = await asked(engine, 2)
-        assert first == second == Answer(failure=first.failure)
+        assert first == second == Answer.failed(first.failure)
         assert 3 < len(first.failure) <= 300
         assert len(server.asked) == module._ATTEMPTS
 
@@ -896,7 +914,7 @@ async def test_a_request_that_fails_gives_samples_with_its_reason() -> None:
 
 
 async def test_families_that_do_not_correct_are_not_asked_to() -> None:
-    earlier = Prompt(THEOREM, rounds=(Round("rfl", "no"),))
+    earlier = Prompt(THEOREM, rounds=(PreviousAttempt("rfl", "no"),))
     async with writing("deepseek-v1.5", {}) as (policy, server):
         assert await sampled(policy, 2, earlier) == []
         assert server.asked == []

@@ -18,10 +18,10 @@ import torch
 from data import Theorem
 from data.problems import Problem
 from lean_env import Reason, Verdict
+from prover.engines.base import Answer, SamplingParams
 from prover.model import checkpoint, tokenizer
 from prover.model.router import Router
 from prover.policy import Prompt
-from prover.policy.engine import Answer, Decoding
 from rl import grpo
 from rl.batch import Text, packed, rows_of
 from rl.config import GRPOConfig, ModelSource, Moe, Optimiser, PolicyLoss, Selection, Writing
@@ -30,8 +30,7 @@ from rl.groups import Asked, Busy, ask, decoding
 from rl.learner import Learner, Rewarded
 from rl.losses import advantages
 from rl.reward import Graded
-from rl.runs import native
-from rl.samplers import EngineSampler, Weights
+from rl.samplers import EngineSampler, Weights, native
 
 PROBLEMS = [Problem(name, Theorem(name, f"theorem {name} : {name} = {name}")) for name in ("a", "b", "c")]
 FAMILY = "deepseek-v1.5-noncot"
@@ -231,7 +230,7 @@ class Counting:
         self.dies = 0  # with this update
         self.learnt: list[list[int]] = []  # of each update, how far behind its groups are
 
-    async def answers(self, prompt: Prompt, family: str, n: int, decoding: Decoding) -> AsyncGenerator[Answer]:
+    async def answers(self, prompt: Prompt, family: str, n: int, decoding: SamplingParams) -> AsyncGenerator[Answer]:
         assert self.updated  # until then it may hold other weights
         number, version = self.asked, self.updates - 1
         self.asked += 1
@@ -239,7 +238,7 @@ class Counting:
         for k in range(n):
             await asyncio.sleep(self.chance.random() * 0.004)
             if earned is None:
-                yield Answer(failure="too long")
+                yield Answer.failed("too long")
             else:
                 yield Answer(
                     f"{earned[k]} {version} {k}", tokens=(k, 1), log_probs=(-1.0, -1.0), prompt_tokens=(version,)
@@ -375,7 +374,9 @@ async def test_a_run_that_was_killed_asks_the_same_theorems(tmp_path: Path, stal
 
 async def test_prompts_that_do_not_fit_are_hardly_asked_again(tmp_path: Path) -> None:
     class Narrow(Counting):
-        async def answers(self, prompt: Prompt, family: str, n: int, decoding: Decoding) -> AsyncGenerator[Answer]:
+        async def answers(
+            self, prompt: Prompt, family: str, n: int, decoding: SamplingParams
+        ) -> AsyncGenerator[Answer]:
             self.script = lambda number: None if prompt.theorem.name == "a" else (0, 1)
             async for answer in super().answers(prompt, family, n, decoding):
                 yield answer

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from eval.config import ConfigError
+from data.config import ConfigError
 from rl.config import DPOConfig, ExpertIterationConfig, GRPOConfig, PolicyLoss, SFTConfig, Stage, read
 
 SFT = "model: {preset: tiny, changes: {num_hidden_layers: 2}}\ndata: [pairs.jsonl]\n"

@@ -10,16 +10,16 @@ from hypothesis import strategies as st
 from transformers import PreTrainedTokenizerFast
 
 from data import Theorem
+from data.config import ConfigError
 from data.lexer import tokens as lexed
 from data.pairs import Pair
 from data.problems import Problem
 from data.theorem import indented
-from eval.config import ConfigError
 from lean_env import LeanPool
+from prover.engines.tokens import prompt_tokens
 from prover.model import tokenizer
 from prover.policy import Prompt
-from prover.policy.tokens import prompt_tokens
-from prover.prompts import FAMILIES, Family
+from prover.prompts import FAMILIES, PromptFormat
 from prover.prompts.completion import COT, Completion
 from rl.continuations import states
 from rl.examples import Example, Writer, examples, uncommented
@@ -76,7 +76,7 @@ def parts(words: PreTrainedTokenizerFast, example: Example) -> tuple[list[int], 
     return list(example.tokens[: example.start]), words.decode(example.tokens[example.start : -1])
 
 
-def asked(words: PreTrainedTokenizerFast, family: Family, prompt: Prompt) -> list[int]:
+def asked(words: PreTrainedTokenizerFast, family: PromptFormat, prompt: Prompt) -> list[int]:
     """As the policy asks it; its text is looked at, too."""
     request = family.request(prompt)
     text = request.text or "".join(f"[{m.role}]{m.content}" for m in request.messages) + "[assistant]"

@@ -14,14 +14,14 @@ import torch
 from transformers import AutoModelForCausalLM, LlamaConfig, LlamaForCausalLM
 
 from data import pairs
-from eval.config import ConfigError
+from data.config import ConfigError
 from eval.folder import RunError
 from lean_env import LeanPool
+from prover.engines.base import SamplingParams
 from prover.model import checkpoint, tokenizer
 from prover.policy import Prompt, Usage
-from prover.policy.engine import Decoding
-from prover.prompts import FAMILIES
-from rl import runs, sft, stages
+from prover.prompts import FAMILIES, ProofReader
+from rl import runs, samplers, sft, stages
 from rl.config import SFTConfig, read_all
 from rl.folder import TrainFolder
 from tests.rl.runs import MODEL, corpus, metrics
@@ -77,12 +77,12 @@ def test_it_learns_and_tells(trained: Path) -> None:
 async def test_what_it_learnt_proves(trained: Path, data: Path, pool: LeanPool) -> None:
     """Its model is a checkpoint for `native`, and Lean accepts what that writes."""
     words = tokenizer.load(str(trained / "model"))
-    engine = runs.native(str(trained / "model"), words, 8)
+    engine = samplers.native(str(trained / "model"), words, 8)
     pair = next(pairs.read(data))
     prompt, family = Prompt(pair.problem.theorem), FAMILIES[FAMILY]
     judge = runs.judges(pool, runs.Writing())[FAMILY]
     given = engine.generate(
-        family.request(prompt), 8, Decoding(max_tokens=60), lambda text: family.complete(prompt, text), Usage()
+        family.request(prompt), 8, SamplingParams(max_tokens=60), lambda: ProofReader(family, prompt), Usage()
     )
     grades = [await judge.grade(prompt, answer.text, answer.finished) async for answer in given]
     await engine.close()

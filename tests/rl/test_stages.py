@@ -17,9 +17,9 @@ import pytest
 import ray
 
 from data import Theorem, pairs, problems
+from data.config import ConfigError
 from data.pairs import Pair, as_row
 from data.problems import Problem
-from eval.config import ConfigError
 from lean_env import LeanPool
 from prover.model import checkpoint
 from rl import dpo, remote, sft, stages
@@ -246,6 +246,31 @@ def test_preferences_are_different_and_so_many_of_each_theorem(half: Path, tmp_p
         given = DPOConfig.model_validate({"model": {"folder": str(half)}, "answers": [file], "pairs": most})
         found = dpo.preferences(given, words)
         assert len({(two.chosen.tokens, two.rejected.tokens) for two in found}) == len(found) == expected
+
+
+def test_an_answer_ends_as_the_model_ended_it(half: Path, tmp_path: Path) -> None:
+    """With a fence, which is not in the text, or with the token for the end; old files do not tell which."""
+    row = {"name": "t", "header": "", "formal_statement": "theorem t : 1 = 1 := by"}
+    words = tokenizer_of(ModelSource(folder=str(half)), ())
+
+    def chosen(family: str, text: str, **told: object) -> tuple[int, ...]:
+        judged = [
+            {"answer": text, "finished": True, "reason": "proved", "reward": 1.0, **told},
+            {"answer": "no", "finished": True, "reason": "error", "reward": 0.0},
+        ]
+        file = tmp_path / "answers.jsonl"
+        file.write_text(json.dumps(row | {"family": family, "answers": judged}) + "\n", "utf-8")
+        given = DPOConfig.model_validate({"model": {"folder": str(half)}, "answers": [file]})
+        (two,) = dpo.preferences(given, words)
+        return two.chosen.tokens[two.chosen.start :]
+
+    def ids(text: str) -> tuple[int, ...]:
+        return tuple(words.encode(text, add_special_tokens=False))
+
+    text, end, family = "  rfl\n", (words.eos_token_id,), "deepseek-v1.5-noncot"
+    assert chosen(family, text, finish_reason="stop") == chosen(family, text) == ids(f"{text}```")
+    assert chosen(family, text, finish_reason="eos") == ids(text) + end
+    assert chosen(family, text, finish_reason="length", finished=False) == ids(text) + end
 
 
 @pytest.mark.slow

@@ -13,7 +13,7 @@ class Scripted:
     name = "scripted"
     uses_premises = False
     window = 4
-    trouble = ""
+    last_error = ""
 
     def __init__(self, script: Callable[[Prompt], Sequence[str]], *, stepwise: bool = True) -> None:
         self.script, self.stepwise = script, stepwise

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from prover.policy.vllm import InProcess
+from prover.engines.vllm import InProcess
 from tests.vllm.models import CONTEXT, save
 
 KINDS = ("llama", "deepseek")

@@ -14,8 +14,8 @@ from transformers import AutoModelForCausalLM
 
 from data import Theorem
 from lean_env import LeanPool
-from prover.policy import Params, Prompt, Sample, Usage, opened
-from prover.policy.vllm import InProcess
+from prover.engines.vllm import InProcess
+from prover.policy import Params, Prompt, Sample, Usage, open_policy
 from search import Budget, Sampling
 from tests.vllm.conftest import Serving
 
@@ -26,7 +26,7 @@ PROMPT = Prompt(Theorem("t", "theorem t (a b : Nat) : a + b = b + a"))
 async def samples(
     server: Serving, n: int, *, start: int = 0, seed: int = 0, family: str = "instruct", usage: Usage | None = None
 ) -> list[Sample]:
-    async with opened("openai", base_url=server.address, family=family, max_tokens=24) as policy:
+    async with open_policy("openai", base_url=server.address, family=family, max_tokens=24) as policy:
         return [s async for s in policy.sample(PROMPT, n, Params(start, seed), usage)]
 
 
@@ -83,7 +83,7 @@ class Metrics:
 
 async def test_what_is_not_wanted_any_more_frees_the_server(serving: Serving) -> None:
     metrics = Metrics(serving)
-    async with opened("openai", base_url=serving.address, max_tokens=1024) as policy:
+    async with open_policy("openai", base_url=serving.address, max_tokens=1024) as policy:
         usage = Usage()
         async with aclosing(policy.sample(PROMPT, 16, Params(), usage)) as answers:
             assert len([answer async for answer in answers]) == 16
@@ -103,7 +103,7 @@ async def test_a_server_that_is_killed_and_started_again_loses_no_theorem(servin
     await pool.check("")  # Lean is there
     metrics = Metrics(serving)
     before = await metrics.get("generation_tokens_total")
-    async with opened("openai", base_url=serving.address, max_tokens=400) as policy:
+    async with open_policy("openai", base_url=serving.address, max_tokens=400) as policy:
         searches = [asyncio.create_task(Sampling(pool, policy).prove(t, Budget(samples=4))) for t in theorems]
         await metrics.until("generation_tokens_total", lambda n: n > before)
         serving.kill()

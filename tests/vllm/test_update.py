@@ -18,17 +18,18 @@ import torch
 from torch import Tensor
 from transformers import AutoModelForCausalLM
 
+from prover.engines.base import Answer, SamplingParams
+from prover.engines.server import Server
+from prover.engines.vllm import InProcess
 from prover.model import checkpoint
 from prover.policy import PolicyUnavailable, Prompt, Usage
-from prover.policy.engine import Answer, Decoding
-from prover.policy.server import Server
-from prover.policy.vllm import InProcess
 from prover.prompts import Request
 from rl.folder import TrainFolder
 from rl.grpo import Loop
 from rl.learner import Learner
 from rl.model import Borrowed, tokenizer_of
 from rl.samplers import EngineSampler
+from tests.prover.readers import to_the_end
 from tests.rl.test_bandit import FAMILY, LETTERS, PROBLEMS, FirstLetter, configured
 from tests.vllm.conftest import ENVIRONMENT, LAST
 from tests.vllm.models import CONTEXT, save
@@ -62,8 +63,8 @@ class Engine:
         return found
 
     async def answers(self, n: int = 3, tokens: int = 24, usage: Usage | None = None) -> list[Answer]:
-        decoding = Decoding(top_p=1.0, max_tokens=tokens)
-        writing = self.engine.generate(REQUEST, n, decoding, lambda _: False, usage or Usage())
+        decoding = SamplingParams(top_p=1.0, max_tokens=tokens)
+        writing = self.engine.generate(REQUEST, n, decoding, to_the_end, usage or Usage())
         async with aclosing(writing) as answers:
             return [answer async for answer in answers]
 
@@ -186,7 +187,7 @@ async def test_weights_that_are_not_the_models_change_nothing(it: Engine) -> Non
         with pytest.raises(PolicyUnavailable) as error:
             await it.engine.update(wrong.items())
         assert said in str(error.value)
-        assert not it.engine.trouble
+        assert not it.engine.last_error
     await it.assert_same()
 
 
@@ -202,11 +203,11 @@ async def test_an_update_that_breaks_is_told_until_one_succeeds(it: Engine) -> N
 
     with pytest.raises(PolicyUnavailable):  # for those who wait for answers
         await breaking()
-    assert it.engine.trouble
+    assert it.engine.last_error
     with pytest.raises(PolicyUnavailable, match="weights"):
         await it.answers()
     await it.engine.update(weights.items())
-    assert not it.engine.trouble
+    assert not it.engine.last_error
     await it.assert_same()
 
 
@@ -236,7 +237,7 @@ async def test_a_server_that_is_started_again_gets_the_last_weights(it: Engine) 
     await it.start_again()
 
     async def asked() -> int:
-        prompt, decoding = Prompt(PROBLEMS[0].theorem), Decoding(max_tokens=8)
+        prompt, decoding = Prompt(PROBLEMS[0].theorem), SamplingParams(max_tokens=8)
         return len([answer async for answer in sampler.answers(prompt, FAMILY, 2, decoding)])
 
     assert await asyncio.gather(*(asked() for _ in range(3))) == [2, 2, 2]

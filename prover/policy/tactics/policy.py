@@ -8,8 +8,10 @@ from collections.abc import AsyncGenerator, Iterator
 from dataclasses import replace
 
 from lean_env.premises import Premises
-from prover.policy.base import Params, Prompt, Sample, Usage
+from prover.engines.base import Usage
+from prover.policy.base import Params, Sample
 from prover.policy.tactics import Proposal, Ranking, own, proposals, steps
+from prover.prompts.prompt import Prompt
 
 _REMEMBERED = 10_000  # goals whose order is kept, so that their samples keep their numbers
 
@@ -21,7 +23,7 @@ class TacticsPolicy:
     stepwise = True
     window = 4
     uses_premises = True
-    trouble = ""
+    last_error = ""
 
     def __init__(self) -> None:
         self._ranking = Ranking()

@@ -22,10 +22,9 @@ from transformers.modeling_layers import MtpModel
 
 from prover.model import config_file
 from prover.model.checkpoint import INDEX, SINGLE, load, load_into, read_config, save
-from prover.model.config import PRESETS, ConfigError, ModelConfig, Yarn
+from prover.model.config import PRESETS, ConfigError, ModelConfig, ModelError, Yarn
 from prover.model.experts import Experts
 from prover.model.transformer import Transformer
-from prover.serving.model import ModelError
 
 TINY = PRESETS["tiny"].with_(initializer_range=0.1, vocab_size=256)
 YARN = Yarn(factor=4, original_max_position_embeddings=16, mscale=0.7, mscale_all_dim=1)

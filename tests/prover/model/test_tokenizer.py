@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from tokenizers import AddedToken, Tokenizer, decoders, models, normalizers, pre_tokenizers
 from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
+from prover.model.config import ModelError
 from prover.model.tokenizer import (
     BEGIN,
     END,
@@ -29,7 +30,6 @@ from prover.model.tokenizer import (
     load,
     train,
 )
-from prover.serving.model import ModelError
 
 NAMES = ("Nat.add_comm", "Nat.mul_le_mul_left", "h₁", "h₂'", "hx", "Finset.sum_range_succ'", "ℝ", "x", "α")
 TACTICS = (

@@ -1,0 +1,1 @@
+"""`prover check` and the commands that read and prepare problems."""

@@ -1,0 +1,350 @@
+"""`prover eval`: a prover on a whole benchmark."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections.abc import Iterator
+from contextlib import aclosing, contextmanager
+from pathlib import Path
+from typing import Annotated, Any, Self
+
+import typer
+
+from data.benchmarks import BenchmarkMissing, located
+from data.config import ConfigError, read_config
+from data.problems import ProblemError
+from eval import proofs, run, summary
+from eval import report as pages
+from eval.config import SINGLE, RunConfig, run_config
+from eval.folder import RunError, RunFolder
+from eval.library import run_all, run_name
+from eval.metrics import proportion
+from eval.problems import digest, selected
+from lean_env import LeanUnavailable
+from lean_env.console import CommandError, Exit, Strict, err, installed_lean, lean_pool, out, printable, progress_bar
+from prover.policy import POLICIES, PolicyUnavailable
+from prover.policy.options import PolicyOptions
+from search.searches import SEARCHES
+
+Run = Annotated[Path, typer.Argument(metavar="RUN", help="The folder of a run.")]
+Workers = Annotated[int | None, typer.Option(help="Lean processes; default: one per core.", min=1)]
+Ray = Annotated[str | None, typer.Option(metavar="ADDRESS|local", help="Run Lean on a Ray cluster.")]
+_NONE = "no limit"
+_LINE = 60.0  # seconds between two lines in the log
+_MOMENT = 0.1  # seconds between two looks of the line that moves
+
+
+def _default(field: str) -> str:
+    """What a field of a run's configuration is where neither the file nor an option says it."""
+    value: Any = RunConfig(problems="")
+    for name in field.split("."):
+        value = getattr(value, name)
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def run_(
+    config: Annotated[
+        Path | None, typer.Argument(metavar="CONFIG.yaml", help="As in configs/; options override it.")
+    ] = None,
+    problems: Annotated[str | None, typer.Option(metavar="NAME|PATH", help="A benchmark, a file or a folder.")] = None,
+    split: Annotated[str | None, typer.Option(help="Only problems of this split.", show_default="all")] = None,
+    limit: Annotated[int | None, typer.Option(help="Only so many problems.", show_default="all")] = None,
+    policy: Annotated[
+        str | None,
+        typer.Option(help=f"What writes the proofs: {', '.join(POLICIES)}.", show_default=_default("policy.name")),
+    ] = None,
+    model: Annotated[str | None, typer.Option(help="Policies openai, vllm and native: the model.")] = None,
+    base_url: Annotated[str | None, typer.Option(metavar="URL", help="Policy openai: the server.")] = None,
+    family: Annotated[
+        str | None, typer.Option(help="Whose prompts the model knows.", show_default="by the model's name")
+    ] = None,
+    max_tokens: Annotated[
+        int | None, typer.Option(help="Length of an answer.", show_default="as published for the family")
+    ] = None,
+    search: Annotated[
+        str | None,
+        typer.Option(
+            help=f"{SINGLE} (every attempt is one proof), or {', '.join(SEARCHES)}.", show_default=_default("search")
+        ),
+    ] = None,
+    attempts: Annotated[
+        int | None,
+        typer.Option("--attempts", "-k", help="For each problem; n of pass@k.", show_default=_default("attempts")),
+    ] = None,
+    samples: Annotated[int | None, typer.Option(help="Proofs that a search may ask for.", show_default=_NONE)] = None,
+    checks: Annotated[
+        int | None, typer.Option(help="Questions to Lean that a search may ask.", show_default=_NONE)
+    ] = None,
+    tokens: Annotated[
+        int | None, typer.Option(help="Tokens that a search may have written.", show_default=_NONE)
+    ] = None,
+    timeout: Annotated[
+        float | None,
+        typer.Option(
+            help=f"Seconds for a search; with {SINGLE}, for each check.", show_default=_default("budget.seconds")
+        ),
+    ] = None,
+    seed: Annotated[
+        int | None, typer.Option(help="The same seed gives the same attempts.", show_default=_default("seed"))
+    ] = None,
+    workers: Workers = None,
+    ray: Ray = None,
+    strict: Strict = False,
+    output: Annotated[
+        Path | None,
+        typer.Option("--out", "-o", help="The run's folder; default: a telling name in runs/."),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the figures as JSON when it is done.")] = False,
+) -> None:
+    """Make so many attempts at every problem. Killed and started again, it goes on where it was."""
+    given = {
+        "problems": problems,
+        "split": split,
+        "limit": limit,
+        "policy": {"name": policy, "model": model, "base_url": base_url, "family": family, "max_tokens": max_tokens},
+        "search": search,
+        "attempts": attempts,
+        "budget": {"samples": samples, "checks": checks, "tokens": tokens, "seconds": timeout},
+        "seed": seed,
+        "strict": strict or None,
+        "workers": workers,
+        "ray": ray,
+    }
+    try:
+        wanted = run_config(_merged(read_config(config) if config else {}, given), str(config or "the options"))
+        told = wanted.policy
+        chosen = PolicyOptions(told.name, told.base_url, told.model, told.family, told.max_tokens)
+        chosen.validate()
+        path = located(wanted.problems)
+        count, _ = digest(selected(path, wanted.split, wanted.limit))
+    except (ConfigError, BenchmarkMissing, ProblemError) as error:
+        raise CommandError(str(error), Exit.INPUT) from None
+    except OSError as error:
+        raise CommandError(f"{error.filename}: {error.strerror}", Exit.INPUT) from None
+    if not count:
+        raise CommandError(f"{wanted.problems}: it has no problems", Exit.INPUT)
+    folder = RunFolder(output or Path("runs") / (config.stem if config else run_name(wanted)))
+    try:
+        asyncio.run(_run(folder, wanted))
+    except RunError as error:
+        raise CommandError(str(error), Exit.INPUT) from None
+    except OSError as error:
+        raise CommandError(f"{error.filename or folder.path}: {error.strerror or error}", Exit.ENVIRONMENT) from None
+    except (KeyboardInterrupt, PolicyUnavailable, LeanUnavailable) as end:
+        if folder.path.exists():
+            folder.log(str(end) or "interrupted")
+            err.print("What is done is kept: the same command goes on from here.")
+        raise
+    figures = summary.summary(folder, texts=False)
+    if as_json:
+        print(json.dumps({key: value for key, value in figures.items() if key != "problems"}))
+    else:
+        _tell(figures)
+        out.print(f"\nprover eval report {folder.path}    [dim]makes a page of it[/dim]")
+
+
+async def _run(folder: RunFolder, config: RunConfig) -> None:
+    installed_lean()  # if it is fetched now, that has a progress bar of its own
+    with _Live(folder) as live:
+        await run_all(folder, config, live.show)
+
+
+def report_(
+    runs: Annotated[
+        list[Path], typer.Argument(metavar="RUN…", help="Folders of runs; several are shown side by side.")
+    ],
+    output: Annotated[
+        Path | None, typer.Option("--out", "-o", help="A folder for the report; default: report/ in the first run's.")
+    ] = None,
+    texts: Annotated[
+        bool, typer.Option(help="With --no-texts: figures only, no statements or proofs, to publish results.")
+    ] = True,
+) -> None:
+    """Write what came of runs as a page, as Markdown and as JSON."""
+    figures = [_figures(path, texts) for path in runs]
+    try:
+        files = pages.write(summary.report(figures), output or runs[0] / "report")
+    except OSError as error:
+        raise CommandError(f"{error.filename}: {error.strerror}", Exit.INPUT) from None
+    for file in files:
+        out.print(printable(str(file)))
+
+
+def compare(
+    a: Run,
+    b: Run,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Name the problems that only one of two runs proved, and tell whether the difference may be chance."""
+    found = summary.compare([_figures(a, False), _figures(b, False)], 0, 1)
+    if not found["problems"]:
+        more = f"; {found['different']} of the same name say something else" if found["different"] else ""
+        raise CommandError(f"{a} and {b} have no finished problem in common{more}", Exit.INPUT)
+    if as_json:
+        print(json.dumps(found))
+        return
+    for path, names in ((a, found["only_a"]), (b, found["only_b"])):
+        out.print(f"[bold]only {printable(str(path))}[/bold]: {len(names)}")
+        for name in names:
+            out.print(f"  {printable(name)}")
+    out.print(
+        f"both {found['both']}, neither {found['neither']}, of {found['problems']} problems that both have finished"
+    )
+    if found["different"]:
+        out.print(f"left out: {found['different']} problems that say something else in the other run")
+    one, other = found["attempts"]
+    out.print(f"p = {found['p']:.3g} (McNemar's exact test), by {one} and {other} attempts at each problem")
+
+
+def recheck(
+    folder: Run,
+    workers: Workers = None,
+    ray: Ray = None,
+    strict: Strict = False,
+) -> None:
+    """Have Lean judge every proof of a run again, from the run's files alone."""
+    with _told(folder):
+        code = asyncio.run(_recheck(RunFolder(folder), workers, ray, strict))
+    raise typer.Exit(code)
+
+
+async def _recheck(folder: RunFolder, workers: int | None, ray: str | None, strict: bool) -> Exit:
+    refused = alone = 0
+    every = proofs.proofs(folder)
+    with progress_bar() as bar:
+        task = bar.add_task("proofs", total=len(every), text="")
+        async with (
+            lean_pool(installed_lean(), workers, ray, strict=strict) as pool,
+            aclosing(proofs.recheck(folder, pool, every)) as judged,
+        ):
+            async for proof, verdict in judged:
+                bar.update(task, advance=1)
+                alone += verdict.one_kernel
+                if not verdict.proved:
+                    refused += 1
+                    which = "shorter proof" if proof.number is None else f"attempt {proof.number}"
+                    said = f"{proof.entry.name}, {which}: {verdict.reason}. {verdict.detail}"
+                    err.print(f"[red]refused[/red] {printable(said)}")
+    by_one = f", {alone} of them by Lean's kernel alone" if alone else ""
+    out.print(f"{len(every) - refused} of {len(every)} proofs hold{by_one}")
+    return Exit.NOT_PROVED if refused else Exit.PROVED
+
+
+def minimise(
+    folder: Run,
+    timeout: Annotated[float, typer.Option(help="Seconds for each proof.", min=0.1)] = 60.0,
+    workers: Workers = None,
+    ray: Ray = None,
+) -> None:
+    """Shorten the first proof of each problem as far as Lean still accepts it. Reports then show the shorter ones."""
+    with _told(folder):
+        before, after = asyncio.run(_minimise(RunFolder(folder), timeout, workers, ray))
+    out.print(f"{before} lines before, {after} after")
+
+
+async def _minimise(folder: RunFolder, timeout: float, workers: int | None, ray: str | None) -> tuple[int, int]:
+    with progress_bar() as bar:
+        task = bar.add_task("proofs", text="")
+        async with lean_pool(installed_lean(), workers, ray) as pool:
+            return await proofs.minimise(
+                folder, pool, timeout, lambda done, total: bar.update(task, completed=done, total=total)
+            )
+
+
+@contextmanager
+def _told(path: Path) -> Iterator[None]:
+    """What is wrong with a run's folder is told as a message."""
+    try:
+        RunFolder(path).head  # noqa: B018 - it says so if there is no run
+        yield
+    except RunError as error:
+        raise CommandError(str(error), Exit.INPUT) from None
+    except OSError as error:
+        raise CommandError(f"{error.filename or path}: {error.strerror or error}", Exit.ENVIRONMENT) from None
+
+
+def _figures(path: Path, texts: bool) -> dict[str, Any]:
+    with _told(path):
+        return summary.summary(RunFolder(path), texts)
+
+
+def _merged(fields: dict[str, Any], given: dict[str, Any]) -> dict[str, Any]:
+    """Fields, with those that were given in their place."""
+    merged = dict(fields)
+    for key, value in given.items():
+        if isinstance(value, dict):
+            inner = merged.get(key)
+            value = _merged(inner if isinstance(inner, dict) else {}, value)
+            if not value:
+                continue
+        if value is not None:
+            merged[key] = value
+    return merged
+
+
+def _tell(figures: dict[str, Any]) -> None:
+    counts, rate = figures["counts"], figures["proved_rate"]
+    out.print(
+        f"{counts['problems']} problems: {counts['asked']} asked, {counts['inexpressible']} this Lean cannot express"
+    )
+    if counts["replaced"]:
+        out.print(f"asked without the library that they import, with core Lean's header: {counts['replaced']}")
+    if rate:
+        out.print(
+            f"[bold]{counts['proved']} proved[/bold], {counts['failed']} failed: {rate['value']:.1%} of those asked"
+            f" (95 %: {rate['low']:.1%} to {rate['high']:.1%})"
+        )
+    for row in figures["pass_at"] if figures["attempts"] > 1 else ():
+        out.print(f"pass@{row['k']:<5} {row['value']:6.1%}  ({row['low']:.1%} to {row['high']:.1%})")
+    if counts["one_kernel"]:
+        out.print(f"proved by Lean's kernel alone, which ours could not decide: {counts['one_kernel']}")
+    if counts["flagged"]:
+        out.print(f"flagged by the audit: {counts['flagged']}, of which proved: {counts['proved_flagged']}")
+
+
+class _Live:
+    """A line that moves: attempts done, their rate, problems proved so far with the interval, time left.
+
+    In a file, or a pipe, it is a line every minute; the run's log has that, too.
+    """
+
+    def __init__(self, folder: RunFolder) -> None:
+        self._folder, self._bar = folder, progress_bar()
+        self._task = self._bar.add_task("starting Lean", total=None, text="")
+        self._stage = ""
+        self._began, self._from, self._logged = time.monotonic(), 0, time.monotonic()
+        self._shown = 0.0
+
+    def __enter__(self) -> Self:
+        self._bar.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._bar.stop()
+
+    def show(self, state: run.Progress) -> None:
+        if state.stage != self._stage:
+            self._stage, self._began, self._from = state.stage, time.monotonic(), state.done
+            self._bar.reset(self._task, description=state.stage, completed=state.done, total=state.total, text="")
+        at = time.monotonic()
+        if at - self._shown < _MOMENT and state.done < state.total:
+            return
+        self._shown = at
+        self._bar.update(self._task, completed=state.done, total=state.total, text=self._text(state, at))
+        if at - self._logged >= _LINE:
+            self._logged = at
+            line = f"{state.stage} {state.done} of {state.total} {self._text(state, at)}"
+            self._folder.log(line)
+            if not err.is_terminal:
+                err.print(printable(line))
+
+    def _text(self, state: run.Progress, at: float) -> str:
+        parts = [f"{(state.done - self._from) / max(0.001, at - self._began):.1f}/s"]
+        if state.finished:
+            share = proportion(state.proved, state.finished)
+            parts.append(f"{state.proved} of {state.finished} problems proved ({share.low:.0%} to {share.high:.0%})")
+        if state.last_error:
+            parts.append(f"no answers come: {state.last_error}")
+        return ", ".join(parts)

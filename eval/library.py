@@ -1,0 +1,165 @@
+"""`prover.evaluate`: a prover on a whole benchmark, from a program."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import platform
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from data.benchmarks import located
+from eval import run, summary
+from eval.config import SINGLE, RunConfig, run_config
+from eval.folder import RunFolder, now
+from eval.problems import digest, selected
+from lean_env import Lean
+from lean_env.console import installed_lean, lean_pool
+from lean_env.running import blocking
+from prover.policy import open_policy
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What came of a run. folder: its files, for `prover eval report`. figures: all, as in the report's JSON."""
+
+    folder: Path
+    figures: dict[str, Any]
+
+    @property
+    def asked(self) -> int:
+        """The problems that this Lean can express."""
+        return int(self.figures["counts"]["asked"])
+
+    @property
+    def proved(self) -> list[str]:
+        """The names of the problems that were proved."""
+        return [problem["name"] for problem in self.figures["problems"] if problem["status"] == "proved"]
+
+    @property
+    def pass_at(self) -> dict[int, float]:
+        """pass@k by k: the unbiased estimate of the share proved within k attempts."""
+        return {row["k"]: row["value"] for row in self.figures["pass_at"]}
+
+
+async def evaluate_async(
+    problems: str | Path,
+    *,
+    split: str = "",
+    limit: int | None = None,
+    policy: str = "tactics",
+    model: str = "",
+    base_url: str = "",
+    family: str = "",
+    max_tokens: int | None = None,
+    search: str = SINGLE,
+    attempts: int = 1,
+    timeout: float | None = 60.0,
+    cpu: float | None = None,
+    samples: int | None = None,
+    checks: int | None = None,
+    tokens: int | None = None,
+    seed: int = 0,
+    workers: int | None = None,
+    strict: bool = False,
+    out: str | Path | None = None,
+    progress: Callable[[run.Progress], None] = lambda state: None,
+) -> Evaluation:
+    """Make attempts at every problem of a benchmark: `prover eval run` as a function.
+
+    Killed and called again with the same arguments it goes on where it was.
+
+    Args:
+        problems: a fetched benchmark's name, a file or a folder.
+        split, limit: only problems of this split, only so many.
+        policy, model, base_url, family, max_tokens: what proposes proofs, as in `prove`.
+        search: "single" (every attempt is one proof), or a search, as in `prove`.
+        attempts: for each problem; n of pass@k.
+        timeout, cpu, samples, checks, tokens: the budget of an attempt; with "single" only `timeout`, for its check.
+        seed: the same seed makes the same attempts.
+        workers, strict: as in `prove`.
+        out: the run's folder; by default a name in runs/ that says what it is.
+        progress: called with how far it has come.
+
+    Raises:
+        ConfigError: an argument that cannot be. BenchmarkMissing, ProblemError: no such problems.
+        RunError: the folder is another run's. Unavailable: there is no Lean, or no model.
+    """
+    config = run_config(
+        {
+            "problems": str(problems),
+            "split": split,
+            "limit": limit,
+            "policy": {
+                "name": policy,
+                "model": model,
+                "base_url": base_url,
+                "family": family,
+                "max_tokens": max_tokens,
+            },
+            "search": search,
+            "attempts": attempts,
+            "budget": {"samples": samples, "checks": checks, "tokens": tokens, "seconds": timeout, "cpu": cpu},
+            "seed": seed,
+            "workers": workers,
+            "strict": strict,
+        },
+        "evaluate",
+    )
+    folder = RunFolder(Path(out) if out is not None else Path("runs") / run_name(config))
+    await run_all(folder, config, progress)
+    return Evaluation(folder.path, summary.summary(folder))
+
+
+evaluate = blocking(evaluate_async)
+
+
+async def run_all(folder: RunFolder, config: RunConfig, progress: Callable[[run.Progress], None]) -> None:
+    """Make all attempts of a run that are not in its folder yet.
+
+    Raises BenchmarkMissing, ProblemError, RunError, LeanUnavailable, PolicyUnavailable, OSError.
+    """
+    path, lean, told = located(config.problems), installed_lean(), config.policy
+    count, hashed = digest(selected(path, config.split, config.limit))
+    async with (
+        lean_pool(lean, config.workers, config.ray, True, config.strict) as pool,
+        open_policy(
+            told.name,
+            model=told.model,
+            base_url=told.base_url,
+            family=told.family,
+            max_tokens=told.max_tokens,
+        ) as policy,
+    ):
+        identity = config.identity | {
+            "problems": hashed,
+            "policy": policy.name,
+            "lean": f"{lean.name} {lean.version}",
+        }
+        head = {
+            "config": config.model_dump(mode="json"),
+            "identity": identity,
+            "problems": count,
+            "versions": _versions(lean, policy.name),
+            "started": now(),
+        }
+        with folder.locked(head):
+            await run.screen(folder, pool, selected(path, config.split, config.limit), progress)
+            await run.attempt(folder, pool, policy, config, progress)
+            folder.log("done")
+
+
+def run_name(config: RunConfig) -> str:
+    """A name for a run's folder that says what it is."""
+    policy = Path(config.policy.model).name or config.policy.name
+    return "-".join(filter(None, (Path(config.problems).stem, config.split, policy, config.search)))
+
+
+def _versions(lean: Lean, policy: str) -> dict[str, str]:
+    return {
+        "prover": importlib.metadata.version("open-prover"),
+        "lean": f"{lean.version} ({lean.name})",
+        "policy": policy,
+        "python": platform.python_version(),
+    }

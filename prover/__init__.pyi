@@ -1,0 +1,15 @@
+from data.lean_file import FileError as FileError
+from eval.library import Evaluation as Evaluation
+from eval.library import evaluate as evaluate
+from eval.library import evaluate_async as evaluate_async
+from lean_env import Reason as Reason
+from lean_env import Verdict as Verdict
+from lean_env.check import InputError as InputError
+from lean_env.errors import Unavailable as Unavailable
+from search.library import ProveResult as ProveResult
+from search.library import TheoremResult as TheoremResult
+from search.library import check as check
+from search.library import check_async as check_async
+from search.library import prove as prove
+from search.library import prove_async as prove_async
+from search.prove import Status as Status

@@ -1,0 +1,277 @@
+"""Our own model in this process as an Engine (extra `train`): on a CPU or a GPU."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import AsyncGenerator, Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from prover.engines.base import (
+    Answer,
+    AnswerReader,
+    FinishReason,
+    PolicyUnavailable,
+    Replay,
+    Request,
+    SamplingParams,
+    Usage,
+    max_answer_tokens,
+)
+from prover.engines.tokens import prompt_tokens
+from prover.model.config import ModelError
+
+if TYPE_CHECKING:
+    from torch import Tensor
+    from transformers import PreTrainedTokenizerFast
+
+    from prover.model.generate import Answer as GeneratedAnswer
+    from prover.model.generate import Generator
+    from prover.model.generate import Request as GenerationRequest
+    from prover.model.tokenizer import TextStream
+
+_STEP_SECONDS = 0.02  # seconds after which it is looked whether there is something new (a long prompt is read at once)
+
+
+class Native:
+    """All requests' answers are written together, a token of each at a time, in one thread beside the event loop.
+
+    Only that thread touches the generator: what is to be changed is put into `_changes` for it. New requests wait in
+    `_asked` while there are new weights, which are taken when all that is being written has come to its end.
+    """
+
+    def __init__(self, generator: Generator, tokenizer: PreTrainedTokenizerFast, model: str) -> None:
+        self.model, self.last_error = model, ""
+        self._generator, self._tokenizer = generator, tokenizer
+        self._changes: deque[Callable[[], None]] = deque()
+        self._asked: deque[GenerationRequest] = deque()
+        self._weights: Callable[[], None] | None = None
+        self._taken: asyncio.Future[None] | None = None  # have they been taken?
+        self._waiting: dict[GeneratedAnswer, asyncio.Queue[GeneratedAnswer | None]] = {}  # None: the model has failed
+        self._work: asyncio.Task[None] | None = None
+        self._thread, self._closed = ThreadPoolExecutor(1), False
+
+    @classmethod
+    async def load(cls, model: str) -> Native:
+        """Load a checkpoint's folder: to the GPU in bfloat16 if there is one, otherwise to memory in fp32.
+
+        Raises PolicyUnavailable.
+        """
+        return await asyncio.to_thread(cls._load, model)
+
+    @classmethod
+    def _load(cls, model: str) -> Native:
+        try:
+            import torch
+
+            from prover.model import checkpoint, tokenizer
+            from prover.model.generate import Generator
+        except ImportError as error:
+            raise PolicyUnavailable(f"torch is not installed ({error}): pip install -e '.[train]'") from None
+        device, dtype = ("cuda", torch.bfloat16) if torch.cuda.is_available() else ("cpu", torch.float32)
+        try:
+            words = tokenizer.load(model)
+            network = checkpoint.load(model, device=device, dtype=dtype)
+            generator = Generator(network, speculate=bool(len(network.mtp)))
+        except (ModelError, ValueError, RuntimeError) as error:  # the last is torch's, for want of memory
+            raise PolicyUnavailable(str(error)) from None
+        if len(words) > network.config.vocab_size:
+            had = network.config.vocab_size
+            raise PolicyUnavailable(f"{model}: the tokenizer has {len(words)} tokens, but the model knows only {had}")
+        return cls(generator, words, model)
+
+    @property
+    def chats(self) -> bool:
+        """Has it a template for messages?"""
+        return bool(self._tokenizer.chat_template)
+
+    async def close(self) -> None:
+        """What is still being written is given up; whoever waits for it is told."""
+        self._closed, self.last_error = True, "it was closed"
+        self._fail()
+        if self._work is not None:
+            await asyncio.gather(self._work, return_exceptions=True)
+        self._thread.shutdown()
+
+    async def generate(
+        self, request: Request, n: int, sampling: SamplingParams, reader: Callable[[], AnswerReader], usage: Usage
+    ) -> AsyncGenerator[Answer]:
+        """See Engine. Seeds count on from the first answer's."""
+        from prover.model.generate import Request as GenerationRequest
+        from prover.model.generate import Sampling
+
+        prompt, context = prompt_tokens(self._tokenizer, request), self._generator.context
+        if not 0 < len(prompt) < context:
+            for _ in range(n):
+                yield Answer.failed(f"the prompt has {len(prompt)} tokens, and the model's context is {context}")
+            return
+        ends = {self._tokenizer.eos_token_id, self._generator.model.config.eos_token_id} - {None}
+        drawing = Sampling(
+            temperature=sampling.temperature,
+            top_p=sampling.top_p,
+            max_tokens=max_answer_tokens(sampling.max_tokens, context) or context,
+            stop_tokens=frozenset(ends),
+            seed=sampling.seed,
+        )
+        texts = _Texts(self._tokenizer, request.stop, reader, usage)
+        asked = GenerationRequest(tuple(prompt), n, drawing, watch=texts.watch, replay=sampling.replay)
+        finished: asyncio.Queue[GeneratedAnswer | None] = asyncio.Queue()
+        if self._closed:
+            raise PolicyUnavailable(f"the model cannot be asked: {self.last_error}")
+        self._waiting |= dict.fromkeys(asked.answers, finished)
+        self._asked.append(asked)
+        self._ensure_running()
+        usage.read += len(prompt)
+        try:
+            for _ in range(n):
+                written = await finished.get()
+                if written is None:
+                    raise PolicyUnavailable(f"the model failed: {self.last_error}")
+                yield Answer(
+                    texts.read(written),
+                    texts.finish_reason(written),
+                    tuple(written.tokens),
+                    tuple(written.log_probs),
+                    asked.prompt,
+                    replay=_replay(written) if sampling.replay else None,
+                )
+        finally:
+            usage.cached += asked.cached
+            for answer in asked.answers:
+                self._waiting.pop(answer, None)
+            self._change(asked.cancel)
+
+    async def update(self, weights: Iterable[tuple[str, Tensor]]) -> None:
+        """See Engine: answers under way are written to their end first. `weights` is gone through in another thread."""
+        from prover.model import checkpoint
+
+        if self._closed:
+            raise PolicyUnavailable(f"the model cannot be asked: {self.last_error}")
+        if self._weights is not None:
+            raise PolicyUnavailable("the model is taking other weights already")
+        loop = asyncio.get_running_loop()
+        taken = self._taken = loop.create_future()
+
+        def take() -> None:
+            failure: PolicyUnavailable | None = None
+            try:
+                checkpoint.take(self._generator.model, dict(weights))
+                self._generator.refresh()
+            except Exception as error:  # of whoever makes the weights, and torch's
+                failure = PolicyUnavailable(f"{self.model}: {error}")
+            loop.call_soon_threadsafe(_settle, taken, failure)
+
+        self._weights = take
+        self._ensure_running()
+        await taken
+
+    def _change(self, change: Callable[[], None]) -> None:
+        self._changes.append(change)
+        self._ensure_running()
+
+    def _ensure_running(self) -> None:
+        if not self._closed and (self._work is None or self._work.done()):
+            self._work = asyncio.create_task(self._run())
+
+    async def _run(self) -> None:
+        """Let the model work as long as there is something to write."""
+        loop = asyncio.get_running_loop()
+        while not self._closed and (self._changes or self._asked or self._weights or self._generator.busy):
+            try:
+                over = await loop.run_in_executor(self._thread, self._run_steps)
+            except Exception as error:  # torch's, first of all for want of memory
+                self.last_error = str(error)
+                self._fail()
+                continue
+            self.last_error = self.last_error if self._closed else ""
+            for answer in over:
+                if answer in self._waiting:
+                    self._waiting.pop(answer).put_nowait(answer)
+
+    def _fail(self) -> None:
+        """Whoever waits gets no answer; unless it is closed, requests that the model has not seen go on waiting."""
+        unseen = set() if self._closed else {answer for asked in self._asked for answer in asked.answers}
+        for answer in self._waiting.keys() - unseen:
+            self._waiting.pop(answer).put_nowait(None)
+        if self._closed and self._taken is not None:
+            _settle(self._taken, PolicyUnavailable(f"the model cannot be asked: {self.last_error}"))
+
+    def _run_steps(self) -> list[GeneratedAnswer]:
+        """Changes, then steps for a moment; the answers that came to their end."""
+        while self._changes:
+            self._changes.popleft()()
+        if self._weights is not None and not self._generator.busy:
+            weights, self._weights = self._weights, None
+            weights()
+        while self._asked and self._weights is None:
+            self._generator.submit(self._asked.popleft())
+        started, over = time.monotonic(), []
+        while self._generator.busy and not self._closed and time.monotonic() < started + _STEP_SECONDS:
+            over += [answer for answer in self._generator.step() if answer.over]
+        return over
+
+
+def _replay(written: GeneratedAnswer) -> Replay:
+    chosen = None if written.chosen is None or not written.chosen.numel() else written.chosen.cpu()
+    return Replay(tuple(written.drawn), tuple(tokens.cpu() for tokens in written.kept), chosen)
+
+
+def _settle(taken: asyncio.Future[None], failure: Exception | None) -> None:
+    if not taken.done():
+        taken.set_exception(failure) if failure else taken.set_result(None)
+
+
+class _Texts:
+    """The texts of a request's answers as they grow, and when to end them: at a stop text, or when it is complete."""
+
+    def __init__(
+        self,
+        tokenizer: PreTrainedTokenizerFast,
+        stops: tuple[str, ...],
+        reader: Callable[[], AnswerReader],
+        usage: Usage,
+    ) -> None:
+        self._tokenizer, self._stops, self._reader, self._usage = tokenizer, stops, reader, usage
+        self._texts: dict[GeneratedAnswer, _Text] = {}
+
+    def watch(self, answer: GeneratedAnswer) -> bool:
+        """Take over an answer's last token; True if it is the last one that is wanted."""
+        from prover.model.tokenizer import TextStream
+
+        text = self._texts.get(answer)
+        if text is None:
+            text = self._texts[answer] = _Text(TextStream(self._tokenizer), self._reader())
+        self._usage.written += 1
+        new = text.stream.push(answer.tokens[-1])
+        before, text.so_far = len(text.so_far), text.so_far + new
+        for stop in self._stops:
+            place = text.so_far.find(stop, max(before - len(stop) + 1, 0))
+            if place >= 0:
+                text.so_far, text.ended_by = text.so_far[:place], "stop"
+                return True
+        if text.reader.push(new):
+            text.ended_by = "complete"
+        return text.ended_by is not None
+
+    def finish_reason(self, answer: GeneratedAnswer) -> FinishReason:
+        """Why an answer ended."""
+        text = self._texts.get(answer)
+        return text.ended_by if text and text.ended_by else "eos" if answer.ended else "length"
+
+    def read(self, answer: GeneratedAnswer) -> str:
+        """All of an answer's text, but not the stop text that ended it."""
+        text = self._texts[answer]
+        return text.so_far if text.ended_by == "stop" else text.so_far + text.stream.finish()
+
+
+@dataclass
+class _Text:
+    """The text of an answer so far. ended_by: what ended it, if not the model's own last token or the limit."""
+
+    stream: TextStream
+    reader: AnswerReader
+    so_far: str = ""
+    ended_by: FinishReason | None = None

@@ -1,0 +1,127 @@
+"""Streamed completions and chats: the events of a server's reply, put together to answers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from prover.engines.base import Answer, AnswerReader, FinishReason, Request, Usage
+
+Event = Mapping[str, Any]
+_CUT_OFF = frozenset({"length", "content_filter"})
+_GIVEN_UP = frozenset({"abort", "error"})  # ends of answers, by vLLM and SGLang, that the model did not come to
+
+
+class StreamError(Exception):
+    """A reply that is none, or that ended too early."""
+
+
+@dataclass
+class _PartialAnswer:
+    """An answer of which a part has come in."""
+
+    reader: AnswerReader
+
+    text: str = ""
+    tokens: list[int] = field(default_factory=list)
+    log_probs: list[float] = field(default_factory=list)
+    end: str | None = None  # why the server ended it
+    matched: Any = None  # the stop text that ended it, or the id of a token, as far as the server tells
+    tells_match: bool = False
+
+    def add(self, choice: Event) -> str:
+        """Take over an event; returns the text that it brings."""
+        delta = choice.get("delta")
+        new = (choice.get("text") if delta is None else delta.get("content")) or ""
+        self.text += new
+        self.tokens += choice.get("token_ids") or ()
+        told = choice.get("logprobs") or {}
+        self.log_probs += told.get("token_logprobs") or [token["logprob"] for token in told.get("content") or ()]
+        self.end = choice.get("finish_reason") or None  # some send an empty one until then
+        for name in ("stop_reason", "matched_stop"):  # vLLM's name, SGLang's
+            if name in choice:
+                self.matched, self.tells_match = choice[name], True
+        return new
+
+    def finish_reason(self, request: Request) -> FinishReason:
+        """Why the server ended it. One that does not tell which "stop" it was, is taken to have met a stop text."""
+        if self.end in _CUT_OFF:
+            return "length"
+        if self.end == "eos_token" or not request.stop:
+            return "eos"
+        return "stop" if isinstance(self.matched, str) or not self.tells_match else "eos"
+
+
+class StreamedCompletions:
+    """The answers to one request, numbered from 0, as a server streams them.
+
+    An answer is given out when the server has ended it, or when its reader says that it is complete. Tokens are added
+    to `usage` as they come in.
+    """
+
+    def __init__(self, request: Request, n: int, reader: Callable[[], AnswerReader], usage: Usage) -> None:
+        self.received_any = False
+        self.writing = {number: _PartialAnswer(reader()) for number in range(n)}  # answers that are not complete
+        self._request, self._usage = request, usage
+        self._prompt: tuple[int, ...] = ()
+        self._counted = Usage()
+        self._cut: set[int] = set()  # answers still being written that nobody waits for
+
+    @property
+    def all_cancelled(self) -> bool:
+        """Whether all answers are here, and what is still on its way is not wanted."""
+        return bool(self._cut) and not self.writing
+
+    def take(self, event: Any) -> Iterator[tuple[int, Answer]]:
+        """The answers that an event completes. Raises StreamError."""
+        self.received_any = True
+        try:
+            yield from self._take(event)
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            raise StreamError(f"the server sent what is no answer ({error}): {event}") from None
+
+    def _take(self, event: Event) -> Iterator[tuple[int, Answer]]:
+        self._prompt = tuple(event.get("prompt_token_ids") or self._prompt)
+        for choice in event["choices"]:
+            number = choice["index"]
+            self._prompt = tuple(choice.get("prompt_token_ids") or self._prompt)
+            if number not in self.writing:
+                self._count(len(choice.get("token_ids") or ()) or 1)
+                if choice.get("finish_reason"):
+                    self._cut.discard(number)
+                continue
+            answer = self.writing[number]
+            new = answer.add(choice)
+            self._count(len(choice.get("token_ids") or ()) or (1 if new else 0))  # without ids: an event is a token
+            if answer.end in _GIVEN_UP:
+                raise StreamError("the server gave up in the middle of an answer")
+            if answer.end is not None:
+                yield number, self._given(number, answer, answer.finish_reason(self._request))
+            elif answer.reader.push(new):
+                self._cut.add(number)
+                yield number, self._given(number, answer, "complete")
+        if event.get("usage"):
+            self._settle(event["usage"])
+
+    def _given(self, number: int, answer: _PartialAnswer, reason: FinishReason) -> Answer:
+        del self.writing[number]
+        return Answer(answer.text, reason, tuple(answer.tokens), tuple(answer.log_probs), self._prompt)
+
+    def _count(self, tokens: int) -> None:
+        self._counted.written += tokens
+        self._usage.written += tokens
+
+    def _settle(self, told: Event) -> None:
+        """The server's own count so far: once, at the end of a reply, or growing with each event."""
+        before = self._counted
+        cached = (told.get("prompt_tokens_details") or {}).get("cached_tokens") or 0
+        now = Usage(told["prompt_tokens"], cached, told.get("completion_tokens", before.written))
+        self._usage.add(Usage(now.read - before.read, now.cached - before.cached, now.written - before.written))
+        self._counted = now
+
+    def close(self) -> None:
+        """The reply ends here. If the server has not said so, the prompt's tokens are still to be counted."""
+        if not self._counted.read:
+            self._usage.read += len(self._prompt)
+            self._counted.read = len(self._prompt)

@@ -1,0 +1,1 @@
+"""`prover prove`, `generate`, `serve`: the commands in front of the searches."""

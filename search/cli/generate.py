@@ -1,0 +1,73 @@
+"""`prover data generate`: theorems of core Lean to train on, with proofs that a search finds."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from data import pairs as corpora
+from data import synthesis
+from data.cli.files import write_lines
+from data.lines import LinesError
+from data.pairs import Pair
+from data.problems import Problem
+from lean_env import LeanPool
+from lean_env.console import CommandError, Exit, counted, installed_lean, out, printable, progress_bar
+from prover.policy import TacticsPolicy
+from search import Budget, corpus
+from search.searches import SEARCHES
+
+
+def generate(
+    target: Annotated[Path, typer.Option("--out", "-o", metavar="FILE.jsonl", help="Where the theorems go.")],
+    count: Annotated[int, typer.Option(help="Theorems.", min=1)] = 1000,
+    seed: Annotated[int, typer.Option(help="Other seeds give other theorems.", min=0)] = 0,
+    family: Annotated[
+        list[str] | None, typer.Option(help=f"Only of this kind; may be repeated: {', '.join(synthesis.FAMILIES)}.")
+    ] = None,
+    checks: Annotated[
+        int,
+        typer.Option("--prove", metavar="CHECKS", help="Search a proof of each, with so many checks.", min=0),
+    ] = 0,
+    search: Annotated[str, typer.Option(help=f"How: {', '.join(SEARCHES)}.")] = "sampling",
+    workers: Annotated[int | None, typer.Option(help="Lean processes; default: one per core.", min=1)] = None,
+) -> None:
+    """Make theorems of core Lean, of graded difficulty, to train on; with --prove also proofs, found by tactics.
+
+    With --prove, killed and started again it goes on; with more checks it tries again what has no proof yet.
+    """
+    made = synthesis.generate(seed, count, family or synthesis.FAMILIES)
+    try:
+        if not checks:
+            rows = (corpora.as_row(Pair(problem, "")) for problem in counted(made, "making", count))
+            out.print(printable(f"{write_lines(target, rows)} theorems in {target}"))
+            return
+        found = asyncio.run(
+            _searched(made, count, target, Budget(checks=checks, seconds=max(30, checks)), search, workers)
+        )
+    except (synthesis.SynthesisError, LinesError, ValueError) as error:
+        raise CommandError(str(error), Exit.INPUT) from None
+    except OSError as error:
+        raise CommandError(f"{error.filename or target}: {error.strerror}", Exit.INPUT) from None
+    out.print(printable(f"{found.done} theorems, {found.found} of them with a proof, in {target}"))
+
+
+async def _searched(
+    made: Iterable[Problem], count: int, target: Path, budget: Budget, search: str, workers: int | None
+) -> corpus.Progress:
+    with progress_bar() as bar:
+        task = bar.add_task("searching", total=count, text="")
+        async with LeanPool(installed_lean(), workers=workers, cache=True) as pool:
+            return await corpus.find(
+                pool,
+                TacticsPolicy(),
+                made,
+                target,
+                budget,
+                search,
+                lambda state: bar.update(task, completed=state.done, description=f"{state.found} proved"),
+            )
