@@ -46,7 +46,7 @@ from rl.learner import Learner
 from rl.reward import Graded
 
 GROUP, NEW, FAMILY = 16, 64, "deepseek-v1.5-noncot"
-SHAPE = PRESETS["tiny"].with_(
+SHAPE = PRESETS["tiny"].replace(
     hidden_size=192, num_hidden_layers=6, intermediate_size=512, num_attention_heads=6,
     moe_intermediate_size=96, n_group=2, topk_group=1, num_nextn_predict_layers=0,
 )  # fmt: skip
@@ -145,7 +145,7 @@ def main(updates: int) -> None:
     problems = [Problem(f"t{k}", Theorem(f"t{k}", statement)) for k, statement in enumerate(statements)]
     prompts = [FAMILIES[FAMILY].request(Prompt(problem.theorem)).text for problem in problems]
     words = tokenizer.train([problem.theorem.challenge for problem in generate(seed=0, count=2000)], 2048)
-    shape = SHAPE.with_(vocab_size=len(words), eos_token_id=words.eos_token_id, bos_token_id=words.bos_token_id)
+    shape = SHAPE.replace(vocab_size=len(words), eos_token_id=words.eos_token_id, bos_token_id=words.bos_token_id)
     torch.manual_seed(0)
     model = Transformer(shape)
     with torch.no_grad():

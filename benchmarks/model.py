@@ -1,12 +1,12 @@
-"""Our model against transformers' DeepseekV3ForCausalLM: the same weights, in one run.
+"""Benchmark our model against transformers' DeepseekV3ForCausalLM with the same weights, in one run.
 
     python benchmarks/model.py [decode] [samples] [train] [cache]
 
-decode: tokens a second from a full cache, greedy. transformers runs in a bare loop over its own cache (its `generate`
-is slower). samples: 32 samples of one prompt of 512 tokens, 64 tokens each, drawn at temperature 1 and top-p 0.95, from
-the prompt to the last token; transformers by `generate`. train: forward, backward and AdamW (fused) on 8 texts of 256
-tokens. cache: tokens that a megabyte holds, against multi-head attention of the same heads. All are the best of several
-times; transformers has the faster of its two ways to run experts (for prompts of 1,024 its default).
+decode: tokens per second of greedy decoding after prefill; transformers runs in a bare loop over its own cache (its
+`generate` is slower). samples: 32 samples of one prompt of 512 tokens, 64 tokens each, at temperature 1 and top-p 0.95,
+prefill included; transformers by `generate`. train: forward, backward and fused AdamW on 8 sequences of 256 tokens.
+cache: tokens that fit a megabyte, against multi-head attention with the same heads. Each figure is the best of several
+runs; transformers has the faster of its two implementations of experts (for prompts of 1,024 tokens its default).
 On a CPU in fp32; on a GPU, if there is one, in bfloat16.
 """
 
@@ -30,17 +30,17 @@ from rich.table import Column, Table
 
 from prover.model import checkpoint
 from prover.model.config import PRESETS, ModelConfig
-from prover.model.generate import Generator, Request, Sampling
+from prover.model.generate import GenerationRequest, Generator, Sampling
 from prover.model.transformer import Transformer
 
 DEVICE, DTYPE = ("cuda", torch.bfloat16) if torch.cuda.is_available() else ("cpu", torch.float32)
 GREEDY = Sampling(temperature=0, max_tokens=10_000)
 SIZES = {
-    "4M": PRESETS["tiny"].with_(
+    "4M": PRESETS["tiny"].replace(
         vocab_size=4096, hidden_size=192, num_hidden_layers=6, intermediate_size=512, num_attention_heads=6,
         moe_intermediate_size=96, n_group=2, topk_group=1, num_nextn_predict_layers=0,
     ),
-    "50M": PRESETS["30m"].with_(
+    "50M": PRESETS["30m"].replace(
         hidden_size=448, intermediate_size=1536, num_attention_heads=8, moe_intermediate_size=256, n_routed_experts=16,
         num_experts_per_tok=4, num_nextn_predict_layers=0, tie_word_embeddings=False,
     ),
@@ -48,7 +48,7 @@ SIZES = {
 
 
 class Pair:
-    """One of our models and transformers' with the same weights."""
+    """Our model and transformers' with the same weights."""
 
     def __init__(self, config: ModelConfig) -> None:
         torch.manual_seed(0)
@@ -75,7 +75,7 @@ def seconds(run: Callable[[], object]) -> float:
 
 
 def their_step(model: transformers.PreTrainedModel, prompts: torch.Tensor, steps: int) -> float:
-    """Seconds of a decoding step of transformers: the fastest of `steps`, as others use this machine, too."""
+    """Seconds of transformers' fastest decoding step of `steps` (the minimum, because the machine may be shared)."""
     with torch.inference_mode():
         out = model(prompts, use_cache=True, logits_to_keep=1)
 
@@ -89,9 +89,10 @@ def their_step(model: transformers.PreTrainedModel, prompts: torch.Tensor, steps
 
 
 def our_step(model: Transformer, prompts: torch.Tensor, steps: int) -> float:
-    generator = Generator(model, room=len(prompts))
+    """Seconds of our fastest decoding step of `steps`."""
+    generator = Generator(model, max_num_seqs=len(prompts))
     for prompt in prompts.tolist():
-        generator.submit(Request(tuple(prompt), 1, GREEDY))
+        generator.submit(GenerationRequest(tuple(prompt), 1, GREEDY))
     for _ in range(2):
         generator.step()
     return min(seconds(generator.step) for _ in range(steps))
@@ -122,7 +123,7 @@ def samples(size: str, pair: Pair) -> Iterator[Row]:
             theirs.append(seconds(lambda: pair.theirs.generate(prompt, attention_mask=mask, **drawn, **lengths)))
     ours = []
     for _ in range(2):
-        generator, sampling = Generator(pair.ours, room=n), Sampling(top_p=0.95, max_tokens=new)
+        generator, sampling = Generator(pair.ours, max_num_seqs=n), Sampling(top_p=0.95, max_tokens=new)
         ours.append(seconds(partial(generator.generate, prompt.tolist(), n, sampling)))
     yield f"32 samples of a prompt of 512, {size}: tokens/s", n * new / min(theirs), n * new / min(ours), 8.0
 
@@ -134,7 +135,7 @@ def train(size: str, pair: Pair) -> Iterator[Row]:
     ours, theirs = copy.deepcopy(pair.ours).float(), copy.deepcopy(pair.theirs).float()
 
     def our_loss() -> torch.Tensor:
-        return -ours(read, targets=targets).log_probs.mean()
+        return -ours(read, targets=targets).logprobs.mean()
 
     def their_loss() -> torch.Tensor:
         return F.cross_entropy(theirs(read, use_cache=False).logits.flatten(0, 1), targets.flatten())
@@ -147,7 +148,7 @@ def train(size: str, pair: Pair) -> Iterator[Row]:
 
 
 def training_step(model: torch.nn.Module, loss: Callable[[], torch.Tensor], steps: int = 5) -> float:
-    """Seconds, the fastest of some steps after a first one."""
+    """Seconds of the fastest of `steps` training steps, after one to warm up."""
     optimizer = torch.optim.AdamW(model.parameters(), fused=True)
 
     def step() -> None:
@@ -162,13 +163,13 @@ def training_step(model: torch.nn.Module, loss: Callable[[], torch.Tensor], step
 
 
 def cache(size: str, pair: Pair) -> Iterator[Row]:
-    """Measured, against what multi-head attention of the same heads would keep."""
+    """Tokens per megabyte: measured, against what multi-head attention with the same heads would cache."""
     config, tokens = pair.ours.config, 200
     generator = Generator(pair.ours)
     generator.generate(pair.prompts(1, tokens + 1).tolist(), 1, Sampling(max_tokens=1))
     heads = config.num_attention_heads * (config.qk_head_dim + config.v_head_dim)
     whole = heads * config.num_hidden_layers * DTYPE.itemsize
-    yield f"cache, {size}: tokens in a megabyte", 1e6 / whole, 1e6 / (generator.read.nbytes / tokens), 1.0
+    yield f"cache, {size}: tokens in a megabyte", 1e6 / whole, 1e6 / (generator.prefix_cache.nbytes / tokens), 1.0
 
 
 PARTS = {"decode": decode, "samples": samples, "train": train, "cache": cache}

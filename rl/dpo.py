@@ -86,19 +86,19 @@ def _update(
     parts = trainer.parts(texts, rows)
     for part in parts:
         with torch.no_grad():
-            part.reference = trainer.run(part, network=began, ahead=False).log_probs
-    found = trainer.update(parts, 2 * count, partial(_objective, beta=beta, count=count), ahead=False)
+            part.reference = trainer.run(part, network=began, run_mtp=False).logprobs
+    found = trainer.update(parts, 2 * count, partial(_objective, beta=beta, count=count), run_mtp=False)
     return found | {"right": found["right"] / count}
 
 
 def _objective(output: Output, batch: Batch, beta: float, count: int) -> tuple[Tensor, dict[str, Tensor]]:
     """This part's share of the mean over `count` pairs. right: pairs in which the proof is the likelier one."""
-    assert output.log_probs is not None
+    assert output.logprobs is not None
     assert batch.reference is not None
     numbers, which = batch.which[batch.real].unique(return_inverse=True)
     now, before = (
         torch.zeros(len(numbers), device=which.device).index_add(0, which, (told * batch.counts)[batch.real])
-        for told in (output.log_probs, batch.reference)
+        for told in (output.logprobs, batch.reference)
     )
     lost = losses.preference(now[::2], now[1::2], before[::2], before[1::2], beta)
     return lost.sum() / count, {"right": (now[::2] > now[1::2]).sum().float()}

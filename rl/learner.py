@@ -80,14 +80,14 @@ class Learner:
             part.reference = self._log_probs(self._began, replace(part, chosen=None))  # it has experts of its own
         answers, temperature = len(minibatch.advantages), self.config.writing.temperature
         return self.trainer.update(
-            minibatch.parts, answers, minibatch.objective, ahead=False, entropy=True, temperature=temperature
+            minibatch.parts, answers, minibatch.objective, run_mtp=False, entropy=True, temperature=temperature
         )
 
     @torch.no_grad()
     def _log_probs(self, network: Any, batch: Batch) -> Tensor:
-        found = self.trainer.run(batch, network=network, ahead=False, temperature=self.config.writing.temperature)
-        assert found.log_probs is not None
-        return found.log_probs
+        found = self.trainer.run(batch, network=network, run_mtp=False, temperature=self.config.writing.temperature)
+        assert found.logprobs is not None
+        return found.logprobs
 
     def weights(self) -> Iterator[tuple[str, Tensor]]:
         """For the sampler, in memory of their own. All processes go through it to the end."""
@@ -118,9 +118,9 @@ class _Minibatch:
     left_out: int
 
     def objective(self, output: Output, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
-        assert output.log_probs is not None
+        assert output.logprobs is not None
         assert output.entropy is not None
-        log_probs = output.log_probs[batch.counts]
+        log_probs = output.logprobs[batch.counts]
         loss, told = losses.policy(
             log_probs,
             batch.drawn[batch.counts],

@@ -25,8 +25,8 @@ def supervised(log_probs: Tensor, total: int) -> Tensor:
 def ahead(further: Sequence[Tensor], counts: Tensor, which: Tensor, total: int) -> Tensor:
     """The loss of multi-token prediction (V3 §2.2): the mean over the modules of what each gets wrong.
 
-    further: as in Output. counts, which [rows, width]: as in Batch; a module's guess counts where the token that it is
-    of does, and belongs to the same text.
+    further: as Output.mtp_logprobs. counts, which [rows, width]: as in Batch; a module's guess counts where the token
+    that it is of does, and belongs to the same text.
     """
     losses = []
     for depth, log_probs in enumerate(further):

@@ -18,10 +18,10 @@ from data.parsing import parse_json
 from prover.model import checkpoint, config_file, tokenizer
 from prover.model.config import PRESETS, ModelError
 from prover.model.config import ConfigError as ShapeError
-from prover.model.parallel import Layout, LayoutError, parallelise
-from prover.model.scoring import scored
+from prover.model.parallel import ParallelConfig, ParallelConfigError, parallelize
+from prover.model.scoring import score_targets
 from prover.model.swap import replacing
-from prover.model.transformer import Output, Transformer, layout
+from prover.model.transformer import Output, Transformer, positions_and_mask
 from rl.config import ModelSource, Placement
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 class Borrowed(nn.Module):
     """A causal model of transformers' that is called as a Transformer of ours is (see its `forward`).
 
-    It has no multi-token prediction, and what its experts do is its own affair: `further` and `routing` are empty.
+    It has no multi-token prediction, and what its experts do is its own affair: `mtp_logprobs` and `routing` are empty.
     """
 
     def __init__(self, inner: Any) -> None:
@@ -42,21 +42,21 @@ class Borrowed(nn.Module):
         self,
         tokens: Tensor,
         targets: Tensor,
-        segments: Tensor | None = None,
-        chosen: Tensor | None = None,
-        kept: Tensor | None = None,
+        segment_ids: Tensor | None = None,
+        expert_ids: Tensor | None = None,
+        candidate_token_ids: Tensor | None = None,
         temperature: float = 1.0,
         entropy: bool = False,
-        ahead: bool = False,
-        after: Tensor | None = None,
+        run_mtp: bool = False,
+        parent_segment_ids: Tensor | None = None,
     ) -> Output:
-        """Raises ValueError for `chosen`: transformers' models cannot be told which experts to use."""
-        if chosen is not None:
+        """Raises ValueError for `expert_ids`: transformers' models cannot be told which experts to use."""
+        if expert_ids is not None:
             raise ValueError("experts can be replayed in models of our own architecture only")
-        positions, mask = layout(tokens, segments, after)
+        positions, mask = positions_and_mask(tokens, segment_ids, parent_segment_ids)
         told = self.inner(input_ids=tokens, position_ids=positions, attention_mask=mask, use_cache=False)
-        among = None if kept is None else kept.flatten(0, 1)
-        loss, spread = scored(told.logits.flatten(0, 1), targets.flatten(), among, temperature, entropy)
+        among = None if candidate_token_ids is None else candidate_token_ids.flatten(0, 1)
+        loss, spread = score_targets(told.logits.flatten(0, 1), targets.flatten(), among, temperature, entropy)
         spread = None if spread is None else spread.view_as(targets).clone()
         return Output(None, None, -loss.view_as(targets), spread, (), ())
 
@@ -79,7 +79,7 @@ def load(source: ModelSource, words: PreTrainedTokenizerFast, placement: Placeme
     """
     try:
         return _placed(_loaded(source, words, seed), source, placement)
-    except (ModelError, ShapeError, LayoutError, OSError, ValueError) as error:
+    except (ModelError, ShapeError, ParallelConfigError, OSError, ValueError) as error:
         raise ConfigError(f"model: {error}") from None
 
 
@@ -94,7 +94,7 @@ def _loaded(source: ModelSource, words: PreTrainedTokenizerFast, seed: int) -> M
             raise ConfigError(f"model: no preset is called {source.preset!r}; there are: {', '.join(PRESETS)}")
         tokens = {"vocab_size": len(words), "eos_token_id": words.eos_token_id, "bos_token_id": words.bos_token_id}
         torch.manual_seed(seed)
-        return Transformer(PRESETS[source.preset].with_(**{**tokens, **source.changes}))
+        return Transformer(PRESETS[source.preset].replace(**{**tokens, **source.changes}))
     if is_ours(source.folder):
         if dist.is_initialized():  # filled when each process knows its part
             with torch.device("meta"):
@@ -109,7 +109,7 @@ def _loaded(source: ModelSource, words: PreTrainedTokenizerFast, seed: int) -> M
 def is_ours(folder: str) -> bool:
     """Does a folder hold a checkpoint of our own architecture?"""
     try:
-        fields = parse_json((Path(folder) / config_file.NAME).read_bytes())
+        fields = parse_json((Path(folder) / config_file.CONFIG_FILE).read_bytes())
     except (OSError, ValueError):
         return False
     return isinstance(fields, dict) and fields.get("model_type") == "deepseek_v3"
@@ -118,17 +118,17 @@ def is_ours(folder: str) -> bool:
 def _placed(model: Model, source: ModelSource, placement: Placement) -> Model:
     if not dist.is_initialized():
         return model.to(device())
-    wanted = Layout(
-        experts=placement.experts,
+    wanted = ParallelConfig(
+        expert_parallel_degree=placement.experts,
         bfloat16=placement.bfloat16,
-        recompute=placement.recompute,
+        activation_checkpointing=placement.recompute,
         compile=placement.compile,
     )
     if isinstance(model, Transformer):
         empty = next(model.parameters()).is_meta
         if not empty:
             model.to(device())
-        parallelise(model, wanted)
+        parallelize(model, wanted)
         if empty:
             model.to_empty(device=device())
             checkpoint.load_into(model, source.folder)
@@ -171,7 +171,7 @@ def tensors(model: Model) -> Iterator[tuple[str, Tensor]]:
     All processes call this.
     """
     if isinstance(model, Transformer):
-        yield from checkpoint.tensors(model)
+        yield from checkpoint.export_weights(model)
         return
     for name, tensor in model.inner.state_dict().items():
         yield name, (tensor.full_tensor() if isinstance(tensor, DTensor) else tensor).detach().cpu()

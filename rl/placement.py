@@ -13,8 +13,8 @@ from typing import Literal
 
 import torch
 
-from prover.model.parallel import Layout, LayoutError, check
-from prover.model.transformer import LOGITS
+from prover.model.parallel import ParallelConfig, ParallelConfigError, check_parallel_config
+from prover.model.transformer import MAX_LOGITS
 from prover.serving.model import machine
 from rl.config import DPOConfig, ExpertIterationConfig, GRPOConfig, Placement, SFTConfig, Stage, Writing
 from rl.shape import Shape
@@ -96,7 +96,7 @@ def _trainer(config: Stage, shape: Shape) -> Process:
     # Each layer's attention turns the mask into numbers, and keeps them.
     masks = places * config.context * (1 + number * (1 if where.recompute else len(kept)))
     # In fp32: the logits, their log-softmax, their softmax, its entropy. Models of our own take some rows at a time.
-    logits = places * shape.vocabulary if shape.config is None else min(places * shape.vocabulary, LOGITS)
+    logits = places * shape.vocabulary if shape.config is None else min(places * shape.vocabulary, MAX_LOGITS)
     step = {"activations": float(number * held * places), "masks": float(masks)}
     step["logits"] = float(logits * (16 if number == 4 else 18))
     if spread:
@@ -159,8 +159,8 @@ def _misfits(config: Stage, shape: Shape) -> Iterator[str]:
         yield "only our own models can be written with by engine native; writing.engine can be vllm"
     if shape.config is not None and where.experts > 1:
         try:
-            check(shape.config, Layout(experts=where.experts), where.trainers)
-        except LayoutError as error:
+            check_parallel_config(shape.config, ParallelConfig(expert_parallel_degree=where.experts), where.trainers)
+        except ParallelConfigError as error:
             yield str(error)
 
 

@@ -130,4 +130,4 @@ def native(folder: str, words: PreTrainedTokenizerFast, room: int) -> Native:
         network = checkpoint.load(folder, device=at, dtype=torch.bfloat16 if at.type == "cuda" else torch.float32)
     except (ModelError, ShapeError) as error:
         raise ConfigError(f"{error}\nOnly our own models can be written with by engine native") from None
-    return Native(Generator(network.requires_grad_(False), room=room), words, folder)
+    return Native(Generator(network.requires_grad_(False), max_num_seqs=room), words, folder)

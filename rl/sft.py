@@ -72,11 +72,11 @@ class Supervised:
 
     def __call__(self, output: Output, batch: Batch, total: int) -> tuple[Tensor, dict[str, Tensor]]:
         """total: tokens that count in the whole batch."""
-        assert output.log_probs is not None
-        loss = losses.supervised(output.log_probs[batch.counts], total)
+        assert output.logprobs is not None
+        loss = losses.supervised(output.logprobs[batch.counts], total)
         told = {"nll": loss.detach()}
-        if output.further:
-            further = losses.ahead(output.further, batch.counts, batch.which, total)
+        if output.mtp_logprobs:
+            further = losses.ahead(output.mtp_logprobs, batch.counts, batch.which, total)
             told["mtp"] = further.detach()
             loss = loss + self.mtp * further
         return loss, told
@@ -102,7 +102,7 @@ def fit(
             trainer.parts(texts, rows),
             sum(map(len, rows)),
             partial(objective, total=counted),
-            ahead=objective.mtp > 0,
+            run_mtp=objective.mtp > 0,
         )
         seconds = time.monotonic() - at
         found |= {"tokens": places, "tokens_per_second": places / seconds, "seconds": seconds}

@@ -68,7 +68,7 @@ def shape_of(source: ModelSource) -> Shape:
             if source.preset not in PRESETS:
                 raise ConfigError(f"model: no preset is called {source.preset!r}; there are: {', '.join(PRESETS)}")
             fields = {"vocab_size": source.vocabulary, **source.changes}
-            return _ours(PRESETS[source.preset].with_(**fields), f"preset {source.preset}")
+            return _ours(PRESETS[source.preset].replace(**fields), f"preset {source.preset}")
         if is_ours(source.folder):
             return _ours(checkpoint.read_config(source.folder), source.folder)
         from transformers import AutoConfig, LlamaConfig

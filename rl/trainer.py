@@ -18,7 +18,7 @@ from torch.distributed.checkpoint.state_dict_loader import load as read_shards
 from torch.distributed.checkpoint.state_dict_saver import save as write_shards
 from torch.distributed.tensor import DTensor
 
-from prover.model.balance import imbalance, load, sequence_loss, update_bias
+from prover.model.balance import expert_load, load_imbalance, sequence_aux_loss, update_router_bias
 from prover.model.parallel import clip_grad_norm_
 from prover.model.router import Router, Routing
 from prover.model.transformer import Output
@@ -69,7 +69,8 @@ class Trainer:
     def run(self, batch: Batch, *, network: Any = None, **how: Any) -> Output:
         """What the model, or another one like it, says of a part of a batch. how: as Transformer.forward takes it."""
         shape = (batch.tokens, batch.targets, batch.segments)
-        found: Output = (network or self.model)(*shape, after=batch.after, chosen=batch.chosen, kept=batch.kept, **how)
+        replayed = {"expert_ids": batch.chosen, "candidate_token_ids": batch.kept}
+        found: Output = (network or self.model)(*shape, parent_segment_ids=batch.after, **replayed, **how)
         return found
 
     def update(self, parts: Sequence[Batch], texts: int, objective: Objective, **how: Any) -> dict[str, float]:
@@ -90,7 +91,7 @@ class Trainer:
             if output.routing:
                 routing = [_of(routed, batch.real.flatten()) for routed in output.routing]
                 loss = loss + self.stage.moe.sequence * _uneven(routing, batch, texts)
-                new = load(routing)
+                new = expert_load(routing)
                 loads = new if loads is None else loads + new
             (loss * self._world).backward()  # the gradient will be the mean of the processes'
         norm = clip_grad_norm_(self.model, self.stage.optimiser.clip)
@@ -102,10 +103,10 @@ class Trainer:
         found = self._summed(told) | {"norm": float(norm), "lr": lr}
         if loads is not None:
             missing = len(self._routers) - len(loads)  # of modules that were not run
-            update_bias(
+            update_router_bias(
                 self.model, torch.cat((loads, loads.new_zeros(missing, loads.shape[1]))), self.stage.moe.bias_rate
             )
-            found["imbalance"] = float(imbalance(loads).max())
+            found["imbalance"] = float(load_imbalance(loads).max())
         return found
 
     @property
@@ -216,7 +217,7 @@ def _uneven(routing: Sequence[Routing], batch: Batch, texts: int) -> Tensor:
     numbers, which = batch.which[batch.real].unique(return_inverse=True)
     if not len(numbers):
         return sum((routed.scores.sum() * 0 for routed in routing), torch.zeros((), device=which.device))
-    return torch.stack([sequence_loss(routed, which) for routed in routing]).sum() * (len(numbers) / texts)
+    return torch.stack([sequence_aux_loss(routed, which) for routed in routing]).sum() * (len(numbers) / texts)
 
 
 def _quiet() -> warnings.catch_warnings:

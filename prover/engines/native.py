@@ -28,10 +28,8 @@ if TYPE_CHECKING:
     from torch import Tensor
     from transformers import PreTrainedTokenizerFast
 
-    from prover.model.generate import Answer as GeneratedAnswer
-    from prover.model.generate import Generator
-    from prover.model.generate import Request as GenerationRequest
-    from prover.model.tokenizer import TextStream
+    from prover.model.generate import GeneratedSequence, GenerationRequest, Generator
+    from prover.model.tokenizer import DecodeStream
 
 _STEP_SECONDS = 0.02  # seconds after which it is looked whether there is something new (a long prompt is read at once)
 
@@ -50,7 +48,9 @@ class Native:
         self._asked: deque[GenerationRequest] = deque()
         self._weights: Callable[[], None] | None = None
         self._taken: asyncio.Future[None] | None = None  # have they been taken?
-        self._waiting: dict[GeneratedAnswer, asyncio.Queue[GeneratedAnswer | None]] = {}  # None: the model has failed
+        self._waiting: dict[
+            GeneratedSequence, asyncio.Queue[GeneratedSequence | None]
+        ] = {}  # None: the model has failed
         self._work: asyncio.Task[None] | None = None
         self._thread, self._closed = ThreadPoolExecutor(1), False
 
@@ -100,10 +100,9 @@ class Native:
         self, request: Request, n: int, sampling: SamplingParams, reader: Callable[[], AnswerReader], usage: Usage
     ) -> AsyncGenerator[Answer]:
         """See Engine. Seeds count on from the first answer's."""
-        from prover.model.generate import Request as GenerationRequest
-        from prover.model.generate import Sampling
+        from prover.model.generate import GenerationRequest, Sampling
 
-        prompt, context = prompt_tokens(self._tokenizer, request), self._generator.context
+        prompt, context = prompt_tokens(self._tokenizer, request), self._generator.context_length
         if not 0 < len(prompt) < context:
             for _ in range(n):
                 yield Answer.failed(f"the prompt has {len(prompt)} tokens, and the model's context is {context}")
@@ -117,11 +116,11 @@ class Native:
             seed=sampling.seed,
         )
         texts = _Texts(self._tokenizer, request.stop, reader, usage)
-        asked = GenerationRequest(tuple(prompt), n, drawing, watch=texts.watch, replay=sampling.replay)
-        finished: asyncio.Queue[GeneratedAnswer | None] = asyncio.Queue()
+        asked = GenerationRequest(tuple(prompt), n, drawing, stopping_criterion=texts.watch, replay=sampling.replay)
+        finished: asyncio.Queue[GeneratedSequence | None] = asyncio.Queue()
         if self._closed:
             raise PolicyUnavailable(f"the model cannot be asked: {self.last_error}")
-        self._waiting |= dict.fromkeys(asked.answers, finished)
+        self._waiting |= dict.fromkeys(asked.sequences, finished)
         self._asked.append(asked)
         self._ensure_running()
         usage.read += len(prompt)
@@ -134,13 +133,13 @@ class Native:
                     texts.read(written),
                     texts.finish_reason(written),
                     tuple(written.tokens),
-                    tuple(written.log_probs),
+                    tuple(written.logprobs),
                     asked.prompt,
                     replay=_replay(written) if sampling.replay else None,
                 )
         finally:
-            usage.cached += asked.cached
-            for answer in asked.answers:
+            usage.cached += asked.cached_tokens
+            for answer in asked.sequences:
                 self._waiting.pop(answer, None)
             self._change(asked.cancel)
 
@@ -158,8 +157,8 @@ class Native:
         def take() -> None:
             failure: PolicyUnavailable | None = None
             try:
-                checkpoint.take(self._generator.model, dict(weights))
-                self._generator.refresh()
+                checkpoint.load_weights(self._generator.model, dict(weights))
+                self._generator.reload_weights()
             except Exception as error:  # of whoever makes the weights, and torch's
                 failure = PolicyUnavailable(f"{self.model}: {error}")
             loop.call_soon_threadsafe(_settle, taken, failure)
@@ -193,13 +192,13 @@ class Native:
 
     def _fail(self) -> None:
         """Whoever waits gets no answer; unless it is closed, requests that the model has not seen go on waiting."""
-        unseen = set() if self._closed else {answer for asked in self._asked for answer in asked.answers}
+        unseen = set() if self._closed else {answer for asked in self._asked for answer in asked.sequences}
         for answer in self._waiting.keys() - unseen:
             self._waiting.pop(answer).put_nowait(None)
         if self._closed and self._taken is not None:
             _settle(self._taken, PolicyUnavailable(f"the model cannot be asked: {self.last_error}"))
 
-    def _run_steps(self) -> list[GeneratedAnswer]:
+    def _run_steps(self) -> list[GeneratedSequence]:
         """Changes, then steps for a moment; the answers that came to their end."""
         while self._changes:
             self._changes.popleft()()
@@ -210,13 +209,14 @@ class Native:
             self._generator.submit(self._asked.popleft())
         started, over = time.monotonic(), []
         while self._generator.busy and not self._closed and time.monotonic() < started + _STEP_SECONDS:
-            over += [answer for answer in self._generator.step() if answer.over]
+            over += [answer for answer in self._generator.step() if answer.finished]
         return over
 
 
-def _replay(written: GeneratedAnswer) -> Replay:
-    chosen = None if written.chosen is None or not written.chosen.numel() else written.chosen.cpu()
-    return Replay(tuple(written.drawn), tuple(tokens.cpu() for tokens in written.kept), chosen)
+def _replay(written: GeneratedSequence) -> Replay:
+    expert_ids = None if written.expert_ids is None or not written.expert_ids.numel() else written.expert_ids.cpu()
+    candidates = tuple(tokens.cpu() for tokens in written.candidate_token_ids)
+    return Replay(tuple(written.sampler_logprobs), candidates, expert_ids)
 
 
 def _settle(taken: asyncio.Future[None], failure: Exception | None) -> None:
@@ -235,15 +235,15 @@ class _Texts:
         usage: Usage,
     ) -> None:
         self._tokenizer, self._stops, self._reader, self._usage = tokenizer, stops, reader, usage
-        self._texts: dict[GeneratedAnswer, _Text] = {}
+        self._texts: dict[GeneratedSequence, _Text] = {}
 
-    def watch(self, answer: GeneratedAnswer) -> bool:
+    def watch(self, answer: GeneratedSequence) -> bool:
         """Take over an answer's last token; True if it is the last one that is wanted."""
-        from prover.model.tokenizer import TextStream
+        from prover.model.tokenizer import DecodeStream
 
         text = self._texts.get(answer)
         if text is None:
-            text = self._texts[answer] = _Text(TextStream(self._tokenizer), self._reader())
+            text = self._texts[answer] = _Text(DecodeStream(self._tokenizer), self._reader())
         self._usage.written += 1
         new = text.stream.push(answer.tokens[-1])
         before, text.so_far = len(text.so_far), text.so_far + new
@@ -256,12 +256,12 @@ class _Texts:
             text.ended_by = "complete"
         return text.ended_by is not None
 
-    def finish_reason(self, answer: GeneratedAnswer) -> FinishReason:
+    def finish_reason(self, answer: GeneratedSequence) -> FinishReason:
         """Why an answer ended."""
         text = self._texts.get(answer)
-        return text.ended_by if text and text.ended_by else "eos" if answer.ended else "length"
+        return text.ended_by if text and text.ended_by else "eos" if answer.stopped else "length"
 
-    def read(self, answer: GeneratedAnswer) -> str:
+    def read(self, answer: GeneratedSequence) -> str:
         """All of an answer's text, but not the stop text that ended it."""
         text = self._texts[answer]
         return text.so_far if text.ended_by == "stop" else text.so_far + text.stream.finish()
@@ -271,7 +271,7 @@ class _Texts:
 class _Text:
     """The text of an answer so far. ended_by: what ended it, if not the model's own last token or the limit."""
 
-    stream: TextStream
+    stream: DecodeStream
     reader: AnswerReader
     so_far: str = ""
     ended_by: FinishReason | None = None

@@ -1,4 +1,4 @@
-"""One layer of the model."""
+"""One layer of the transformer."""
 
 from __future__ import annotations
 
@@ -12,7 +12,10 @@ from prover.model.router import Routing
 
 
 class Block(nn.Module):
-    """x + attention(norm(x)), then the same with a feed-forward layer: dense, or a mixture of experts."""
+    """A pre-norm transformer layer: x + attention(norm(x)), then the same with a feed-forward layer.
+
+    dense: the feed-forward layer is one SwiGLU; otherwise a mixture of experts.
+    """
 
     def __init__(self, config: ModelConfig, dense: bool) -> None:
         super().__init__()
@@ -22,12 +25,15 @@ class Block(nn.Module):
         self.mlp = SwiGLU(config.hidden_size, config.intermediate_size) if dense else MoE(config)
 
     def forward(
-        self, x: Tensor, turns: Tensor, mask: Tensor | None = None, chosen: Tensor | None = None
+        self, x: Tensor, freqs_cis: Tensor, mask: Tensor | None = None, expert_ids: Tensor | None = None
     ) -> tuple[Tensor, Routing | None]:
-        """x [batch, tokens, width]; turns and mask as in MLA; chosen as in MoE. The routing is None if dense."""
-        x = x + self.self_attn(self.input_layernorm(x), turns, mask)
-        inner = self.post_attention_layernorm(x)
+        """Apply the layer to x [batch, tokens, hidden_size]; returns the same shape, and the routing (None if dense).
+
+        freqs_cis, mask: as in MLA. expert_ids [batch, tokens, k]: experts to use, as in MoE; not read if dense.
+        """
+        x = x + self.self_attn(self.input_layernorm(x), freqs_cis, mask)
+        normed = self.post_attention_layernorm(x)
         if isinstance(self.mlp, SwiGLU):
-            return x + self.mlp(inner), None
-        out, routing = self.mlp(inner, chosen)
+            return x + self.mlp(normed), None
+        out, routing = self.mlp(normed, expert_ids)
         return x + out, routing

@@ -1,4 +1,4 @@
-"""The shape of a model: the fields of Hugging Face's `deepseek_v3` configuration, and shapes by name."""
+"""The model's configuration: the fields of Hugging Face's `deepseek_v3`, and presets."""
 
 from __future__ import annotations
 
@@ -12,17 +12,18 @@ class ModelError(Exception):
 
 
 class ConfigError(ValueError):
-    """A configuration is not one of this architecture; str() says what does not fit."""
+    """A configuration that this architecture does not have; str() names the field."""
 
 
 class Yarn(BaseModel):
-    """How RoPE is stretched to longer contexts (YaRN; V3 §4.3, Coder-V2 §3.3).
+    """The settings of YaRN, which stretches RoPE to longer contexts (arXiv:2309.00071).
 
-    factor: context now / context of the first training (`original_max_position_embeddings`, tokens).
-    beta_fast, beta_slow: dimensions that turn more often than the one in the old context stay as they are, those that
-        turn less often than the other are stretched in full, the ones between in part.
-    mscale, mscale_all_dim: how much scores grow with the logarithm of the factor, in the turned and in the other parts
-        of queries and keys. Where one of them is 0, V3's own code and transformers differ; this is transformers' way.
+    factor: context now / context of the first training (`original_max_position_embeddings`, in tokens).
+    beta_fast, beta_slow: dimensions that rotate more than `beta_fast` times in the original context stay as they are,
+        those that rotate less than `beta_slow` times are stretched in full, those between in part.
+    mscale, mscale_all_dim: how much attention scores grow with the logarithm of the factor, in the rotated and in the
+        other parts of queries and keys. Where one of them is 0, DeepSeek-V3's own code and transformers differ; this is
+        transformers' way.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -36,18 +37,21 @@ class Yarn(BaseModel):
 
 
 class ModelConfig(BaseModel):
-    """A DeepSeek-V3-style model; each field is called what `config.json` calls it.
+    """The configuration of a DeepSeek-V3-style model (arXiv:2412.19437), with the field names of `config.json`.
 
     hidden_size: width of the residual stream. num_hidden_layers: blocks, of which the first `first_k_dense_replace`
         have a dense feed-forward layer of width `intermediate_size`, the others a mixture of experts.
-    kv_lora_rank: numbers of the latent from which keys and values come; q_lora_rank: the same for queries (None: these
-        come from the residual stream at once). qk_nope_head_dim, qk_rope_head_dim: parts of a head's query without and
-        with a position. v_head_dim: a head's value.
-    n_routed_experts: experts of width `moe_intermediate_size` in each mixture, of which a token uses
+    kv_lora_rank: size of the latent from which keys and values come; q_lora_rank: the same for queries (None: they come
+        from the residual stream directly). qk_nope_head_dim, qk_rope_head_dim: parts of a head's query and key without
+        and with a position. v_head_dim: size of a head's value.
+    n_routed_experts: experts of width `moe_intermediate_size` in each MoE layer, of which a token uses
         `num_experts_per_tok`, all from the best `topk_group` of `n_group` groups. n_shared_experts: those that every
-        token uses. norm_topk_prob, routed_scaling_factor: the weights of the chosen are made to sum to 1, then scaled.
-    num_nextn_predict_layers: modules that predict a further token each (MTP).
+        token uses. norm_topk_prob, routed_scaling_factor: the selected experts' weights are made to sum to 1, then
+        scaled.
+    num_nextn_predict_layers: MTP modules, each of which predicts a further token.
     max_position_embeddings: context in tokens. initializer_range: standard deviation of fresh weights.
+
+    Raises ConfigError for a combination of values that the architecture does not have.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -88,7 +92,7 @@ class ModelConfig(BaseModel):
     def _fits(self) -> ModelConfig:
         for name in ("qk_nope_head_dim", "qk_rope_head_dim", "kv_lora_rank"):
             if getattr(self, name) % 2:
-                raise ConfigError(f"{name} is {getattr(self, name)}; RoPE turns pairs, so it must be even")
+                raise ConfigError(f"{name} is {getattr(self, name)}; RoPE rotates pairs, so it must be even")
         for name in ("hidden_size", "moe_intermediate_size"):
             if getattr(self, name) % 8:
                 raise ConfigError(f"{name} is {getattr(self, name)}; the experts' kernels want a multiple of 8")
@@ -96,39 +100,42 @@ class ModelConfig(BaseModel):
             raise ConfigError("first_k_dense_replace is the number of the first layers that are dense")
         if self.n_routed_experts % self.n_group:
             raise ConfigError(f"{self.n_routed_experts} experts do not fall into {self.n_group} groups of one size")
-        if self.n_group > 1 and self.group_size < 2:
+        if self.n_group > 1 and self.experts_per_group < 2:
             raise ConfigError("a group is judged by its two best experts, so it needs two")
-        if self.topk_group > self.n_group or self.num_experts_per_tok > self.topk_group * self.group_size:
+        if self.topk_group > self.n_group or self.num_experts_per_tok > self.topk_group * self.experts_per_group:
             raise ConfigError("a token uses more groups or experts than there are to choose from")
         return self
 
     @property
-    def group_size(self) -> int:
+    def experts_per_group(self) -> int:
+        """Experts in each of the `n_group` groups."""
         return self.n_routed_experts // self.n_group
 
     @property
     def qk_head_dim(self) -> int:
-        """Numbers of a head's query."""
+        """Size of a head's query and key."""
         return self.qk_nope_head_dim + self.qk_rope_head_dim
 
     @property
     def latent_dim(self) -> int:
-        """Numbers that the cache keeps per token and layer: the latent, and the key that carries the position."""
+        """Numbers that a cache needs per token and layer: the latent, and the rotated key part."""
         return self.kv_lora_rank + self.qk_rope_head_dim
 
     @property
     def num_moe_layers(self) -> int:
+        """Layers with a mixture of experts, MTP modules not counted."""
         return self.num_hidden_layers - self.first_k_dense_replace
 
-    def with_(self, **changes: Any) -> ModelConfig:
-        """The same with some fields changed; checked anew."""
+    def replace(self, **changes: Any) -> ModelConfig:
+        """A copy with some fields changed, validated again. Raises ConfigError, pydantic.ValidationError."""
         return ModelConfig(**{**self.model_dump(), **changes})
 
 
 _V3_YARN = Yarn(factor=40, original_max_position_embeddings=4096, mscale=1, mscale_all_dim=1)
 _V2_YARN = Yarn(factor=40, original_max_position_embeddings=4096, mscale=0.707, mscale_all_dim=0.707)
 
-#: Shapes by name. 16b and 236b have the sizes of V2-Lite and V2, with V3's router.
+#: Configurations by name. 16b and 236b have the sizes of DeepSeek-V2-Lite and DeepSeek-V2, with DeepSeek-V3's router;
+#: 671b is DeepSeek-V3.
 PRESETS: dict[str, ModelConfig] = {
     "tiny": ModelConfig(
         vocab_size=1024,

@@ -1,4 +1,4 @@
-"""`config.json` in Hugging Face's form for `deepseek_v3`, to and from ModelConfig."""
+"""Read and write `config.json` in Hugging Face's format for `deepseek_v3`, from and to ModelConfig."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from data.parsing import parse_json
 from prover.model.config import ConfigError, ModelConfig, ModelError, Yarn
 
-NAME = "config.json"
+CONFIG_FILE = "config.json"
 
 # Fields of related architectures, and the only value that this one has. Absent and null mean the same.
 _FIXED: Mapping[str, Any] = {
@@ -25,7 +25,7 @@ _FIXED: Mapping[str, Any] = {
     "moe_layer_freq": 1,
 }
 # ModelConfig has defaults of its own for them; libraries have others, so a file must say what it means.
-_NEEDED = (
+_REQUIRED = (
     "first_k_dense_replace",
     "q_lora_rank",
     "n_shared_experts",
@@ -34,24 +34,27 @@ _NEEDED = (
     "norm_topk_prob",
     "routed_scaling_factor",
 )
-_NULLS: Mapping[str, Any] = {"n_shared_experts": 0, "n_group": 1, "topk_group": 1}  # what null means
+_NULL_MEANS: Mapping[str, Any] = {"n_shared_experts": 0, "n_group": 1, "topk_group": 1}
 
 
-class Stored(NamedTuple):
-    """What a checkpoint says of itself.
+class StoredConfig(NamedTuple):
+    """The content of a checkpoint's `config.json`.
 
-    interleaved: whether the rows that are turned by RoPE are in the order of rope.py. block: rows and columns of a
-    weight that share a scale (fp8.py); None if it has no scales.
+    rope_interleaved: the rows that RoPE rotates are in interleaved order, as in rope.py.
+    fp8_block_size: rows and columns of a block of an FP8 weight with one scale (fp8.py); None if it has no scales.
     """
 
     config: ModelConfig
-    interleaved: bool
-    block: tuple[int, int] | None
+    rope_interleaved: bool
+    fp8_block_size: tuple[int, int] | None
 
 
-def read(folder: Path) -> Stored:
-    """Raises ModelError if there is no such file, ConfigError if it is of another architecture."""
-    file = folder / NAME
+def read(folder: Path) -> StoredConfig:
+    """Read a checkpoint's `config.json`.
+
+    Raises ModelError if it cannot be read, ConfigError if it is of another architecture.
+    """
+    file = folder / CONFIG_FILE
     try:
         fields = parse_json(file.read_bytes())
     except (OSError, ValueError) as error:
@@ -59,18 +62,19 @@ def read(folder: Path) -> Stored:
     if not isinstance(fields, dict):
         raise ModelError(f"{file}: it holds no JSON object")
     try:
-        return Stored(from_fields(fields), fields.get("rope_interleave") is not False, _block(fields))
+        return StoredConfig(from_fields(fields), fields.get("rope_interleave") is not False, _fp8_block_size(fields))
     except ConfigError as error:
         raise ConfigError(f"{file}: {error}") from None
 
 
 def write(config: ModelConfig, dtype: torch.dtype, folder: Path) -> None:
+    """Write `config.json` into a folder; dtype: of the weights. Raises OSError."""
     text = json.dumps(to_fields(config, dtype), indent=2) + "\n"
-    (folder / NAME).write_text(text, "utf-8")
+    (folder / CONFIG_FILE).write_text(text, "utf-8")
 
 
 def from_fields(fields: Mapping[str, Any]) -> ModelConfig:
-    """The configuration that the fields of a `config.json` describe; those without a meaning here are ignored.
+    """The ModelConfig that the fields of a `config.json` describe; fields that mean nothing here are ignored.
 
     Of several `eos_token_id`s the first is taken. Raises ConfigError, which names the field.
     """
@@ -79,28 +83,28 @@ def from_fields(fields: Mapping[str, Any]) -> ModelConfig:
     for field, value in {**_FIXED, "num_key_value_heads": fields.get("num_attention_heads")}.items():
         if fields.get(field) not in (None, value):
             raise ConfigError(f"{field} is {fields[field]!r}; here it can only be {value!r}")
-    if absent := [field for field in _NEEDED if field not in fields]:
+    if absent := [field for field in _REQUIRED if field not in fields]:
         raise ConfigError(f"{', '.join(absent)}: not said")
     nullable = {"q_lora_rank", "bos_token_id", "eos_token_id"}
-    known: dict[str, Any] = {
-        field: _NULLS.get(field) if fields[field] is None else fields[field]
+    values: dict[str, Any] = {
+        field: _NULL_MEANS.get(field) if fields[field] is None else fields[field]
         for field in ModelConfig.model_fields.keys() & fields.keys() - {"yarn", "rope_theta"}
-        if fields[field] is not None or field in nullable or field in _NULLS
+        if fields[field] is not None or field in nullable or field in _NULL_MEANS
     }
     if "num_mtp_layers" in fields:  # transformers' own name for it
-        known.setdefault("num_nextn_predict_layers", fields["num_mtp_layers"])
-    if isinstance(ends := known.get("eos_token_id"), list):
-        known["eos_token_id"] = ends[0] if ends else None
+        values.setdefault("num_nextn_predict_layers", fields["num_mtp_layers"])
+    if isinstance(ends := values.get("eos_token_id"), list):
+        values["eos_token_id"] = ends[0] if ends else None
     try:
-        return ModelConfig(**known, **_rope(fields))
+        return ModelConfig(**values, **_rope(fields))
     except ValidationError as error:
-        raise ConfigError("; ".join(_said(wrong) for wrong in error.errors())) from None
+        raise ConfigError("; ".join(_error_text(wrong) for wrong in error.errors())) from None
 
 
 def to_fields(config: ModelConfig, dtype: torch.dtype) -> dict[str, Any]:
-    """What `config.json` says of a model whose weights have this type, as transformers and vLLM read it.
+    """The fields of `config.json` for a model whose weights have this dtype, as transformers and vLLM read them.
 
-    RoPE is described as V3's own file does it, which old and new versions of both understand.
+    RoPE is described as in DeepSeek-V3's own file, which old and new versions of both understand.
     """
     return {
         "architectures": ["DeepseekV3ForCausalLM"],
@@ -115,26 +119,26 @@ def to_fields(config: ModelConfig, dtype: torch.dtype) -> dict[str, Any]:
 
 
 def _rope(fields: Mapping[str, Any]) -> dict[str, Any]:
-    """`rope_theta` and `yarn`, from `rope_scaling` (V3's own file) or `rope_parameters` (transformers 5)."""
+    """`rope_theta` and `yarn`, from `rope_scaling` (DeepSeek-V3's own file) or `rope_parameters` (transformers 5)."""
     name = "rope_scaling" if fields.get("rope_scaling") else "rope_parameters"
-    said = {key: value for key, value in (fields.get(name) or {}).items() if value is not None}
-    theta = said.pop("rope_theta", fields.get("rope_theta") or 10_000.0)
-    old = said.pop("type", "default")
-    kind = said.pop("rope_type", old)
+    scaling = {key: value for key, value in (fields.get(name) or {}).items() if value is not None}
+    theta = scaling.pop("rope_theta", fields.get("rope_theta") or 10_000.0)
+    old = scaling.pop("type", "default")
+    kind = scaling.pop("rope_type", old)
     if kind == "default":
         return {"rope_theta": theta}
     if kind != "yarn":
         raise ConfigError(f"{name} has the type {kind!r}; here it can only be 'yarn' or 'default'")
-    if said.get("truncate") is True:  # the default
-        del said["truncate"]
-    said.setdefault("original_max_position_embeddings", fields.get("max_position_embeddings"))
+    if scaling.get("truncate") is True:  # the default
+        del scaling["truncate"]
+    scaling.setdefault("original_max_position_embeddings", fields.get("max_position_embeddings"))
     try:
-        return {"rope_theta": theta, "yarn": Yarn(**said)}
+        return {"rope_theta": theta, "yarn": Yarn(**scaling)}
     except ValidationError as error:
-        raise ConfigError("; ".join(f"{name}.{_said(wrong)}" for wrong in error.errors())) from None
+        raise ConfigError("; ".join(f"{name}.{_error_text(wrong)}" for wrong in error.errors())) from None
 
 
-def _block(fields: Mapping[str, Any]) -> tuple[int, int] | None:
+def _fp8_block_size(fields: Mapping[str, Any]) -> tuple[int, int] | None:
     match fields.get("quantization_config"):
         case None:
             return None
@@ -144,7 +148,7 @@ def _block(fields: Mapping[str, Any]) -> tuple[int, int] | None:
             raise ConfigError(f"quantization_config is {other!r}; only fp8 with a weight_block_size can be read")
 
 
-def _said(wrong: Mapping[str, Any]) -> str:
-    """One of pydantic's errors in words; what a validator of ours says is a sentence by itself."""
+def _error_text(wrong: Mapping[str, Any]) -> str:
+    """One of pydantic's errors in words; a message of ModelConfig's own validator is a sentence by itself."""
     where, message = ".".join(map(str, wrong["loc"])), str(wrong["msg"]).removeprefix("Value error, ")
     return f"{where}: {message}" if where else message

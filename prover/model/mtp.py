@@ -1,4 +1,4 @@
-"""Multi-token prediction (V3 §2.2): a module that predicts one token further than what comes before it."""
+"""Multi-token prediction (MTP; DeepSeek-V3, arXiv:2412.19437, section 2.2)."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from prover.model.router import Routing
 
 
 class MTP(nn.Module):
-    """Joins what was known at a token with the token that came next, runs one more block, and predicts the one after.
+    """An MTP module: from a token's hidden state and the next token's embedding it predicts the token after that.
 
-    The embedding and the head are the model's own. What comes from the model has been through its last norm, as in
-    vLLM's and transformers' readings of V3's checkpoint.
+    Embedding and head are the model's own. The hidden states that come from the model have been through its final
+    norm, as vLLM and transformers read DeepSeek-V3's checkpoint.
     """
 
     def __init__(self, config: ModelConfig) -> None:
@@ -26,18 +26,24 @@ class MTP(nn.Module):
         self.block = Block(config, dense=False)
         self.norm = RMSNorm(config.hidden_size, config.rms_norm_eps)
 
-    def join(self, hidden: Tensor, embedded: Tensor) -> Tensor:
-        """hidden: of a token, embedded: the next token's embedding, both [..., width] → the block's input."""
-        return self.eh_proj(torch.cat((self.enorm(embedded), self.hnorm(hidden)), -1))
+    def combine(self, hidden: Tensor, next_embedding: Tensor) -> Tensor:
+        """The block's input [..., hidden_size], from a token's hidden state and the next token's embedding.
+
+        hidden, next_embedding [..., hidden_size].
+        """
+        return self.eh_proj(torch.cat((self.enorm(next_embedding), self.hnorm(hidden)), -1))
 
     def forward(
         self,
         hidden: Tensor,
-        embedded: Tensor,
-        turns: Tensor,
+        next_embedding: Tensor,
+        freqs_cis: Tensor,
         mask: Tensor | None = None,
-        chosen: Tensor | None = None,
+        expert_ids: Tensor | None = None,
     ) -> tuple[Tensor, Routing]:
-        """hidden and embedded as in `join`, the rest as in Block → what the head and the next module take."""
-        x, routing = self.block(self.join(hidden, embedded), turns, mask, chosen)
+        """Hidden states for the head and for the next module, [batch, tokens, hidden_size], and the block's routing.
+
+        hidden, next_embedding [batch, tokens, hidden_size]: as in `combine`. freqs_cis, mask, expert_ids: as in Block.
+        """
+        x, routing = self.block(self.combine(hidden, next_embedding), freqs_cis, mask, expert_ids)
         return self.norm(x), routing

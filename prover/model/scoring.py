@@ -1,4 +1,4 @@
-"""What a model gives to tokens that are there already, from its logits."""
+"""Log-probabilities of given tokens, from logits."""
 
 from __future__ import annotations
 
@@ -7,25 +7,27 @@ import torch.nn.functional as F  # noqa: N812
 from torch import Tensor
 
 
-def scored(
+def score_targets(
     logits: Tensor,
     targets: Tensor,
-    kept: Tensor | None = None,
+    candidate_token_ids: Tensor | None = None,
     temperature: float = 1.0,
     entropy: bool = False,
 ) -> tuple[Tensor, Tensor | None]:
-    """logits [rows, vocabulary], targets int64 [rows] → the targets' log-probabilities, negated, and the entropy.
+    """The targets' negative log-likelihood, and the entropy of the distributions: both fp32 [rows], in nats.
 
-    Both fp32 [rows], in nats; the second without gradient, and None unless it is asked for. kept int64 [rows, n]: the
-    tokens that a target was one of, itself included; what is negative is none.
+    logits [rows, vocab_size]; targets int64 [rows]. temperature: divides the logits.
+    candidate_token_ids int64 [rows, n]: the tokens that top-p and top-k had left to sample from, the target among
+    them; negative entries are padding. The distribution is renormalised over them. None: the whole vocabulary.
+    entropy: compute the entropy (without gradient); otherwise None is returned for it.
     """
     logits = logits.float()
     if temperature != 1:
         logits = logits / temperature
-    if kept is None:
-        loss = F.cross_entropy(logits, targets, reduction="none")
+    if candidate_token_ids is None:
+        nll = F.cross_entropy(logits, targets, reduction="none")
     else:
-        target = logits.gather(1, targets.unsqueeze(1)).squeeze(1)
-        logits = logits.gather(1, kept.clamp(min=0)).masked_fill(kept < 0, -torch.inf)
-        loss = logits.logsumexp(1) - target
-    return loss, torch.special.entr(logits.detach().softmax(1)).sum(1) if entropy else None
+        target_logits = logits.gather(1, targets.unsqueeze(1)).squeeze(1)
+        logits = logits.gather(1, candidate_token_ids.clamp(min=0)).masked_fill(candidate_token_ids < 0, -torch.inf)
+        nll = logits.logsumexp(1) - target_logits
+    return nll, torch.special.entr(logits.detach().softmax(1)).sum(1) if entropy else None

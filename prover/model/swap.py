@@ -1,4 +1,4 @@
-"""A new folder in the place of an old one, at once."""
+"""Atomic replacement of a folder by a new one."""
 
 from __future__ import annotations
 
@@ -9,51 +9,53 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-_HERE, _EXCHANGE = -100, 2  # AT_FDCWD and RENAME_EXCHANGE of Linux's renameat2
+_AT_FDCWD, _RENAME_EXCHANGE = -100, 2  # arguments of Linux's renameat2
 
 
 @contextmanager
 def replacing(folder: Path, *patterns: str) -> Iterator[Path]:
-    """An empty folder beside `folder`, which takes its place when the block ends well. Raises OSError.
+    """A new, empty folder to fill, which replaces `folder` atomically when the block ends without an exception.
 
-    Files of the old folder whose names fit none of the patterns go on being in it. Whoever looks, and after a kill at
-    any time, finds the old files or the new ones. (Where the system cannot exchange two folders at once, as on NFS,
-    there is a moment between two renames at which the new ones are in `.NAME.new` and the old ones in `.NAME.old`.)
+    patterns: globs of the old folder's files that are dropped; all others are carried over. A reader, at any time and
+    also after a kill, finds either all old files or all new ones. (Where the system cannot exchange two folders
+    atomically, as on NFS, there is a moment between two renames at which the new ones are in `.NAME.new` and the old
+    ones in `.NAME.old`.) Raises OSError.
     """
     folder = folder.resolve()
     new, old = (folder.with_name(f".{folder.name}.{age}") for age in ("new", "old"))
     if old.exists() and not folder.exists():  # killed between the two renames
         old.rename(folder)
-    for rest in (new, old):  # of a process that was killed
-        shutil.rmtree(rest, ignore_errors=True)
+    for leftover in (new, old):  # of a process that was killed
+        shutil.rmtree(leftover, ignore_errors=True)
     new.mkdir(parents=True)
     try:
         yield new
         for file in new.iterdir():
-            _sync(file)
+            _fsync(file)
         if not folder.exists():
             new.rename(folder)
             return
         for entry in folder.iterdir():
             if not any(entry.match(pattern) for pattern in patterns):
-                _keep(entry, new / entry.name)
+                _carry_over(entry, new / entry.name)
         if not _exchange(new, folder):
             folder.rename(old)
             new.rename(folder)
             shutil.rmtree(old)
     finally:
-        shutil.rmtree(new, ignore_errors=True)  # now the old one, or what was not finished
+        shutil.rmtree(new, ignore_errors=True)  # by now the old one, or what was not finished
 
 
 def _exchange(one: Path, other: Path) -> bool:
+    """Exchange two folders atomically; False where the system cannot."""
     try:
         rename = ctypes.CDLL(None).renameat2
     except AttributeError:  # not Linux
         return False
-    return bool(rename(_HERE, os.fsencode(one), _HERE, os.fsencode(other), _EXCHANGE) == 0)
+    return bool(rename(_AT_FDCWD, os.fsencode(one), _AT_FDCWD, os.fsencode(other), _RENAME_EXCHANGE) == 0)
 
 
-def _keep(entry: Path, target: Path) -> None:
+def _carry_over(entry: Path, target: Path) -> None:
     if entry.is_dir() and not entry.is_symlink():
         shutil.copytree(entry, target, copy_function=_link, symlinks=True)
     else:
@@ -67,7 +69,7 @@ def _link(source: str | Path, target: str | Path) -> None:
         shutil.copy2(source, target, follow_symlinks=False)
 
 
-def _sync(file: Path) -> None:
-    """Make sure that a crash of the machine does not lose what the folder is renamed for."""
+def _fsync(file: Path) -> None:
+    """Flush a file to the disk, so that a crash of the machine after the rename does not lose it."""
     with file.open("rb") as stream:
         os.fsync(stream.fileno())

@@ -28,7 +28,7 @@ from tests.prover.readers import to_the_end
 FAMILY = "deepseek-v1.5-noncot"
 EXAMPLE = Path(__file__).parents[2] / "examples" / "model.py"
 LEAN = ["theorem t (a b : Nat) (h : a < b) : a + 1 ≤ b := by\n  omega\n```", "⟨h₁, h₂⟩ ∀ x ∈ ℕ, x = x"] * 20
-SHAPE = PRESETS["tiny"].with_(hidden_size=64, num_hidden_layers=2, max_position_embeddings=512, initializer_range=0.3)
+SHAPE = PRESETS["tiny"].replace(hidden_size=64, num_hidden_layers=2, max_position_embeddings=512, initializer_range=0.3)
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +37,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     torch.manual_seed(0)
     place = tmp_path_factory.mktemp("random")
     words = tokenizer.train(LEAN, 300)
-    checkpoint.save(Transformer(SHAPE.with_(vocab_size=len(words))), place)
+    checkpoint.save(Transformer(SHAPE.replace(vocab_size=len(words))), place)
     words.save_pretrained(place)
     return place
 
@@ -64,7 +64,7 @@ async def test_answers_come_with_tokens_and_log_probabilities(native: Native, fo
     for answer in found:
         assert list(answer.prompt_tokens) == words.encode("theorem t")
         text = torch.tensor([[*answer.prompt_tokens, *answer.tokens]])
-        told = model(text[:, :-1], targets=text[:, 1:]).log_probs[0, len(answer.prompt_tokens) - 1 :]
+        told = model(text[:, :-1], targets=text[:, 1:]).logprobs[0, len(answer.prompt_tokens) - 1 :]
         torch.testing.assert_close(torch.tensor(answer.log_probs), told.detach(), atol=1e-4, rtol=0)
         assert answer.text == words.decode(answer.tokens, skip_special_tokens=True)
     assert usage.read == len(found[0].prompt_tokens)
@@ -80,7 +80,7 @@ async def test_new_weights_are_taken_when_what_is_being_written_has_come_to_its_
     long = SamplingParams(top_p=1, max_tokens=200, replay=True)
     under_way = asyncio.create_task(answers(native, Request("theorem t"), 3, long))
     await asyncio.sleep(0.05)
-    taking = asyncio.create_task(native.update(checkpoint.tensors(new)))
+    taking = asyncio.create_task(native.update(checkpoint.export_weights(new)))
     await asyncio.sleep(0)
     after = asyncio.create_task(answers(native, Request("theorem t"), 3, long))
     await taking
@@ -89,16 +89,16 @@ async def test_new_weights_are_taken_when_what_is_being_written_has_come_to_its_
             assert answer.replay is not None
             assert answer.replay.drawn == pytest.approx(answer.log_probs, abs=1e-5)
             text = torch.tensor([[*answer.prompt_tokens, *answer.tokens]])
-            told = model(text[:, :-1], targets=text[:, 1:], chosen=answer.replay.chosen[None])
-            told = told.log_probs[0, len(answer.prompt_tokens) - 1 :].detach()
+            told = model(text[:, :-1], targets=text[:, 1:], expert_ids=answer.replay.chosen[None])
+            told = told.logprobs[0, len(answer.prompt_tokens) - 1 :].detach()
             torch.testing.assert_close(torch.tensor(answer.log_probs), told, atol=1e-4, rtol=0)
 
 
 async def test_weights_that_do_not_fit_are_refused_and_it_goes_on(native: Native, folder: Path) -> None:
-    other = Transformer(SHAPE.with_(vocab_size=40, num_hidden_layers=1))
+    other = Transformer(SHAPE.replace(vocab_size=40, num_hidden_layers=1))
     with pytest.raises(PolicyUnavailable, match="the new weights"):
-        await native.update(checkpoint.tensors(other))
-    await native.update(checkpoint.tensors(checkpoint.load(folder)))
+        await native.update(checkpoint.export_weights(other))
+    await native.update(checkpoint.export_weights(checkpoint.load(folder)))
     assert len(await answers(native, Request("theorem t"), 2, SamplingParams(max_tokens=5))) == 2
 
 
@@ -106,7 +106,7 @@ async def test_who_waits_for_weights_to_be_taken_is_told_when_it_is_closed(folde
     engine = await Native.load(str(folder))
     under_way = asyncio.create_task(answers(engine, Request("theorem t"), 1, SamplingParams(max_tokens=400)))
     await asyncio.sleep(0.05)
-    taking = asyncio.create_task(engine.update(checkpoint.tensors(checkpoint.load(folder))))
+    taking = asyncio.create_task(engine.update(checkpoint.export_weights(checkpoint.load(folder))))
     await asyncio.sleep(0)
     await engine.close()
     for waiting in (under_way, taking):
@@ -197,7 +197,7 @@ async def test_who_waits_when_it_is_closed_is_told(folder: Path) -> None:
 
 
 async def test_a_tokenizer_of_another_model_is_refused(folder: Path, tmp_path: Path) -> None:
-    checkpoint.save(Transformer(SHAPE.with_(vocab_size=100)), tmp_path)
+    checkpoint.save(Transformer(SHAPE.replace(vocab_size=100)), tmp_path)
     tokenizer.load(str(folder)).save_pretrained(tmp_path)
     with pytest.raises(PolicyUnavailable, match="knows only 100"):
         await Native.load(str(tmp_path))

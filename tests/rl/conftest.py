@@ -17,7 +17,7 @@ settings.register_profile("rl", deadline=None, max_examples=60)
 settings.load_profile("rl")
 
 LEAN = ["theorem t (a b : Nat) (h : a < b) : a + 1 ≤ b := by\n  omega\n```", "⟨h₁, h₂⟩ ∀ x ∈ ℕ, x = x"] * 20
-SHAPE: ModelConfig = PRESETS["tiny"].with_(
+SHAPE: ModelConfig = PRESETS["tiny"].replace(
     hidden_size=32,
     num_hidden_layers=2,
     intermediate_size=48,
@@ -46,6 +46,6 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
     torch.manual_seed(0)
     place = tmp_path_factory.mktemp("small")
     words = tokenizer.train(LEAN, 300)
-    checkpoint.save(Transformer(SHAPE.with_(vocab_size=len(words), eos_token_id=words.eos_token_id)), place)
+    checkpoint.save(Transformer(SHAPE.replace(vocab_size=len(words), eos_token_id=words.eos_token_id)), place)
     words.save_pretrained(place)
     return place

@@ -143,8 +143,14 @@ async def test_what_the_generator_did_is_computed_again(small: Path) -> None:
         texts = group.texts(experts, truncation)
         batch = rows_of(texts, packed([len(text) for text in texts], 400), 400)
         told = model(
-            batch.tokens, batch.targets, batch.segments, batch.chosen, batch.kept, temperature, after=batch.after
-        ).log_probs
+            batch.tokens,
+            batch.targets,
+            batch.segments,
+            batch.chosen,
+            batch.kept,
+            temperature,
+            parent_segment_ids=batch.after,
+        ).logprobs
         return float((told - batch.drawn)[batch.counts].abs().max().detach())
 
     assert apart(True, True, 0.8) < 1e-4

@@ -155,8 +155,10 @@ def test_what_not_all_texts_have_is_not_replayed() -> None:
 def alone(network: Any, some: Text, **how: Any) -> tuple[Tensor, Tensor]:
     """Log-probabilities and entropies of all targets of one text in a row of its own, without padding."""
     batch = rows_of([some], [[0]], len(some))
-    told = network(batch.tokens, batch.targets, kept=batch.kept, chosen=batch.chosen, entropy=True, **how)
-    return told.log_probs[0].detach(), told.entropy[0]
+    told = network(
+        batch.tokens, batch.targets, candidate_token_ids=batch.kept, expert_ids=batch.chosen, entropy=True, **how
+    )
+    return told.logprobs[0].detach(), told.entropy[0]
 
 
 def check(network: Any, texts: list[Text], width: int, **how: Any) -> None:
@@ -164,9 +166,16 @@ def check(network: Any, texts: list[Text], width: int, **how: Any) -> None:
     batch = rows_of(texts, rows, width + 3)
     assert max(map(len, rows)) > 1
     shape = (batch.tokens, batch.targets, batch.segments)
-    told = network(*shape, after=batch.after, kept=batch.kept, chosen=batch.chosen, entropy=True, **how)
+    told = network(
+        *shape,
+        parent_segment_ids=batch.after,
+        candidate_token_ids=batch.kept,
+        expert_ids=batch.chosen,
+        entropy=True,
+        **how,
+    )
     for number, some in enumerate(texts):
-        for found, wanted in zip((told.log_probs, told.entropy), alone(network, some, **how), strict=True):
+        for found, wanted in zip((told.logprobs, told.entropy), alone(network, some, **how), strict=True):
             torch.testing.assert_close(found[batch.which == number].detach(), wanted, atol=2e-5, rtol=0)
 
 
@@ -180,7 +189,7 @@ def some_texts(seed: int, vocabulary: int) -> list[Text]:
 @settings(max_examples=10)
 @given(st.integers(0, 2**31), st.sampled_from([1.0, 0.7]))
 def test_a_packed_text_has_the_log_probabilities_it_has_alone(replay: bool, seed: int, temperature: float) -> None:
-    network = fresh(SMALL.with_(num_hidden_layers=3, first_k_dense_replace=1))
+    network = fresh(SMALL.replace(num_hidden_layers=3, first_k_dense_replace=1))
     texts = some_texts(seed, SMALL.vocab_size)
     if not replay:
         texts = [replace(some, chosen=None, kept=()) for some in texts]
@@ -210,13 +219,20 @@ def test_a_borrowed_model_sees_each_text_alone_too(theirs: str) -> None:
         rows = packed([len(some) for some in texts], 30)
         batch = rows_of(texts, rows, 30)
         both = [
-            model(batch.tokens, batch.targets, batch.segments, after=batch.after, kept=batch.kept, entropy=True)
+            model(
+                batch.tokens,
+                batch.targets,
+                batch.segments,
+                parent_segment_ids=batch.after,
+                candidate_token_ids=batch.kept,
+                entropy=True,
+            )
             for model in (ours, network)
         ]
-        for found, wanted in zip(*((told.log_probs, told.entropy) for told in both), strict=True):
+        for found, wanted in zip(*((told.logprobs, told.entropy) for told in both), strict=True):
             torch.testing.assert_close(found[batch.real], wanted[batch.real], atol=2e-5, rtol=0)
     with pytest.raises(ValueError, match="our own architecture"):
-        network(batch_of(texts).tokens, batch_of(texts).targets, chosen=torch.zeros(1, 1, 1, 1))
+        network(batch_of(texts).tokens, batch_of(texts).targets, expert_ids=torch.zeros(1, 1, 1, 1))
 
 
 def batch_of(texts: list[Text]) -> Batch:
@@ -224,15 +240,17 @@ def batch_of(texts: list[Text]) -> Batch:
 
 
 def test_packed_gradients_are_the_sum_of_those_alone() -> None:
-    network = fresh(SMALL.with_(num_nextn_predict_layers=0))
+    network = fresh(SMALL.replace(num_nextn_predict_layers=0))
     texts = [some for some in some_texts(11, SMALL.vocab_size) if some.start < len(some.tokens)]
     texts = [replace(some, kept=()) for some in texts]
 
     def gradient(batches: list[Batch]) -> dict[str, Tensor]:
         network.zero_grad()
         for batch in batches:
-            told = network(batch.tokens, batch.targets, batch.segments, after=batch.after, chosen=batch.chosen)
-            told.log_probs[batch.counts].sum().backward()
+            told = network(
+                batch.tokens, batch.targets, batch.segments, parent_segment_ids=batch.after, expert_ids=batch.chosen
+            )
+            told.logprobs[batch.counts].sum().backward()
         return {name: p.grad.clone() for name, p in network.named_parameters() if p.grad is not None}
 
     whole = gradient([rows_of(texts, packed([len(some) for some in texts], 40), 40)])
@@ -278,7 +296,7 @@ def test_answers_to_one_prompt_stand_together_and_fit(seed: int, prompts: int, e
 @pytest.mark.parametrize("kind", ["ours", "llama"])
 def test_a_shared_prompt_gives_the_same_probabilities_and_gradients(kind: str) -> None:
     if kind == "ours":
-        network: Any = fresh(SMALL.with_(num_nextn_predict_layers=0))
+        network: Any = fresh(SMALL.replace(num_nextn_predict_layers=0))
     else:
         torch.manual_seed(0)
         shape = LlamaConfig(
@@ -293,7 +311,9 @@ def test_a_shared_prompt_gives_the_same_probabilities_and_gradients(kind: str) -
     assert max(map(len, rows)) > 2
 
     def told(batch: Batch) -> Tensor:
-        return network(batch.tokens, batch.targets, batch.segments, after=batch.after, chosen=batch.chosen).log_probs
+        return network(
+            batch.tokens, batch.targets, batch.segments, parent_segment_ids=batch.after, expert_ids=batch.chosen
+        ).logprobs
 
     batch = rows_of(texts, rows, 43)
     together_ = told(batch)

@@ -72,7 +72,7 @@ def test_parameters_as_published(preset: str, total: float, active: float) -> No
 @pytest.mark.parametrize("preset", ["tiny", "30m"])
 def test_parameters_of_a_real_model(preset: str) -> None:
     shape = shape_of(ModelSource(preset=preset, vocabulary=700))
-    model = Transformer(PRESETS[preset].with_(vocab_size=700))
+    model = Transformer(PRESETS[preset].replace(vocab_size=700))
     assert shape.total == sum(p.numel() for p in model.parameters())
     routed = sum(p.numel() for layer in model.layers[1:] for p in layer.mlp.experts.parameters())
     config = model.config
@@ -124,7 +124,7 @@ def test_what_layers_keep_is_what_autograd_keeps(kind: str, tmp_path: Path) -> N
         source = ModelSource(folder=str(tmp_path))
         model: Borrowed | Transformer = Borrowed(LlamaForCausalLM(LlamaConfig(**LLAMA)))
     else:
-        source, model = ModelSource(preset=kind, vocabulary=512), Transformer(PRESETS[kind].with_(vocab_size=512))
+        source, model = ModelSource(preset=kind, vocabulary=512), Transformer(PRESETS[kind].replace(vocab_size=512))
     shape, batch, tokens = shape_of(source), 2, 256
     layers = shape.config.num_hidden_layers if shape.config else 3
     seen: dict[int, tuple[int, tuple[int, ...]]] = {}
@@ -137,7 +137,7 @@ def test_what_layers_keep_is_what_autograd_keeps(kind: str, tmp_path: Path) -> N
 
     rows = torch.randint(0, 512, (batch, tokens))
     with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
-        output = model(rows, rows, torch.zeros_like(rows), ahead=False)
+        output = model(rows, rows, torch.zeros_like(rows), run_mtp=False)
     held = [(size, dims) for at, (size, dims) in seen.items() if at not in weights]
     masks = sum(size for size, dims in held if dims[-2:] == (tokens, tokens))
     assert masks == 4 * layers * batch * tokens**2

@@ -11,10 +11,10 @@ from prover.model.checkpoint import load, save
 from prover.model.config import PRESETS, ModelConfig, Yarn
 from prover.model.transformer import Transformer
 
-TINY = PRESETS["tiny"].with_(initializer_range=0.1)  # so that not all tokens are equally likely
+TINY = PRESETS["tiny"].replace(initializer_range=0.1)  # so that not all tokens are equally likely
 KINDS = {
     "tiny": TINY,
-    "YaRN, query LoRA, untied": TINY.with_(
+    "YaRN, query LoRA, untied": TINY.replace(
         tie_word_embeddings=False,
         q_lora_rank=48,
         routed_scaling_factor=2.5,

@@ -59,7 +59,9 @@ class Engine:
         return self.weights()
 
     def weights(self) -> Weights:
-        found: Weights = self.model.state_dict() if self.kind == "llama" else dict(checkpoint.tensors(self.model))
+        found: Weights = (
+            self.model.state_dict() if self.kind == "llama" else dict(checkpoint.export_weights(self.model))
+        )
         return found
 
     async def answers(self, n: int = 3, tokens: int = 24, usage: Usage | None = None) -> list[Answer]:

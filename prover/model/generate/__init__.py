@@ -1,7 +1,11 @@
-"""Writing text with the model: sampling.py draws tokens, decoder.py runs the layers over cached latents, generator.py
-keeps many answers going."""
+"""Text generation with continuous batching.
 
-from prover.model.generate.generator import Answer, Generator, Request
+generator.py runs requests (request.py) in one batch; decoder.py runs the layers over cached latents (experts.py,
+linear.py); cache.py and prefix_tree.py hold the latents; sampling.py samples tokens.
+"""
+
+from prover.model.generate.generator import Generator
+from prover.model.generate.request import GeneratedSequence, GenerationRequest
 from prover.model.generate.sampling import Sampling
 
-__all__ = ["Answer", "Generator", "Request", "Sampling"]
+__all__ = ["GeneratedSequence", "GenerationRequest", "Generator", "Sampling"]

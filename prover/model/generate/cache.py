@@ -1,8 +1,8 @@
-"""The latents of the tokens so far, and attention over them (both are the decoder's `attend`).
+"""The cache of MLA's latents, and attention over it: implementations of the decoder's `LatentAttention`.
 
-A running sequence is a shared part and a part of its own. The samples of one prompt share the prompt's latents, which
-are read once for all of them in one matrix product; what each has written is in a row of one table, of which rows
-0 … running − 1 are in use, so that sequences join at the end and leave by the last one taking their place.
+A running sequence's cache is a shared part and a part of its own. The samples of one prompt share the prompt's latents,
+which are read once for all of them in one matrix product; a sequence's own latents are in its row of one table. Rows
+0 … num_seqs − 1 of the table are in use: sequences join at the end and leave by the last one taking their row.
 """
 
 from __future__ import annotations
@@ -14,156 +14,176 @@ import torch
 import torch.nn.functional as F  # noqa: N812
 from torch import Tensor
 
-from prover.model.generate.prefixes import Prefix
+from prover.model.generate.prefix_tree import Prefix
 
-_QUERIES = 256  # of a prompt that are worked on at a time
+_QUERY_BLOCK = 256  # positions of a prompt that attend at a time
 
 
-class Reading:
-    """Prompts being read side by side, each after what is known of it.
+class PrefillCache:
+    """The cache and the attention for prefilling several prompts, each after what is cached of it already.
 
-    spans: for each prompt its latents [layers, tokens, latent_dim], to be filled in from place `start` on to `end`; the
-    rows of the decoder are these places, one prompt after the other.
+    spans: for each prompt (latents [layers, tokens, latent_dim], start, end): the positions to compute, whose latents
+    are filled in. The decoder's rows are these positions, one prompt after the other.
     """
 
-    def __init__(self, spans: Sequence[tuple[Tensor, int, int]], rank: int) -> None:
-        self._spans, self._rank = spans, rank
+    def __init__(self, spans: Sequence[tuple[Tensor, int, int]], kv_lora_rank: int) -> None:
+        self._spans, self._kv_lora_rank = spans, kv_lora_rank
 
     def __call__(self, layer: int, queries: Tensor, latents: Tensor) -> Tensor:
-        seen, row = queries.new_empty(*queries.shape[:2], self._rank), 0
-        for known, start, end in self._spans:
-            known[layer, start:end] = latents[row : row + end - start]
-            for first in range(start, end, _QUERIES):
-                last = min(first + _QUERIES, end)
+        """Store the rows' latents and attend causally, each row within its prompt. See LatentAttention."""
+        out, row = queries.new_empty(*queries.shape[:2], self._kv_lora_rank), 0
+        for cached, start, end in self._spans:
+            cached[layer, start:end] = latents[row : row + end - start]
+            for first in range(start, end, _QUERY_BLOCK):
+                last = min(first + _QUERY_BLOCK, end)
                 rows = slice(row + first - start, row + last - start)
-                seen[rows] = self._block(queries[rows], known[layer, :last], first)
+                out[rows] = self._attend(queries[rows], cached[layer, :last], first)
             row += end - start
-        return seen
+        return out
 
-    def _block(self, queries: Tensor, keys: Tensor, first: int) -> Tensor:
-        """queries [rows, heads, latent_dim] at the places from `first` on → [rows, heads, rank]."""
+    def _attend(self, queries: Tensor, keys: Tensor, first: int) -> Tensor:
+        """queries [rows, heads, latent_dim] at the positions from `first` on → [rows, heads, kv_lora_rank]."""
         rows, heads = queries.shape[:2]
         scores = (queries.flatten(0, 1) @ keys.mT).view(rows, heads, -1)
-        later = torch.ones(rows, rows, dtype=torch.bool, device=keys.device).triu_(1)
-        scores[..., first:].masked_fill_(later.unsqueeze(1), -torch.inf)
+        is_later = torch.ones(rows, rows, dtype=torch.bool, device=keys.device).triu_(1)
+        scores[..., first:].masked_fill_(is_later.unsqueeze(1), -torch.inf)
         weights = scores.float().softmax(-1).type_as(keys)
-        return (weights.flatten(0, 1) @ keys[:, : self._rank]).view(rows, heads, -1)
+        return (weights.flatten(0, 1) @ keys[:, : self._kv_lora_rank]).view(rows, heads, -1)
 
 
 @dataclass
-class Group:
-    """The running sequences (their rows) that go on from one prefix."""
+class SharedPrefix:
+    """A prompt's cached prefix that several running sequences share. rows: theirs in the DecodeCache."""
 
     prefix: Prefix
     rows: set[int] = field(default_factory=set)
 
 
-class Running:
-    """The sequences that are being written.
+class DecodeCache:
+    """The latents of all running sequences.
 
-    lengths int64 [rows]: tokens of each row's own part. The table of these parts grows by doubling as their number and
-    the longest of them do, and is let go of when nobody is left.
+    layers, kv_lora_rank: of the model. like [..., latent_dim]: a tensor with the dtype and device of the cache.
+    lengths int64 [rows]: tokens of each row's own part. The table of these parts doubles when their number or the
+    longest of them outgrows it, and is freed when no sequence is left.
     """
 
-    def __init__(self, layers: int, rank: int, like: Tensor) -> None:
-        """`like`: a tensor [..., latent_dim] of the type and on the device that the cache is to have."""
-        self.count, self._rank = 0, rank
-        self._blank = like.new_zeros(layers, 0, 0, like.shape[-1])
-        self._own = self._blank
+    def __init__(self, layers: int, kv_lora_rank: int, like: Tensor) -> None:
+        self.num_seqs, self._kv_lora_rank = 0, kv_lora_rank
+        self._empty = like.new_zeros(layers, 0, 0, like.shape[-1])
+        self._latents = self._empty  # [layers, rows, tokens, latent_dim]
         self.lengths = torch.zeros(0, dtype=torch.int64)
-        self._groups: list[Group | None] = []
+        self._shared: list[SharedPrefix | None] = []
 
-    def join(self, before: Group | Prefix) -> None:
-        """A new sequence, in the next row, after a prefix that it shares, or after one of its own."""
-        row, group = self.count, before if isinstance(before, Group) else None
-        length = 0 if isinstance(before, Group) else len(before)
+    def join(self, prefix: SharedPrefix | Prefix) -> None:
+        """Add a sequence, in the next row, after a prefix that it shares or (copied) after one of its own."""
+        row, shared = self.num_seqs, prefix if isinstance(prefix, SharedPrefix) else None
+        length = 0 if isinstance(prefix, SharedPrefix) else len(prefix)
         self._reserve(row + 1, length)
-        if isinstance(before, Prefix):
-            self._own[:, row, :length] = before.latents
+        if isinstance(prefix, Prefix):
+            self._latents[:, row, :length] = prefix.latents
         else:
-            before.rows.add(row)
-        self._groups.append(group)
-        self.lengths[row], self.count = length, row + 1
+            prefix.rows.add(row)
+        self._shared.append(shared)
+        self.lengths[row], self.num_seqs = length, row + 1
 
     def leave(self, row: int) -> None:
-        """Free a row; the last row's sequence moves to it."""
-        last = self.count = self.count - 1
-        left, moved = self._groups[row], self._groups[last]
+        """Free a row; the sequence of the last row moves into it."""
+        last = self.num_seqs = self.num_seqs - 1
+        left, moved = self._shared[row], self._shared[last]
         if left is not None:
             left.rows.discard(row)
         if row != last:
             length = int(self.lengths[last])
-            self._own[:, row, :length] = self._own[:, last, :length]
-            self.lengths[row], self._groups[row] = length, moved
+            self._latents[:, row, :length] = self._latents[:, last, :length]
+            self.lengths[row], self._shared[row] = length, moved
             if moved is not None:
                 moved.rows.remove(last)
                 moved.rows.add(row)
-        self._groups.pop()
+        self._shared.pop()
         if not last:
-            self._own, self.lengths = self._blank, self.lengths[:0]
+            self._latents, self.lengths = self._empty, self.lengths[:0]
 
-    def step(self, width: int) -> Step:
-        """Room for `width` more tokens of every sequence, and the `attend` for them. Lengths stay as they are."""
-        longest = int(self.lengths[: self.count].max()) + width
-        self._reserve(self.count, longest)
-        groups = {id(group): group for group in self._groups if group is not None}
-        lengths = self.lengths[: self.count].to(self._own.device)
-        return Step(self._own[:, : self.count, :longest], lengths, list(groups.values()), width, self._rank)
+    def step(self, width: int) -> DecodeStep:
+        """The attention of a decoding step with `width` new tokens per sequence, with space for their latents.
+
+        Lengths stay as they are until `advance`.
+        """
+        longest = int(self.lengths[: self.num_seqs].max()) + width
+        self._reserve(self.num_seqs, longest)
+        shared = {id(prefix): prefix for prefix in self._shared if prefix is not None}
+        lengths = self.lengths[: self.num_seqs].to(self._latents.device)
+        latents = self._latents[:, : self.num_seqs, :longest]
+        return DecodeStep(latents, lengths, list(shared.values()), width, self._kv_lora_rank)
 
     def advance(self, counts: Sequence[int]) -> None:
-        """So many of each row's new tokens are to stay."""
-        self.lengths[: self.count] += torch.tensor(counts)
+        """Keep the first counts[row] of each row's new tokens."""
+        self.lengths[: self.num_seqs] += torch.tensor(counts)
 
     def _reserve(self, rows: int, length: int) -> None:
-        layers, had, longest, dim = self._own.shape
-        if rows <= had and length <= longest:
+        layers, old_rows, old_length, dim = self._latents.shape
+        if rows <= old_rows and length <= old_length:
             return
-        rows = had if rows <= had else max(2 * had, rows, 8)
-        length = longest if length <= longest else max(2 * longest, length, 32)
-        grown = self._own.new_zeros(layers, rows, length, dim)
-        grown[:, :had, :longest] = self._own
-        self._own, self.lengths = grown, F.pad(self.lengths, (0, rows - len(self.lengths)))
+        rows = old_rows if rows <= old_rows else max(2 * old_rows, rows, 8)
+        length = old_length if length <= old_length else max(2 * old_length, length, 32)
+        grown = self._latents.new_zeros(layers, rows, length, dim)
+        grown[:, :old_rows, :old_length] = self._latents
+        self._latents, self.lengths = grown, F.pad(self.lengths, (0, rows - len(self.lengths)))
 
 
-class Step:
-    """One decoding step of all running sequences, `width` tokens each: row r · width + i is sequence r's token i."""
+class DecodeStep:
+    """The cache and the attention of one decoding step of all running sequences, `width` new tokens each.
 
-    def __init__(self, own: Tensor, lengths: Tensor, groups: Sequence[Group], width: int, rank: int) -> None:
-        self._own, self._width, self._rank = own, width, rank
-        self._rows = torch.arange(len(lengths), device=own.device).unsqueeze(1)
-        self._places = lengths.unsqueeze(1) + torch.arange(width, device=own.device)  # [sequences, width]
-        later = torch.arange(own.shape[2], device=own.device) > self._places.unsqueeze(-1)
-        self._later = later.unsqueeze(2)  # [sequences, width, 1, places]: what a token may not see
-        self._groups = [
-            (group.prefix.latents, None if len(group.rows) == len(lengths) else self._members(group))
-            for group in groups
+    The decoder's row r · width + i is sequence r's new token i.
+    latents [layers, sequences, tokens, latent_dim]: the sequences' own parts; lengths int64 [sequences]: without the
+    new tokens.
+    """
+
+    def __init__(
+        self, latents: Tensor, lengths: Tensor, shared: Sequence[SharedPrefix], width: int, kv_lora_rank: int
+    ) -> None:
+        self._latents, self._width, self._kv_lora_rank = latents, width, kv_lora_rank
+        self._rows = torch.arange(len(lengths), device=latents.device).unsqueeze(1)
+        self._indices = lengths.unsqueeze(1) + torch.arange(width, device=latents.device)  # [sequences, width]
+        masked = torch.arange(latents.shape[2], device=latents.device) > self._indices.unsqueeze(-1)
+        self._masked = masked.unsqueeze(2)  # [sequences, width, 1, tokens]: what a token may not attend to
+        self._shared = [
+            (
+                shared_prefix.prefix.latents,
+                None if len(shared_prefix.rows) == len(lengths) else self._rows_of(shared_prefix),
+            )
+            for shared_prefix in shared
         ]
 
-    def _members(self, group: Group) -> Tensor:
-        return torch.tensor(sorted(group.rows), device=self._own.device)
+    def _rows_of(self, shared: SharedPrefix) -> Tensor:
+        return torch.tensor(sorted(shared.rows), device=self._latents.device)
 
     def __call__(self, layer: int, queries: Tensor, latents: Tensor) -> Tensor:
+        """Store the rows' latents and attend, each row to its sequence's prefix and own tokens. See LatentAttention."""
         heads = queries.shape[1]
-        count, width, own = len(self._rows), self._width, self._own[layer]
-        own[self._rows, self._places] = latents.view(count, width, -1)
-        rows = queries.reshape(count, width * heads, -1)
-        scores = torch.bmm(rows, own.mT).float()
-        scores.view(count, width, heads, -1).masked_fill_(self._later, -torch.inf)
-        seen = torch.bmm(scores.softmax(-1).type_as(own), own[..., : self._rank])
-        if self._groups:
-            mass = scores.logsumexp(-1, keepdim=True)
-            for prefix, members in self._groups:
-                self._share(prefix[layer], members, rows, seen, mass)
-        return seen.view(count * width, heads, -1)
+        count, width, own = len(self._rows), self._width, self._latents[layer]
+        own[self._rows, self._indices] = latents.view(count, width, -1)
+        by_sequence = queries.reshape(count, width * heads, -1)
+        scores = torch.bmm(by_sequence, own.mT).float()
+        scores.view(count, width, heads, -1).masked_fill_(self._masked, -torch.inf)
+        out = torch.bmm(scores.softmax(-1).type_as(own), own[..., : self._kv_lora_rank])
+        if self._shared:
+            logsumexp = scores.logsumexp(-1, keepdim=True)
+            for prefix, rows in self._shared:
+                self._merge_prefix(prefix[layer], rows, by_sequence, out, logsumexp)
+        return out.view(count * width, heads, -1)
 
-    def _share(self, keys: Tensor, members: Tensor | None, rows: Tensor, seen: Tensor, mass: Tensor) -> None:
-        """Mix what members see of the shared part into what they have seen of their own."""
-        asked = rows if members is None else rows[members]
-        scores = (asked.flatten(0, 1) @ keys.mT).float()
-        shared = (scores.softmax(-1).type_as(keys) @ keys[:, : self._rank]).view(*asked.shape[:2], -1)
-        own = mass if members is None else mass[members]
-        share = torch.sigmoid(scores.logsumexp(-1).view_as(own) - own).type_as(seen)
-        if members is None:
-            seen.lerp_(shared, share)
+    def _merge_prefix(self, keys: Tensor, rows: Tensor | None, queries: Tensor, out: Tensor, logsumexp: Tensor) -> None:
+        """Merge, in place, attention over a shared prefix into the attention over the sequences' own tokens.
+
+        keys [tokens, latent_dim]: the prefix; rows: the sequences that share it (None: all). queries, out
+        [sequences, width · heads, …]; logsumexp [sequences, width · heads, 1]: of the scores of the own tokens.
+        """
+        sharing = queries if rows is None else queries[rows]
+        scores = (sharing.flatten(0, 1) @ keys.mT).float()
+        prefix_out = (scores.softmax(-1).type_as(keys) @ keys[:, : self._kv_lora_rank]).view(*sharing.shape[:2], -1)
+        own = logsumexp if rows is None else logsumexp[rows]
+        weight = torch.sigmoid(scores.logsumexp(-1).view_as(own) - own).type_as(out)
+        if rows is None:
+            out.lerp_(prefix_out, weight)
         else:
-            seen[members] = seen[members].lerp(shared, share)
+            out[rows] = out[rows].lerp(prefix_out, weight)

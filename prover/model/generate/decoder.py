@@ -1,7 +1,7 @@
-"""The model as it writes: one row per token, attention over latents alone, weights laid out for few rows.
+"""The model for decoding: one row per token, attention over latents alone, weights laid out for few rows.
 
-It gives what Transformer gives (to rounding). Some of its weights are copies, others the model's own: make a new one
-after the model has changed.
+It computes what Transformer computes (to rounding). Some of its weights are copies, others the model's own: make a new
+Decoder after the model's weights have changed.
 """
 
 from __future__ import annotations
@@ -13,129 +13,141 @@ from torch import Tensor
 
 from prover.model.attention import MLA
 from prover.model.block import Block
-from prover.model.experts import SwiGLU, gated
-from prover.model.generate.experts import DecodingMoE
-from prover.model.generate.linear import Linear
+from prover.model.experts import SwiGLU, swiglu
+from prover.model.generate.experts import DecodeMoE
+from prover.model.generate.linear import PackedLinear
 from prover.model.mtp import MTP
-from prover.model.rope import rotate
+from prover.model.rope import apply_rotary_emb
 from prover.model.transformer import Transformer
 
 
-class Attend(Protocol):
-    """Where the latents of earlier tokens are kept, and how rows look at them."""
+class LatentAttention(Protocol):
+    """Attention over cached latents: the cache, and which of its tokens each row attends to (see cache.py)."""
 
     def __call__(self, layer: int, queries: Tensor, latents: Tensor) -> Tensor:
-        """Keep the rows' latents [rows, latent_dim], then weigh what each row may see.
+        """Store the rows' latents, then attend; returns the weighted sums of latents, [rows, heads, kv_lora_rank].
 
-        queries [rows, heads, latent_dim], already scaled → [rows, heads, kv_lora_rank].
+        queries [rows, heads, latent_dim]: scaled already. latents [rows, latent_dim]: of the rows' own tokens.
         """
         ...
 
 
 class Decoder:
-    """All layers of a Transformer, and its first MTP module if it has one (its layer number is `layers`)."""
+    """All layers of a Transformer for decoding, and its first MTP module if it has one (as layer `num_layers`)."""
 
     def __init__(self, model: Transformer) -> None:
         self._model = model
         self._blocks = [_Block(cast(Block, block)) for block in model.layers]
         self._mtp = _MTP(cast(MTP, model.mtp[0])) if len(model.mtp) else None
-        self._head = Linear(model.lm_head.weight)
-        self.layers = len(self._blocks)
-        self.mixtures = model.config.num_moe_layers
+        self._head = PackedLinear(model.lm_head.weight)
+        self.num_layers = len(self._blocks)
+        self.num_moe_layers = model.config.num_moe_layers
 
-    def __call__(self, tokens: Tensor, positions: Tensor, attend: Attend) -> tuple[Tensor, Tensor]:
-        """tokens, positions [rows] → hidden [rows, width] after the last norm, and the experts that were chosen.
+    def __call__(self, tokens: Tensor, positions: Tensor, attention: LatentAttention) -> tuple[Tensor, Tensor]:
+        """Run the layers on tokens at positions, both int64 [rows].
 
-        The second is int16 [rows, mixtures, k]; Transformer takes it as `chosen`.
+        Returns the hidden states after the final norm, [rows, hidden_size], and the selected experts, int16
+        [rows, moe_layers, k], as `expert_ids` of Transformer.
         """
-        turns = self._model.rope(positions)
-        x, chosen = self._model.embed_tokens(tokens), []
-        for number, block in enumerate(self._blocks):
-            x, experts = block(x, turns, number, attend)
-            chosen += [experts] if experts is not None else []
+        freqs_cis = self._model.rotary_emb(positions)
+        x, expert_ids = self._model.embed_tokens(tokens), []
+        for layer, block in enumerate(self._blocks):
+            x, layer_expert_ids = block(x, freqs_cis, layer, attention)
+            expert_ids += [layer_expert_ids] if layer_expert_ids is not None else []
         hidden = self._model.norm(x)
         k = self._model.config.num_experts_per_tok
-        empty = torch.empty(len(tokens), 0, k, dtype=torch.int16, device=tokens.device)
-        return hidden, torch.stack(chosen, 1).to(torch.int16) if chosen else empty
+        none = torch.empty(len(tokens), 0, k, dtype=torch.int16, device=tokens.device)
+        return hidden, torch.stack(expert_ids, 1).to(torch.int16) if expert_ids else none
 
-    def ahead(self, hidden: Tensor, following: Tensor, positions: Tensor, attend: Attend) -> Tensor:
-        """What the MTP module makes of rows of `hidden` and the tokens that followed: [rows, width], for `logits`."""
+    def run_mtp(self, hidden: Tensor, next_tokens: Tensor, positions: Tensor, attention: LatentAttention) -> Tensor:
+        """The MTP module's hidden states, [rows, hidden_size], for `logits` of the tokens after next_tokens.
+
+        hidden [rows, hidden_size]: of the model's layers; next_tokens int64 [rows]: the tokens that followed.
+        """
         assert self._mtp is not None
-        embedded = self._model.embed_tokens(following)
-        return self._mtp(hidden, embedded, self._model.rope(positions), self.layers, attend)
+        next_embedding = self._model.embed_tokens(next_tokens)
+        return self._mtp(hidden, next_embedding, self._model.rotary_emb(positions), self.num_layers, attention)
 
     def logits(self, hidden: Tensor) -> Tensor:
-        """[rows, width] → fp32 [rows, vocabulary]."""
+        """Logits, fp32 [rows, vocab_size], of hidden states [rows, hidden_size]."""
         return self._head(hidden).float()
 
 
-class _Attention:
-    """MLA with W_uk taken into the query and W_uv into the output (V2 §2.1.2): keys and values are never written out.
+class _AbsorbedMLA:
+    """MLA with W_uk absorbed into the query and W_uv into the output (DeepSeek-V2, arXiv:2405.04434, section 2.1.2).
 
-    query · (W_uk c) = (W_ukᵀ query) · c, and Σ a_i W_uv c_i = W_uv Σ a_i c_i: all heads look at the same latents.
+    Keys and values are never materialised: q · (W_uk c) = (W_ukᵀ q) · c, and Σ a_i W_uv c_i = W_uv Σ a_i c_i, so all
+    heads attend to the same latents.
     """
 
     def __init__(self, mla: MLA) -> None:
-        self._heads, self._rank = mla.heads, mla.rank
-        self._norm, self._query_norm = mla.kv_a_layernorm, None
+        self._num_heads = mla.num_heads
+        self._kv_norm, self._q_norm = mla.kv_a_layernorm, None
         low_rank = not hasattr(mla, "q_proj")
-        ask = ((mla.q_b_proj if low_rank else mla.q_proj).weight.detach() * mla.scale).unflatten(0, (mla.heads, -1))
-        plain, position = ask.split([mla.nope, mla.rope], 1)  # [heads, …, in]
-        key, value = mla.kv_b_proj.weight.detach().unflatten(0, (mla.heads, -1)).split([mla.nope, mla.value], 1)
-        latent, turned = mla.kv_a_proj_with_mqa.weight.detach().split([mla.rank, mla.rope])
+        q_weight = (mla.q_b_proj if low_rank else mla.q_proj).weight.detach() * mla.scale
+        q_nope, q_pe = q_weight.unflatten(0, (mla.num_heads, -1)).split([mla.qk_nope_head_dim, mla.qk_rope_head_dim], 1)
+        kv_weight = mla.kv_b_proj.weight.detach().unflatten(0, (mla.num_heads, -1))
+        k_up, v_up = kv_weight.split([mla.qk_nope_head_dim, mla.v_head_dim], 1)  # [heads, head_dim, kv_lora_rank]
+        kv_down, k_pe = mla.kv_a_proj_with_mqa.weight.detach().split([mla.kv_lora_rank, mla.qk_rope_head_dim])
 
-        self._key, self._value, self._out = key.contiguous(), value.mT.contiguous(), Linear(mla.o_proj.weight)
-        asked = [plain.flatten(0, 1), position.flatten(0, 1)]
-        self._sizes = [len(asked[0]), mla.rank, len(asked[1]) + mla.rope]
+        self._k_up, self._v_up, self._out = k_up.contiguous(), v_up.mT.contiguous(), PackedLinear(mla.o_proj.weight)
+        q_weights = [q_nope.flatten(0, 1), q_pe.flatten(0, 1)]
+        self._sizes = [len(q_weights[0]), mla.kv_lora_rank, len(q_weights[1]) + mla.qk_rope_head_dim]
         if low_rank:
-            self._query_norm, self._query = mla.q_a_layernorm, Linear(*asked)
-            self._down = Linear(mla.q_a_proj.weight, latent, turned)
-            self._down_sizes = [mla.q_a_proj.out_features, mla.rank, mla.rope]
+            self._q_norm, self._q_up = mla.q_a_layernorm, PackedLinear(*q_weights)
+            self._down = PackedLinear(mla.q_a_proj.weight, kv_down, k_pe)
+            self._down_sizes = [mla.q_a_proj.out_features, mla.kv_lora_rank, mla.qk_rope_head_dim]
         else:
-            self._down = Linear(asked[0], latent, asked[1], turned)
+            self._down = PackedLinear(q_weights[0], kv_down, q_weights[1], k_pe)
 
-    def __call__(self, x: Tensor, turns: Tensor, layer: int, attend: Attend) -> Tensor:
+    def __call__(self, x: Tensor, freqs_cis: Tensor, layer: int, attention: LatentAttention) -> Tensor:
+        """x [rows, hidden_size] → the same shape."""
         rows = len(x)
-        if self._query_norm is None:
-            plain, latent, positions = self._down(x).split(self._sizes, -1)
+        if self._q_norm is None:
+            q_nope, latent, pe = self._down(x).split(self._sizes, -1)
         else:
-            narrow, latent, turned = self._down(x).split(self._down_sizes, -1)
-            plain, position = self._query(self._query_norm(narrow)).tensor_split((self._sizes[0],), -1)
-            positions = torch.cat((position, turned), -1)
-        plain = plain.view(rows, self._heads, -1).transpose(0, 1)
-        absorbed = torch.bmm(plain, self._key).transpose(0, 1)  # [rows, heads, rank]
-        turned = rotate(positions.unflatten(-1, (self._heads + 1, -1)), turns.unsqueeze(1))  # the last one is the key's
-        queries = torch.cat((absorbed, turned[:, :-1]), -1)
-        latents = torch.cat((self._norm(latent), turned[:, -1]), -1)
-        seen = attend(layer, queries, latents)
-        values = torch.bmm(seen.transpose(0, 1), self._value).transpose(0, 1)  # [rows, heads, value]
+            q_latent, latent, k_pe = self._down(x).split(self._down_sizes, -1)
+            q_nope, q_pe = self._q_up(self._q_norm(q_latent)).tensor_split((self._sizes[0],), -1)
+            pe = torch.cat((q_pe, k_pe), -1)
+        q_nope = q_nope.view(rows, self._num_heads, -1).transpose(0, 1)
+        absorbed = torch.bmm(q_nope, self._k_up).transpose(0, 1)  # [rows, heads, kv_lora_rank]
+        # All heads' queries, and the shared key as the last one.
+        pe = apply_rotary_emb(pe.unflatten(-1, (self._num_heads + 1, -1)), freqs_cis.unsqueeze(1))
+        queries = torch.cat((absorbed, pe[:, :-1]), -1)
+        latents = torch.cat((self._kv_norm(latent), pe[:, -1]), -1)
+        out = attention(layer, queries, latents)
+        values = torch.bmm(out.transpose(0, 1), self._v_up).transpose(0, 1)  # [rows, heads, v_head_dim]
         return self._out(values.reshape(rows, -1))
 
 
 class _Block:
     def __init__(self, block: Block) -> None:
-        self._norm, self._attention = block.input_layernorm, _Attention(block.self_attn)
-        self._second_norm = block.post_attention_layernorm
-        self._mlp = _Dense(block.mlp) if isinstance(block.mlp, SwiGLU) else DecodingMoE(block.mlp)
+        self._input_norm, self._attention = block.input_layernorm, _AbsorbedMLA(block.self_attn)
+        self._mlp_norm = block.post_attention_layernorm
+        self._mlp = _Dense(block.mlp) if isinstance(block.mlp, SwiGLU) else DecodeMoE(block.mlp)
 
-    def __call__(self, x: Tensor, turns: Tensor, layer: int, attend: Attend) -> tuple[Tensor, Tensor | None]:
-        x = x + self._attention(self._norm(x), turns, layer, attend)
-        out, chosen = self._mlp(self._second_norm(x))
-        return x + out, chosen
+    def __call__(
+        self, x: Tensor, freqs_cis: Tensor, layer: int, attention: LatentAttention
+    ) -> tuple[Tensor, Tensor | None]:
+        x = x + self._attention(self._input_norm(x), freqs_cis, layer, attention)
+        out, expert_ids = self._mlp(self._mlp_norm(x))
+        return x + out, expert_ids
 
 
 class _Dense:
     def __init__(self, mlp: SwiGLU) -> None:
-        self._up, self._down = Linear(mlp.gate_up_proj.weight), Linear(mlp.down_proj.weight)
+        self._gate_up, self._down = PackedLinear(mlp.gate_up_proj.weight), PackedLinear(mlp.down_proj.weight)
 
     def __call__(self, x: Tensor) -> tuple[Tensor, None]:
-        return self._down(gated(self._up(x))), None
+        return self._down(swiglu(self._gate_up(x))), None
 
 
 class _MTP:
     def __init__(self, module: MTP) -> None:
         self._module, self._block = module, _Block(module.block)
 
-    def __call__(self, hidden: Tensor, embedded: Tensor, turns: Tensor, layer: int, attend: Attend) -> Tensor:
-        x, _ = self._block(self._module.join(hidden, embedded), turns, layer, attend)
+    def __call__(
+        self, hidden: Tensor, next_embedding: Tensor, freqs_cis: Tensor, layer: int, attention: LatentAttention
+    ) -> Tensor:
+        x, _ = self._block(self._module.combine(hidden, next_embedding), freqs_cis, layer, attention)
         return self._module.norm(x)

@@ -1,77 +1,80 @@
-"""A mixture of experts for few rows at a time."""
+"""The mixture of experts for decoding: fast for few rows at a time."""
 
 from __future__ import annotations
 
 import torch
 from torch import Tensor
 
-from prover.model.experts import MoE, dispatched, gated
-from prover.model.generate.linear import Linear
+from prover.model.experts import MoE, dispatch_to_experts, swiglu
+from prover.model.generate.linear import PackedLinear
 
-_WASTE = 100e6  # multiplications that may be done for nothing, to save what sorting rows by expert costs (measured)
+_MAX_WASTE = 100e6  # multiplications that may be wasted to save what sorting rows by expert costs (measured)
 
 
-class DecodingMoE:
-    """On a CPU with few rows, all experts are worked out and those not chosen get the weight 0.
+class DecodeMoE:
+    """An MoE layer for decoding; on a CPU with few rows it computes all experts and gives the unselected weight 0.
 
     That is two matrix products and nothing else: with a few rows most experts are read from memory anyway, and the
-    shared experts are more columns of the same matrices. With more rows each expert has its own.
+    shared experts are more columns of the same matrices. With more rows, each expert computes its own rows. On other
+    devices it is the MoE layer itself.
     """
 
-    def __init__(self, mlp: MoE) -> None:
-        self._mlp, experts = mlp, mlp.experts
-        self._count, width, self._inner = experts.down_proj.shape
-        self._unused = self._count - mlp.gate.k
-        self._size = 3 * width * self._inner  # multiplications of a row in an expert
+    def __init__(self, moe: MoE) -> None:
+        self._moe, experts = moe, moe.experts
+        self._num_experts, width, self._inner = experts.down_proj.shape
+        self._num_unselected = self._num_experts - moe.gate.top_k
+        self._row_cost = 3 * width * self._inner  # multiplications of a row in an expert
         self._on_cpu = experts.down_proj.device.type == "cpu"
         if not self._on_cpu:
             return
-        ups, downs = experts.gate_up_proj.detach(), experts.down_proj.detach()
-        shared = mlp.shared_experts
-        if self._dense(1):
-            gate, up = ups.chunk(2, 1)
-            parts, down = [gate.flatten(0, 1), up.flatten(0, 1)], [downs.transpose(0, 1).flatten(1)]
+        gate_ups, downs = experts.gate_up_proj.detach(), experts.down_proj.detach()
+        shared = moe.shared_experts
+        if self._computes_all(1):
+            gate, up = gate_ups.chunk(2, 1)
+            gate_up, down = [gate.flatten(0, 1), up.flatten(0, 1)], [downs.transpose(0, 1).flatten(1)]
             if shared is not None:
                 shared_gate, shared_up = shared.gate_up_proj.weight.detach().chunk(2)
-                parts = [parts[0], shared_gate, parts[1], shared_up]
+                gate_up = [gate_up[0], shared_gate, gate_up[1], shared_up]
                 down.append(shared.down_proj.weight.detach())
-            self._all_up, self._all_down = Linear(*parts), Linear(torch.cat(down, 1))
-        self._ups, self._downs = [Linear(up) for up in ups], [Linear(down) for down in downs]
-        self._shared = None if shared is None else (Linear(shared.gate_up_proj.weight), Linear(shared.down_proj.weight))
+            self._all_gate_up, self._all_down = PackedLinear(*gate_up), PackedLinear(torch.cat(down, 1))
+        self._gate_ups, self._downs = [PackedLinear(w) for w in gate_ups], [PackedLinear(w) for w in downs]
+        self._shared = None
+        if shared is not None:
+            self._shared = PackedLinear(shared.gate_up_proj.weight), PackedLinear(shared.down_proj.weight)
 
     def __call__(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """x [rows, width] → the same shape, and the chosen experts [rows, k]."""
+        """Apply the layer to x [rows, hidden_size]; returns the same shape, and the expert ids [rows, k]."""
         if not self._on_cpu:
-            out, routing = self._mlp(x)
-            return out, routing.chosen
-        _, chosen, weights = self._mlp.gate(x)
-        if self._dense(len(x)):
-            return self._all(x, chosen, weights.type_as(x)), chosen
-        return self._each(x, chosen, weights.type_as(x)), chosen
+            out, routing = self._moe(x)
+            return out, routing.expert_ids
+        _, expert_ids, weights = self._moe.gate(x)
+        if self._computes_all(len(x)):
+            return self._run_all(x, expert_ids, weights.type_as(x)), expert_ids
+        return self._run_selected(x, expert_ids, weights.type_as(x)), expert_ids
 
-    def _dense(self, rows: int) -> bool:
-        return rows * self._unused * self._size <= _WASTE
+    def _computes_all(self, rows: int) -> bool:
+        return rows * self._num_unselected * self._row_cost <= _MAX_WASTE
 
-    def _all(self, x: Tensor, chosen: Tensor, weights: Tensor) -> Tensor:
-        hidden = gated(self._all_up(x))
-        routed = self._count * self._inner
-        used = x.new_zeros(len(x), self._count).scatter_(1, chosen, weights)
-        hidden[:, :routed].view(len(x), self._count, self._inner).mul_(used.unsqueeze(-1))
+    def _run_all(self, x: Tensor, expert_ids: Tensor, weights: Tensor) -> Tensor:
+        hidden = swiglu(self._all_gate_up(x))
+        routed = self._num_experts * self._inner
+        all_weights = x.new_zeros(len(x), self._num_experts).scatter_(1, expert_ids, weights)
+        hidden[:, :routed].view(len(x), self._num_experts, self._inner).mul_(all_weights.unsqueeze(-1))
         return self._all_down(hidden)
 
-    def _each(self, x: Tensor, chosen: Tensor, weights: Tensor) -> Tensor:
-        routed = dispatched(x, chosen, weights, self._count, self._compute)
+    def _run_selected(self, x: Tensor, expert_ids: Tensor, weights: Tensor) -> Tensor:
+        routed = dispatch_to_experts(x, expert_ids, weights, self._num_experts, self._run_sorted)
         if self._shared is None:
             return routed
-        up, down = self._shared
-        return routed + down(gated(up(x)))
+        gate_up, down = self._shared
+        return routed + down(swiglu(gate_up(x)))
 
-    def _compute(self, rows: Tensor, counts: Tensor) -> Tensor:
-        sizes = counts.tolist()
-        return _through(self._downs, gated(_through(self._ups, rows, sizes)), sizes)
+    def _run_sorted(self, rows: Tensor, tokens_per_expert: Tensor) -> Tensor:
+        sizes = tokens_per_expert.tolist()
+        return _grouped_linear(self._downs, swiglu(_grouped_linear(self._gate_ups, rows, sizes)), sizes)
 
 
-def _through(matrices: list[Linear], rows: Tensor, sizes: list[int]) -> Tensor:
-    """The first sizes[0] rows through the first matrix, the next through the second, …"""
-    pieces = zip(rows.split(sizes), matrices, strict=True)
-    return torch.cat([matrix(piece) for piece, matrix in pieces if len(piece)])
+def _grouped_linear(matrices: list[PackedLinear], rows: Tensor, sizes: list[int]) -> Tensor:
+    """The first sizes[0] of the rows [n, in] through the first matrix, the next through the second, …: [n, out]."""
+    groups = zip(rows.split(sizes), matrices, strict=True)
+    return torch.cat([matrix(group) for group, matrix in groups if len(group)])

@@ -1,4 +1,4 @@
-"""Drawing tokens: temperature, top-k, top-p, from numbers that each sequence draws for itself."""
+"""Sampling tokens: temperature, top-k and top-p, with random numbers of each sequence's own; speculative sampling."""
 
 from __future__ import annotations
 
@@ -10,18 +10,20 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-_LIKELY = 256  # tokens that are sorted at first; nearly always the top-p set is among them
+_SORTED_FIRST = 256  # tokens that are sorted at first; nearly always the top-p set is among them
 
 
 @dataclass(frozen=True)
 class Sampling:
-    """How an answer is drawn.
+    """The sampling parameters of a request.
 
-    temperature: 0 takes the most likely token. top_p: only from the likeliest tokens that together have this
-        probability (1: all). top_k: only from so many (0: all).
-    max_tokens: length at most. stop_tokens: one of these ends it, and is its last token.
-    seed: answer number k draws its numbers from a generator of its own with the seed `seed + k`, so that what it is
-        does not depend on what else is being written (but for rounding).
+    temperature: 0 is greedy. top_p: sample only from the likeliest tokens that together have this probability (1: all).
+    top_k: sample only from this many likeliest tokens (0: all).
+    max_tokens: maximal length. stop_tokens: token ids that end a sequence, as its last token.
+    seed: sequence number k of the request uses a random generator of its own with the seed `seed + k`, so that its
+        tokens do not depend on what else is in the batch (but for rounding).
+
+    Raises ValueError for values out of range.
     """
 
     temperature: float = 1.0
@@ -37,73 +39,82 @@ class Sampling:
 
     @property
     def truncates(self) -> bool:
-        """Are there tokens that it can never draw?"""
+        """Whether some tokens can never be sampled (top-p, top-k, greedy)."""
         return self.top_p < 1 or self.top_k > 0 or self.temperature == 0
 
 
-class Drawn(NamedTuple):
-    """Tokens that were drawn.
+class SampledTokens(NamedTuple):
+    """Sampled tokens with their probabilities.
 
-    tokens: int64 [rows]. log_probs: natural logarithm of the probability that each was drawn with, after temperature
-    and truncation, [rows]. kept: of each row the tokens that truncation left, int64; None if that was not asked for.
+    tokens: int64 [rows].
+    logprobs: natural log-probability with which each was sampled, after temperature and truncation, [rows].
+    candidate_token_ids: of each row the tokens that truncation left to sample from, int64; None if not asked for.
     """
 
     tokens: Tensor
-    log_probs: Tensor
-    kept: list[Tensor] | None
+    logprobs: Tensor
+    candidate_token_ids: list[Tensor] | None
 
 
-class Rules:
-    """The settings of several sequences, row by row. Rows of one kind are worked on together."""
+class BatchSampler:
+    """A sampler of one token per row, where each row has its own Sampling. Rows of one kind are computed together."""
 
     def __init__(self, rows: list[Sampling], device: torch.device) -> None:
-        kinds: dict[type[_Kind], list[int]] = {}
+        rows_of: dict[type[_Strategy], list[int]] = {}
         for row, sampling in enumerate(rows):
-            greedy, whole = sampling.temperature == 0, not sampling.truncates
-            kinds.setdefault(_Greedy if greedy else _Whole if whole else _Truncated, []).append(row)
-        self._kinds = [
+            greedy, full = sampling.temperature == 0, not sampling.truncates
+            rows_of.setdefault(_Greedy if greedy else _Full if full else _Truncated, []).append(row)
+        self._strategies = [
             (
-                slice(None) if len(kinds) == 1 else torch.tensor(members, device=device),
-                kind([rows[row] for row in members], device),
+                slice(None) if len(rows_of) == 1 else torch.tensor(members, device=device),
+                strategy([rows[row] for row in members], device),
             )
-            for kind, members in kinds.items()
+            for strategy, members in rows_of.items()
         ]
 
     def probabilities(self, logits: Tensor) -> Tensor:
-        """What is drawn from: fp32 [rows, vocabulary], each row summing to 1, 0 where a token is excluded."""
-        found = torch.zeros_like(logits)
-        for rows, kind in self._kinds:
-            chances, tokens = kind.choices(logits[rows])
-            found[rows] = chances if tokens is None else torch.zeros_like(logits[rows]).scatter_(1, tokens, chances)
-        return found
+        """The distributions to sample from: fp32 [rows, vocab_size], 0 where truncation excludes a token.
 
-    def draw(self, logits: Tensor, numbers: Tensor, kept: bool = False) -> Drawn:
-        """A token for each row from a number in [0, 1) each."""
-        found, logs = torch.empty_like(numbers, dtype=torch.int64), torch.empty_like(logits[:, 0])
-        left: list[Tensor] = [found] * len(found)
-        for rows, kind in self._kinds:
-            chances, tokens = kind.choices(logits[rows])
-            drawn = draw(chances, numbers[rows]).unsqueeze(1)
-            logs[rows] = chances.gather(1, drawn).squeeze(1).log()
-            found[rows] = (drawn if tokens is None else tokens.gather(1, drawn)).squeeze(1)
-            for row, some in zip(_numbers(rows, len(found)), _kept(chances, tokens), strict=True) if kept else ():
-                left[row] = some
-        return Drawn(found, logs, left if kept else None)
+        logits: fp32 [rows, vocab_size].
+        """
+        result = torch.zeros_like(logits)
+        for rows, strategy in self._strategies:
+            probs, tokens = strategy.candidates(logits[rows])
+            result[rows] = probs if tokens is None else torch.zeros_like(logits[rows]).scatter_(1, tokens, probs)
+        return result
+
+    def sample(self, logits: Tensor, uniforms: Tensor, return_candidates: bool = False) -> SampledTokens:
+        """Sample a token for each row of logits, fp32 [rows, vocab_size].
+
+        uniforms: a random number in [0, 1) for each row, float64 [rows]. return_candidates: also return the tokens
+        that truncation left.
+        """
+        sampled, logprobs = torch.empty_like(uniforms, dtype=torch.int64), torch.empty_like(logits[:, 0])
+        candidates: list[Tensor] = [sampled] * len(sampled)
+        for rows, strategy in self._strategies:
+            probs, tokens = strategy.candidates(logits[rows])
+            index = sample_tokens(probs, uniforms[rows]).unsqueeze(1)
+            logprobs[rows] = probs.gather(1, index).squeeze(1).log()
+            sampled[rows] = (index if tokens is None else tokens.gather(1, index)).squeeze(1)
+            if return_candidates:
+                for row, left in zip(_row_numbers(rows, len(sampled)), _nonzero(probs, tokens), strict=True):
+                    candidates[row] = left
+        return SampledTokens(sampled, logprobs, candidates if return_candidates else None)
 
 
-def _numbers(rows: slice | Tensor, count: int) -> list[int]:
+def _row_numbers(rows: slice | Tensor, count: int) -> list[int]:
     return list(range(count)) if isinstance(rows, slice) else rows.tolist()
 
 
-def _kept(chances: Tensor, tokens: Tensor | None = None) -> list[Tensor]:
-    """The tokens of each row that can be drawn."""
-    row, place = (chances > 0).nonzero(as_tuple=True)
-    found = place if tokens is None else tokens[row, place]
-    return list(found.split(row.bincount(minlength=len(chances)).tolist()))
+def _nonzero(probs: Tensor, tokens: Tensor | None = None) -> list[Tensor]:
+    """The tokens of each row that can be sampled. probs, tokens: as `_Strategy.candidates` returns them."""
+    row, index = (probs > 0).nonzero(as_tuple=True)
+    token_ids = index if tokens is None else tokens[row, index]
+    return list(token_ids.split(row.bincount(minlength=len(probs)).tolist()))
 
 
-class _Kind(ABC):
-    """Rows whose tokens are chosen in the same way."""
+class _Strategy(ABC):
+    """Rows whose tokens are sampled in the same way."""
 
     def __init__(self, rows: list[Sampling], device: torch.device) -> None:
         def column(values: list[float]) -> Tensor:
@@ -113,65 +124,70 @@ class _Kind(ABC):
         self._top_p, self._top_k = column([s.top_p for s in rows]), column([s.top_k or torch.inf for s in rows])
 
     @abstractmethod
-    def choices(self, logits: Tensor) -> tuple[Tensor, Tensor | None]:
-        """[rows, vocabulary] → probabilities [rows, choices] and the tokens that they are of; None: those in order."""
+    def candidates(self, logits: Tensor) -> tuple[Tensor, Tensor | None]:
+        """Probabilities [rows, n] of some tokens, and the tokens' ids [rows, n] (None: the whole vocabulary in order).
+
+        logits: fp32 [rows, vocab_size].
+        """
 
 
-class _Greedy(_Kind):
-    def choices(self, logits: Tensor) -> tuple[Tensor, Tensor | None]:
+class _Greedy(_Strategy):
+    def candidates(self, logits: Tensor) -> tuple[Tensor, Tensor | None]:
         tokens = logits.argmax(1, keepdim=True)
         return torch.ones_like(tokens, dtype=logits.dtype), tokens
 
 
-class _Whole(_Kind):
-    def choices(self, logits: Tensor) -> tuple[Tensor, Tensor | None]:
+class _Full(_Strategy):
+    def candidates(self, logits: Tensor) -> tuple[Tensor, Tensor | None]:
         return (logits / self._temperature).softmax(-1), None
 
 
-class _Truncated(_Kind):
-    """Top-k, then nucleus sampling (Holtzman et al. 2020): the token that reaches top_p is the last one kept."""
+class _Truncated(_Strategy):
+    """Top-k, then top-p (nucleus sampling, arXiv:1904.09751): the token that reaches top_p is the last candidate."""
 
-    def choices(self, logits: Tensor) -> tuple[Tensor, Tensor | None]:
-        chances, width = (logits / self._temperature).softmax(-1), min(_LIKELY, logits.shape[1])
-        values, tokens = chances.topk(width)
+    def candidates(self, logits: Tensor) -> tuple[Tensor, Tensor | None]:
+        probs, width = (logits / self._temperature).softmax(-1), min(_SORTED_FIRST, logits.shape[1])
+        values, tokens = probs.topk(width)
         enough = (values.sum(1, keepdim=True) >= self._top_p) | (self._top_k <= width)
         if width < logits.shape[1] and not bool(enough.all()):
-            values, tokens = chances.sort(descending=True)
+            values, tokens = probs.sort(descending=True)
         values = values.masked_fill(torch.arange(values.shape[1], device=values.device) >= self._top_k, 0.0)
         total = torch.where(self._top_k < torch.inf, values.sum(1, keepdim=True), 1.0)
         values = values.masked_fill(values.cumsum(1) - values >= self._top_p * total, 0.0)
         return values / values.sum(1, keepdim=True), tokens
 
 
-def draw(probabilities: Tensor, numbers: Tensor) -> Tensor:
-    """One token for each row [rows, vocabulary] from a number in [0, 1) each: int64 [rows].
+def sample_tokens(probs: Tensor, uniforms: Tensor) -> Tensor:
+    """Sample one token for each row of probs [rows, n] by inverting the cumulative distribution: int64 [rows].
 
-    The token at which the running sum of the probabilities passes the number (times their sum, which may not be 1).
+    uniforms: a random number in [0, 1) for each row, float64 [rows]. A row of probs need not sum to 1.
     """
-    sums = probabilities.cumsum(1, dtype=torch.float64)
-    found = torch.searchsorted(sums, numbers.unsqueeze(1) * sums[:, -1:], right=True).squeeze(1)
-    return found.clamp(max=probabilities.shape[1] - 1)  # for a number that is 1 after rounding
+    cumulative = probs.cumsum(1, dtype=torch.float64)
+    tokens = torch.searchsorted(cumulative, uniforms.unsqueeze(1) * cumulative[:, -1:], right=True).squeeze(1)
+    return tokens.clamp(max=probs.shape[1] - 1)  # for a number that is 1 after rounding
 
 
-def drawn(probabilities: Tensor, tokens: Tensor, kept: bool = False) -> Drawn:
-    """What there is to tell of tokens [rows] that were drawn from these probabilities [rows, vocabulary]."""
-    logs = probabilities.gather(1, tokens.unsqueeze(1)).squeeze(1).log()
-    return Drawn(tokens, logs, _kept(probabilities) if kept else None)
+def as_sampled(probs: Tensor, tokens: Tensor, return_candidates: bool = False) -> SampledTokens:
+    """The record of tokens, int64 [rows], that were sampled from probs [rows, vocab_size]."""
+    logprobs = probs.gather(1, tokens.unsqueeze(1)).squeeze(1).log()
+    return SampledTokens(tokens, logprobs, _nonzero(probs) if return_candidates else None)
 
 
-def verify(
-    wanted: Tensor, drawn_from: Tensor, drafts: Tensor, chances: Tensor, numbers: Tensor
+def rejection_sample(
+    target_probs: Tensor, draft_probs: Tensor, draft_tokens: Tensor, accept_uniforms: Tensor, resample_uniforms: Tensor
 ) -> tuple[Tensor, Tensor]:
-    """Speculative sampling (Leviathan et al. 2023, Chen et al. 2023): tokens as if drawn from `wanted`.
+    """Speculative sampling (arXiv:2211.17192, arXiv:2302.01318): tokens distributed as if sampled from `target_probs`.
 
-    wanted, drawn_from [rows, vocabulary]: what a token should be drawn from, and what its draft [rows] was drawn from
-    (all 0: there is none). chances, numbers [rows]: two numbers in [0, 1) each. Returns which drafts were taken, bool
-    [rows], and the tokens, which are the draft or drawn from what the drafts leave of `wanted`.
+    target_probs, draft_probs [rows, vocab_size]: the model's distribution, and the one that the draft token was sampled
+        from (all 0: there is no draft). draft_tokens: int64 [rows].
+    accept_uniforms, resample_uniforms: random numbers in [0, 1), float64 [rows].
+    Returns which drafts were accepted, bool [rows], and the tokens, int64 [rows]: the draft, or one sampled from the
+    rest of `target_probs`.
     """
-    place = drafts.unsqueeze(1)
-    asked, offered = wanted.gather(1, place).squeeze(1), drawn_from.gather(1, place).squeeze(1)
-    accepted = chances * offered < asked
-    accepted &= offered > 0
-    left = (wanted - drawn_from).clamp(min=0)
-    left = torch.where(left.sum(1, keepdim=True) > 0, left, wanted)  # if both are the same, nothing is refused
-    return accepted, torch.where(accepted, drafts, draw(left, numbers))
+    index = draft_tokens.unsqueeze(1)
+    target, draft = target_probs.gather(1, index).squeeze(1), draft_probs.gather(1, index).squeeze(1)
+    accepted = accept_uniforms * draft < target
+    accepted &= draft > 0
+    rest = (target_probs - draft_probs).clamp(min=0)
+    rest = torch.where(rest.sum(1, keepdim=True) > 0, rest, target_probs)  # if both are the same, nothing is rejected
+    return accepted, torch.where(accepted, draft_tokens, sample_tokens(rest, resample_uniforms))

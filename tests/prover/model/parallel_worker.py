@@ -15,10 +15,10 @@ from torch.distributed.tensor import DTensor
 from prover.model import balance
 from prover.model.checkpoint import load_into, save
 from prover.model.config import PRESETS
-from prover.model.parallel import Layout, clip_grad_norm_, parallelise
+from prover.model.parallel import ParallelConfig, clip_grad_norm_, parallelize
 from prover.model.transformer import Transformer
 
-CONFIG = PRESETS["tiny"].with_(
+CONFIG = PRESETS["tiny"].replace(
     vocab_size=48,
     hidden_size=32,
     num_hidden_layers=2,
@@ -36,9 +36,9 @@ MAX_NORM = 0.1
 
 @dataclass(frozen=True)
 class Case:
-    """A layout, and what is particular: embeddings of their own, tokens that all choose the first experts."""
+    """A ParallelConfig, and what is particular: embeddings of their own, tokens that all choose the first experts."""
 
-    layout: Layout
+    config: ParallelConfig
     tied: bool = True
     crowded: bool = False
     adamw: dict[str, bool] = field(default_factory=dict)
@@ -46,7 +46,7 @@ class Case:
 
 def fresh(tied: bool = True) -> Transformer:
     torch.manual_seed(0)
-    return Transformer(CONFIG.with_(tie_word_embeddings=tied))
+    return Transformer(CONFIG.replace(tie_word_embeddings=tied))
 
 
 def batch(part: int = 0, parts: int = 1) -> tuple[Tensor, Tensor]:
@@ -59,17 +59,17 @@ def batch(part: int = 0, parts: int = 1) -> tuple[Tensor, Tensor]:
 def train(model: Transformer, part: int, parts: int, case: Case) -> dict[str, Any]:
     """A step with some of the batch; what came of it."""
     tokens, targets = batch(part, parts)
-    chosen = torch.arange(CONFIG.num_experts_per_tok).expand(*tokens.shape, 2, -1) if case.crowded else None
-    out = model(tokens, targets, chosen=chosen)
+    expert_ids = torch.arange(CONFIG.num_experts_per_tok).expand(*tokens.shape, 2, -1) if case.crowded else None
+    out = model(tokens, targets, expert_ids=expert_ids)
     texts = torch.arange(len(tokens)).repeat_interleave(tokens.shape[1])
-    uneven = sum(balance.sequence_loss(routing, texts) for routing in out.routing)
-    loss = -out.log_probs.mean() - 0.3 * out.further[0].mean() + 0.1 * uneven
+    aux_loss = sum(balance.sequence_aux_loss(routing, texts) for routing in out.routing)
+    loss = -out.logprobs.mean() - 0.3 * out.mtp_logprobs[0].mean() + 0.1 * aux_loss
     loss.backward()
     gradients = {name: whole(p.grad) for name, p in model.named_parameters()}
     optimiser = torch.optim.AdamW(model.parameters(), lr=0.1, eps=1e-3, **case.adamw)  # eps: else it shows only signs
     norm = clip_grad_norm_(model, MAX_NORM)
     optimiser.step()
-    balance.update_bias(model, balance.load(out.routing))
+    balance.update_router_bias(model, balance.expert_load(out.routing))
     total = loss.detach() / parts
     if parts > 1:
         dist.all_reduce(total)
@@ -99,7 +99,7 @@ def steps(rank: int, processes: int, folder: Path, cases: dict[str, Case]) -> No
     start(rank, processes, folder)
     for name, case in cases.items():
         model = fresh(case.tied)
-        parallelise(model, case.layout)
+        parallelize(model, case.config)
         result = train(model, rank, processes, case)
         result["graphs"] = torch._dynamo.utils.counters["stats"]["unique_graphs"]
         torch.save(result, folder / f"{name}.{rank}.pt")
@@ -110,15 +110,15 @@ def handover(rank: int, processes: int, folder: Path) -> None:
     """A checkpoint written by one layout is read by others, of which one has had no weights before."""
     start(rank, processes, folder)
     model = fresh()
-    parallelise(model, Layout())
-    train(model, rank, processes, Case(Layout()))
+    parallelize(model, ParallelConfig())
+    train(model, rank, processes, Case(ParallelConfig()))
     save(model, folder / "checkpoint", shard_bytes=50_000)
     tokens, _ = batch()
     logits = {"written": model(tokens).logits}
     for name, device in (("read", "cpu"), ("read on meta", "meta")):
         with torch.device(device):
             model = fresh()
-        parallelise(model, Layout(experts=2))
+        parallelize(model, ParallelConfig(expert_parallel_degree=2))
         model.to_empty(device="cpu")
         load_into(model, folder / "checkpoint")
         logits[name] = model(tokens).logits

@@ -21,22 +21,22 @@ from transformers import DeepseekV3Config, DeepseekV3ForCausalLM
 from transformers.modeling_layers import MtpModel
 
 from prover.model import config_file
-from prover.model.checkpoint import INDEX, SINGLE, load, load_into, read_config, save
+from prover.model.checkpoint import INDEX_FILE, WEIGHTS_FILE, load, load_into, read_config, save
 from prover.model.config import PRESETS, ConfigError, ModelConfig, ModelError, Yarn
 from prover.model.experts import Experts
 from prover.model.transformer import Transformer
 
-TINY = PRESETS["tiny"].with_(initializer_range=0.1, vocab_size=256)
+TINY = PRESETS["tiny"].replace(initializer_range=0.1, vocab_size=256)
 YARN = Yarn(factor=4, original_max_position_embeddings=16, mscale=0.7, mscale_all_dim=1)
 KINDS = {
     "tied": TINY,
-    "untied with query LoRA": TINY.with_(tie_word_embeddings=False, q_lora_rank=48),
-    "YaRN": TINY.with_(yarn=YARN, rope_theta=500.0),
-    "YaRN without sharpening": TINY.with_(yarn=Yarn(factor=8, original_max_position_embeddings=16)),
-    "without groups, scaled": TINY.with_(n_group=1, topk_group=1, routed_scaling_factor=2.5, norm_topk_prob=False),
-    "without shared experts": TINY.with_(n_shared_experts=0),
-    "two shared experts, no MTP": TINY.with_(n_shared_experts=2, num_nextn_predict_layers=0),
-    "only dense layers": TINY.with_(first_k_dense_replace=4, num_nextn_predict_layers=0),
+    "untied with query LoRA": TINY.replace(tie_word_embeddings=False, q_lora_rank=48),
+    "YaRN": TINY.replace(yarn=YARN, rope_theta=500.0),
+    "YaRN without sharpening": TINY.replace(yarn=Yarn(factor=8, original_max_position_embeddings=16)),
+    "without groups, scaled": TINY.replace(n_group=1, topk_group=1, routed_scaling_factor=2.5, norm_topk_prob=False),
+    "without shared experts": TINY.replace(n_shared_experts=0),
+    "two shared experts, no MTP": TINY.replace(n_shared_experts=2, num_nextn_predict_layers=0),
+    "only dense layers": TINY.replace(first_k_dense_replace=4, num_nextn_predict_layers=0),
 }
 TOKENS = torch.randint(0, 256, (2, 40), generator=torch.Generator().manual_seed(0))
 
@@ -82,7 +82,7 @@ def tensors(folder: Path) -> dict[str, Tensor]:
 def rewrite(folder: Path, changed: dict[str, Tensor | None], **fields: Any) -> None:
     """Change tensors (None: away with it) of a checkpoint in one file, and fields of its configuration."""
     found = {**tensors(folder), **changed}
-    save_file({name: tensor for name, tensor in found.items() if tensor is not None}, folder / SINGLE)
+    save_file({name: tensor for name, tensor in found.items() if tensor is not None}, folder / WEIGHTS_FILE)
     config = json.loads((folder / "config.json").read_text())
     (folder / "config.json").write_text(json.dumps({**config, **fields}))
 
@@ -95,7 +95,7 @@ def rewrite(folder: Path, changed: dict[str, Tensor | None], **fields: Any) -> N
 def test_transformers_reads_what_we_write(config: ModelConfig, shard_bytes: int, tmp_path: Path) -> None:
     model = fresh(config)
     save(model, tmp_path, shard_bytes=shard_bytes)
-    assert (tmp_path / INDEX).exists() == (shard_bytes == 10**6)
+    assert (tmp_path / INDEX_FILE).exists() == (shard_bytes == 10**6)
     read = DeepseekV3ForCausalLM.from_pretrained(tmp_path)
     assert read.config.num_mtp_layers == config.num_nextn_predict_layers
     assert read.dtype == torch.float32
@@ -110,7 +110,7 @@ def test_we_read_what_transformers_writes(config: ModelConfig, interleave: bool,
     model = theirs(config, rope_interleave=interleave)
     model.save_pretrained(tmp_path, max_shard_size=shards)
     read = load(tmp_path)
-    assert read.config == config.with_(num_nextn_predict_layers=0)
+    assert read.config == config.replace(num_nextn_predict_layers=0)
     assert (logits(read) - logits(model)).abs().max() < 1e-4
     save(read, tmp_path / "again")  # which is always interleaved
     assert (logits(DeepseekV3ForCausalLM.from_pretrained(tmp_path / "again")) - logits(model)).abs().max() < 1e-4
@@ -128,7 +128,7 @@ def test_transformers_reads_our_mtp_modules(tmp_path: Path, monkeypatch: pytest.
         places = torch.arange(1, TOKENS.shape[1] - 1).unsqueeze(0)
         out = module.forward_layer(0, hidden, places, None, input_ids=TOKENS[:, 1:-1])
         expected = main.lm_head(out).log_softmax(-1).gather(2, TOKENS[:, 2:, None])[..., 0]
-        ours = model(TOKENS[:, :-1], TOKENS[:, 1:]).further[0]
+        ours = model(TOKENS[:, :-1], TOKENS[:, 1:]).mtp_logprobs[0]
     assert (ours - expected).abs().max() < 1e-4
 
 
@@ -137,7 +137,7 @@ def test_transformers_reads_our_mtp_modules(tmp_path: Path, monkeypatch: pytest.
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 def test_what_is_written_is_read_bit_for_bit(dtype: torch.dtype, tmp_path: Path) -> None:
-    model = fresh(TINY.with_(num_nextn_predict_layers=2)).to(dtype)
+    model = fresh(TINY.replace(num_nextn_predict_layers=2)).to(dtype)
     save(model, tmp_path, shard_bytes=300_000)
     read = load(tmp_path)
     assert_same(read, model)
@@ -151,7 +151,7 @@ def test_what_is_written_is_read_bit_for_bit(dtype: torch.dtype, tmp_path: Path)
 
 def test_shards_are_no_larger_than_asked_and_the_index_tells_where_all_is(tmp_path: Path) -> None:
     save(fresh(TINY), tmp_path, shard_bytes=300_000)
-    index = json.loads((tmp_path / INDEX).read_text())
+    index = json.loads((tmp_path / INDEX_FILE).read_text())
     files = sorted(tmp_path.glob("*.safetensors"))
     assert [file.name for file in files] == [
         f"model-{n:05}-of-{len(files):05}.safetensors" for n in range(1, len(files) + 1)
@@ -174,7 +174,7 @@ def test_a_type_may_be_asked_for_and_the_routers_bias_stays_exact(tmp_path: Path
 
 def test_a_model_without_mtp_modules_reads_a_checkpoint_that_has_them_but_not_the_other_way(tmp_path: Path) -> None:
     save(fresh(TINY), tmp_path / "with")
-    without = Transformer(TINY.with_(num_nextn_predict_layers=0))
+    without = Transformer(TINY.replace(num_nextn_predict_layers=0))
     load_into(without, tmp_path / "with")
     save(without, tmp_path / "without")
     with pytest.raises(ModelError, match=r"missing: model\.layers\.4\.eh_proj\.weight.* and \d+ more"):
@@ -231,9 +231,9 @@ def test_weights_in_eight_bits_are_multiplied_with_the_scale_of_their_block(
 
 
 def test_a_checkpoint_of_a_deeper_model_is_refused(tmp_path: Path) -> None:
-    save(fresh(TINY.with_(num_nextn_predict_layers=0)), tmp_path)
+    save(fresh(TINY.replace(num_nextn_predict_layers=0)), tmp_path)
     with pytest.raises(ModelError, match="it has 4 layers, the model 3"):
-        load_into(Transformer(TINY.with_(num_hidden_layers=3, num_nextn_predict_layers=0)), tmp_path)
+        load_into(Transformer(TINY.replace(num_hidden_layers=3, num_nextn_predict_layers=0)), tmp_path)
 
 
 # Damage
@@ -282,10 +282,10 @@ def test_a_folder_without_weights_or_with_a_broken_index_or_configuration_is_nam
     with pytest.raises(ModelError, match=r"config\.json"):
         load(tmp_path)
     save(fresh(TINY), tmp_path)
-    (tmp_path / SINGLE).unlink()
+    (tmp_path / WEIGHTS_FILE).unlink()
     with pytest.raises(ModelError, match="it has neither"):
         load(tmp_path)
-    (tmp_path / INDEX).write_text("{}")
+    (tmp_path / INDEX_FILE).write_text("{}")
     with pytest.raises(ModelError, match="it is no index"):
         load(tmp_path)
     (tmp_path / "config.json").write_text("[]")
@@ -328,7 +328,7 @@ from prover.model.transformer import Transformer
 folder, exchange = Path(sys.argv[1]), sys.argv[2] == "exchange"
 if not exchange:
     swap._exchange = lambda one, other: False
-config = PRESETS["tiny"].with_(num_hidden_layers=1, num_nextn_predict_layers=0)
+config = PRESETS["tiny"].replace(num_hidden_layers=1, num_nextn_predict_layers=0)
 old, new = Transformer(config), Transformer(config)
 mark = lambda model: float(model.embed_tokens.weight[0, 0])
 steps = ("os.", "shutil.", "open", "ctypes.dlsym")
@@ -408,7 +408,7 @@ def peak():  # bytes, the highest so far of this program
     line, = (l for l in Path("/proc/self/status").read_text().splitlines() if l.startswith("VmHWM"))
     return int(line.split()[1]) * 1024
 
-config = PRESETS["tiny"].with_(hidden_size=512, vocab_size=4096, n_routed_experts=64, moe_intermediate_size=128)
+config = PRESETS["tiny"].replace(hidden_size=512, vocab_size=4096, n_routed_experts=64, moe_intermediate_size=128)
 if sys.argv[1] == "save":
     model = Transformer(config)
     before = peak()
@@ -545,7 +545,7 @@ def written(tmp_path: Path, **changes: Any) -> Path:
 
 
 def test_the_published_configuration_is_the_preset(tmp_path: Path) -> None:
-    assert read_config(written(tmp_path)).with_(initializer_range=0.006) == PRESETS["671b"]
+    assert read_config(written(tmp_path)).replace(initializer_range=0.006) == PRESETS["671b"]
 
 
 @pytest.mark.parametrize("config", [*PRESETS.values(), *KINDS.values()])
@@ -608,9 +608,9 @@ def test_a_field_that_libraries_guess_differently_must_be_there(tmp_path: Path) 
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
 def test_numbers_that_are_not_finite_are_refused_with_the_tensors_name(value: float, tmp_path: Path) -> None:
     save(fresh(TINY), tmp_path)
-    held = load_file(tmp_path / SINGLE)
+    held = load_file(tmp_path / WEIGHTS_FILE)
     name = next(name for name in held if name.endswith("e_score_correction_bias"))
     held[name][0] = value
-    save_file(held, tmp_path / SINGLE, metadata={"format": "pt"})
+    save_file(held, tmp_path / WEIGHTS_FILE, metadata={"format": "pt"})
     with pytest.raises(ModelError, match=f"{name} has numbers that are not finite"):
         load(tmp_path)

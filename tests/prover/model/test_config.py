@@ -31,13 +31,13 @@ from tests.prover.model.twin import SMALL
 )
 def test_a_shape_that_does_not_fit_is_refused_with_its_field(wrong: dict[str, int], said: str) -> None:
     with pytest.raises(ValidationError, match=said):
-        SMALL.with_(**wrong)
+        SMALL.replace(**wrong)
 
 
 def sizes(config: ModelConfig) -> tuple[int, int]:
     """Parameters without the MTP modules: all, and those that are multiplied with one token (an embedding is not)."""
     with torch.device("meta"):
-        model = Transformer(config.with_(num_nextn_predict_layers=0))
+        model = Transformer(config.replace(num_nextn_predict_layers=0))
     everything = sum(weight.numel() for weight in model.parameters())
     routed = sum(w.numel() for module in model.modules() if isinstance(module, Experts) for w in module.parameters())
     looked_up = 0 if config.tie_word_embeddings else model.embed_tokens.weight.numel()
@@ -48,8 +48,8 @@ def sizes(config: ModelConfig) -> tuple[int, int]:
 @pytest.mark.parametrize(
     ("name", "everything", "active"),
     [
-        ("671b", 671e9, 37e9),  # V3 §4.2
-        ("236b", 236e9, 21e9),  # V2 §3.1.2
+        ("671b", 671e9, 37e9),  # DeepSeek-V3, section 4.2
+        ("236b", 236e9, 21e9),  # DeepSeek-V2, section 3.1.2
         ("16b", 15.7e9, 2.4e9),  # V2 appendix B
         ("30m", 28.7e6, 14.8e6),
         ("tiny", 1.22e6, 0.77e6),

@@ -14,7 +14,7 @@ from tests.prover.model.twin import SMALL, assert_close, configs, fresh, gradien
 @settings(max_examples=25, deadline=None, derandomize=True)
 @given(configs(), st.integers(1, 3), st.integers(0, 100))
 def test_log_probabilities_and_gradients_are_those_of_transformers(config: ModelConfig, depth: int, seed: int) -> None:
-    ours = fresh(config.with_(num_nextn_predict_layers=depth), seed)
+    ours = fresh(config.replace(num_nextn_predict_layers=depth), seed)
     theirs = twin(ours)
     modules = mtp_twin(ours, theirs)
     text = tokens(config, 2, 13)
@@ -23,7 +23,7 @@ def test_log_probabilities_and_gradients_are_those_of_transformers(config: Model
     out: Output = ours(x, wanted)
     hidden = theirs.model(x, use_cache=False).last_hidden_state
     loss = reference_loss = torch.zeros(())
-    for d, found in enumerate(out.further):
+    for d, found in enumerate(out.mtp_logprobs):
         following = wanted.roll(-d, 1)  # the token d + 1 after each place; at the end there is none
         hidden = modules.forward_layer(d, hidden, places, None, input_ids=following)
         logits = modules.shared_head(hidden)[:, : -1 - d]
@@ -39,4 +39,4 @@ def test_log_probabilities_and_gradients_are_those_of_transformers(config: Model
 
 def test_a_text_shorter_than_the_modules_look_ahead_has_nothing_further() -> None:
     out: Output = fresh(SMALL)(tokens(SMALL, 2, 1), tokens(SMALL, 2, 1))
-    assert [found.shape for found in out.further] == [(2, 0), (2, 0)]
+    assert [found.shape for found in out.mtp_logprobs] == [(2, 0), (2, 0)]

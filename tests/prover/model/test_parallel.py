@@ -15,16 +15,16 @@ from torch import Tensor
 from torch.testing._internal.distributed.fake_pg import FakeStore
 
 from prover.model.checkpoint import load
-from prover.model.parallel import Layout, LayoutError, parallelise
+from prover.model.parallel import ParallelConfig, ParallelConfigError, parallelize
 from tests.prover.model.parallel_worker import CONFIG, Case, batch, fresh, handover, steps, train
 
 TWO = {
-    "fsdp": Case(Layout()),
-    "experts": Case(Layout(experts=2), adamw={"foreach": True}),
-    "untied": Case(Layout(experts=2), tied=False, adamw={"fused": True}),
-    "crowded": Case(Layout(experts=2), crowded=True),
-    "recompute": Case(Layout(experts=2, recompute=True)),
-    "bfloat16": Case(Layout(experts=2, bfloat16=True)),
+    "fsdp": Case(ParallelConfig()),
+    "experts": Case(ParallelConfig(expert_parallel_degree=2), adamw={"foreach": True}),
+    "untied": Case(ParallelConfig(expert_parallel_degree=2), tied=False, adamw={"fused": True}),
+    "crowded": Case(ParallelConfig(expert_parallel_degree=2), crowded=True),
+    "recompute": Case(ParallelConfig(expert_parallel_degree=2, activation_checkpointing=True)),
+    "bfloat16": Case(ParallelConfig(expert_parallel_degree=2, bfloat16=True)),
 }
 
 
@@ -108,13 +108,13 @@ def test_bfloat16_is_for_computing_and_parameters_stay_precise(two: dict[str, li
 
 
 def test_four_processes_hold_every_expert_twice(tmp_path: Path) -> None:
-    case = Case(Layout(experts=2))
+    case = Case(ParallelConfig(expert_parallel_degree=2))
     same(results(4, tmp_path, {"both": case})["both"], case)
 
 
 @pytest.mark.slow
 def test_compiled_blocks_train_as_others_do(tmp_path: Path) -> None:
-    case = Case(Layout(experts=2, recompute=True, compile=True))
+    case = Case(ParallelConfig(expert_parallel_degree=2, activation_checkpointing=True, compile=True))
     found = results(2, tmp_path, {"compiled": case}, limit=280)["compiled"]
     assert all(one["graphs"] for one in found)
     same(found, case)
@@ -130,8 +130,8 @@ def one() -> Iterator[None]:
 @pytest.mark.usefixtures("one")
 @pytest.mark.parametrize("recompute", [False, True])
 def test_one_process_will_do_and_recomputation_runs_each_block_again(recompute: bool) -> None:
-    model, case = fresh(), Case(Layout(recompute=recompute))
-    parallelise(model, case.layout)
+    model, case = fresh(), Case(ParallelConfig(activation_checkpointing=recompute))
+    parallelize(model, case.config)
     runs: list[int] = []
     for layer in model.layers:
         layer.self_attn.register_forward_hook(lambda *_: runs.append(1))
@@ -167,10 +167,10 @@ def six() -> Iterator[None]:
     ],
 )
 def test_a_layout_that_does_not_fit_says_why(experts: int, said: str) -> None:
-    with pytest.raises(LayoutError, match=said):
-        parallelise(fresh(), Layout(experts=experts))
+    with pytest.raises(ParallelConfigError, match=said):
+        parallelize(fresh(), ParallelConfig(expert_parallel_degree=experts))
 
 
 def test_processes_must_have_been_started() -> None:
-    with pytest.raises(LayoutError, match="init_process_group"):
-        parallelise(fresh(), Layout())
+    with pytest.raises(ParallelConfigError, match="init_process_group"):
+        parallelize(fresh(), ParallelConfig())

@@ -29,7 +29,7 @@ def test_the_best_experts_of_the_best_groups_are_chosen(config: ModelConfig, see
     bias = gate.e_score_correction_bias.tolist()
     for scores, chosen, weights in zip(*(part.tolist() for part in found), strict=True):
         biased = [score + b for score, b in zip(scores, bias, strict=True)]
-        groups = [range(n, n + config.group_size) for n in range(0, len(biased), config.group_size)]
+        groups = [range(n, n + config.experts_per_group) for n in range(0, len(biased), config.experts_per_group)]
         groups.sort(key=lambda group: -sum(sorted((biased[i] for i in group), reverse=True)[:2]))
         allowed = [i for group in groups[: config.topk_group] for i in group]
         best = sorted(allowed, key=lambda i: -biased[i])[: config.num_experts_per_tok]
@@ -41,11 +41,11 @@ def test_the_best_experts_of_the_best_groups_are_chosen(config: ModelConfig, see
 
 
 def test_the_bias_moves_the_choice_but_not_the_weights() -> None:
-    gate = router(SMALL.with_(n_group=1, topk_group=1, num_experts_per_tok=1, norm_topk_prob=False))
+    gate = router(SMALL.replace(n_group=1, topk_group=1, num_experts_per_tok=1, norm_topk_prob=False))
     x = torch.randn(20, SMALL.hidden_size)
     gate.e_score_correction_bias.zero_()[5] = 2
     found = gate(x)
-    assert (found.chosen == 5).all()
+    assert (found.expert_ids == 5).all()
     torch.testing.assert_close(found.weights[:, 0], SMALL.routed_scaling_factor * found.scores[:, 5])
 
 
@@ -53,7 +53,7 @@ def test_experts_chosen_before_are_used_again_with_weights_that_teach() -> None:
     gate = router(SMALL)
     before = torch.stack([torch.randperm(8)[:2] for _ in range(20)])
     found = gate(torch.randn(20, SMALL.hidden_size), before)
-    assert torch.equal(found.chosen, before)
+    assert torch.equal(found.expert_ids, before)
     torch.testing.assert_close(found.weights.sum(1), torch.full((20,), SMALL.routed_scaling_factor))
     found.weights[:, 0].sum().backward()
     assert gate.weight.grad.abs().max() > 0

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from prover.model.generate.sampling import Rules, Sampling, draw, verify
+from prover.model.generate.sampling import BatchSampler, Sampling, rejection_sample, sample_tokens
 
 CPU = torch.device("cpu")
 
@@ -47,7 +47,7 @@ def test_what_is_drawn_from_follows_the_rules_of_each_row(vocabulary: int) -> No
     """With 1,000 tokens of nearly the same probability the set goes far beyond those that are sorted at first."""
     torch.manual_seed(0)
     logits = torch.randn(len(SETTINGS), vocabulary) * 0.5
-    found = Rules(SETTINGS, CPU).probabilities(logits)
+    found = BatchSampler(SETTINGS, CPU).probabilities(logits)
     for row, expected, sampling in zip(found, logits.tolist(), SETTINGS, strict=True):
         wanted = torch.tensor(defined(expected, sampling), dtype=torch.float32)
         assert int((row > 0).sum() - (wanted > 0).sum()) in (-1, 0, 1)  # rounding at the edge of the nucleus
@@ -58,20 +58,20 @@ def test_what_is_drawn_from_follows_the_rules_of_each_row(vocabulary: int) -> No
 def test_a_number_picks_the_token_that_its_running_sum_passes() -> None:
     chances = torch.tensor([[0.0, 0.25, 0.0, 0.75, 0.0]]).expand(6, -1)
     numbers = torch.tensor([0.0, 0.2499, 0.25, 0.5, 0.9999999, 1.0 - 2**-53], dtype=torch.float64)
-    assert draw(chances, numbers).tolist() == [1, 1, 3, 3, 3, 3]
+    assert sample_tokens(chances, numbers).tolist() == [1, 1, 3, 3, 3, 3]
 
 
 def test_greedy_rows_among_others_take_the_most_likely() -> None:
     logits = torch.tensor([[0.0, 3.0, 1.0], [0.0, 3.0, 1.0]])
-    rules = Rules([Sampling(temperature=0), Sampling(temperature=5)], CPU)
-    assert rules.draw(logits, torch.tensor([0.99, 0.99], dtype=torch.float64)).tokens.tolist() == [1, 2]
+    sampler = BatchSampler([Sampling(temperature=0), Sampling(temperature=5)], CPU)
+    assert sampler.sample(logits, torch.tensor([0.99, 0.99], dtype=torch.float64)).tokens.tolist() == [1, 2]
 
 
 def test_a_row_draws_the_same_token_beside_rows_of_any_kind() -> None:
     torch.manual_seed(0)
     logits, number = torch.randn(1, 1000).expand(len(SETTINGS), -1), torch.full((len(SETTINGS),), 0.4).double()
-    together = Rules(SETTINGS, CPU).draw(logits, number).tokens
-    alone = [Rules([sampling], CPU).draw(logits[:1], number[:1]).tokens.item() for sampling in SETTINGS]
+    together = BatchSampler(SETTINGS, CPU).sample(logits, number).tokens
+    alone = [BatchSampler([sampling], CPU).sample(logits[:1], number[:1]).tokens.item() for sampling in SETTINGS]
     assert together.tolist() == alone
 
 
@@ -88,8 +88,8 @@ def test_tokens_from_drafts_are_distributed_as_wanted(same: bool) -> None:
     def rows(p: Tensor) -> Tensor:
         return p.expand(n, -1)
 
-    drafts = draw(rows(offered), numbers())
-    accepted, tokens = verify(rows(wanted), rows(offered), drafts, numbers(), numbers())
+    drafts = sample_tokens(rows(offered), numbers())
+    accepted, tokens = rejection_sample(rows(wanted), rows(offered), drafts, numbers(), numbers())
     shares = torch.bincount(tokens, minlength=4) / n
     torch.testing.assert_close(shares, wanted, atol=0.005, rtol=0)
     assert accepted.float().mean().item() == pytest.approx(float(torch.minimum(wanted, offered).sum()), abs=0.005)
@@ -99,7 +99,7 @@ def test_tokens_from_drafts_are_distributed_as_wanted(same: bool) -> None:
 def test_without_a_draft_the_token_is_drawn_as_it_is() -> None:
     wanted = torch.tensor([[1.0, 0.0], [0.0, 1.0]])
     zero = torch.zeros(2, dtype=torch.float64)
-    accepted, tokens = verify(wanted, torch.zeros(2, 2), torch.tensor([0, 0]), zero, zero)
+    accepted, tokens = rejection_sample(wanted, torch.zeros(2, 2), torch.tensor([0, 0]), zero, zero)
     assert accepted.tolist() == [False, False]
     assert tokens.tolist() == [0, 1]
 

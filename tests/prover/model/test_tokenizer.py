@@ -19,14 +19,14 @@ from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
 from prover.model.config import ModelError
 from prover.model.tokenizer import (
-    BEGIN,
-    END,
+    BOS,
+    EOS,
     FIM_MIDDLE,
     FIM_PREFIX,
     FIM_SUFFIX,
-    PADDING,
-    SPECIAL,
-    TextStream,
+    PAD,
+    SPECIAL_TOKENS,
+    DecodeStream,
     load,
     train,
 )
@@ -46,7 +46,7 @@ ODD = (
     "∀ x ∈ ℝ, ⟨h₁, h₂⟩ ▸ ·",
     "  theorem foo\r\n\t: p ∧ q := by\r\n",
     "\ufeff𝔸 ⟪x, y⟫_ℂ 👩‍👩‍👧 e\u0301 \u0000 \u200b \ufffd \x7f \U0010ffff",
-    f"the end {END} is {FIM_MIDDLE}{BEGIN} near",
+    f"the end {EOS} is {FIM_MIDDLE}{BOS} near",
     " \n  \n\n   ",
     "",
 )
@@ -69,7 +69,7 @@ TOKENIZER = train(proofs(300), 400)
 
 
 def plain(text: str) -> list[int]:
-    """The ids of a text, without BEGIN."""
+    """The ids of a text, without BOS."""
     ids: list[int] = TOKENIZER.encode(text, add_special_tokens=False)
     return ids
 
@@ -79,7 +79,7 @@ def pieces(text: str) -> list[str]:
 
 
 def streamed(tokenizer: PreTrainedTokenizerFast, ids: list[int]) -> list[str]:
-    stream = TextStream(tokenizer)
+    stream = DecodeStream(tokenizer)
     return [*(stream.push(token) for token in ids), stream.finish()]
 
 
@@ -147,32 +147,32 @@ def test_a_text_cut_after_a_line_keeps_its_tokens(first: str, rest: str) -> None
 
 def test_no_token_goes_on_after_a_line_break() -> None:
     tokenizer = train(["simp]\n\n]\n  simp\n\n\r\n\n  "] * 9, 400)
-    texts = [tokenizer.decode([token]) for token in range(len(SPECIAL), len(tokenizer))]
+    texts = [tokenizer.decode([token]) for token in range(len(SPECIAL_TOKENS), len(tokenizer))]
     assert "]\n" in texts
     assert not any("\n" in text[:-1] for text in texts)
 
 
 def test_text_that_looks_like_a_special_token_is_text() -> None:
-    for special in SPECIAL:
+    for special in SPECIAL_TOKENS:
         assert not set(plain(f"x {special}")) & set(TOKENIZER.all_special_ids)
 
 
 def test_the_special_tokens_have_the_first_ids() -> None:
-    assert TOKENIZER.convert_tokens_to_ids(list(SPECIAL)) == list(range(len(SPECIAL)))
-    assert (TOKENIZER.bos_token, TOKENIZER.eos_token, TOKENIZER.pad_token) == (BEGIN, END, PADDING)
+    assert TOKENIZER.convert_tokens_to_ids(list(SPECIAL_TOKENS)) == list(range(len(SPECIAL_TOKENS)))
+    assert (TOKENIZER.bos_token, TOKENIZER.eos_token, TOKENIZER.pad_token) == (BOS, EOS, PAD)
     assert {FIM_PREFIX, FIM_SUFFIX, FIM_MIDDLE} <= set(TOKENIZER.all_special_tokens)
 
 
 def test_every_byte_is_a_token() -> None:
-    least = train([], 256 + len(SPECIAL))
-    assert len(least) == 256 + len(SPECIAL)
+    least = train([], 256 + len(SPECIAL_TOKENS))
+    assert len(least) == 256 + len(SPECIAL_TOKENS)
     assert set(pre_tokenizers.ByteLevel.alphabet()) <= set(least.get_vocab())
     assert least.decode(least.encode(LEAN, add_special_tokens=False)) == LEAN
 
 
 def test_a_vocabulary_has_the_size_asked_for_unless_there_is_too_little_text() -> None:
     assert len(TOKENIZER) == 400
-    assert len(train(["simp"], 400)) == 256 + len(SPECIAL)
+    assert len(train(["simp"], 400)) == 256 + len(SPECIAL_TOKENS)
     with pytest.raises(ValueError, match="261 tokens is too small: bytes and special tokens alone are 262"):
         train(["simp"], 261)
 
@@ -218,7 +218,7 @@ def test_a_saved_tokenizer_is_the_same_everywhere(
     for tokenizer in (load(str(tmp_path)), AutoTokenizer.from_pretrained(tmp_path)):
         assert tokenizer.encode(LEAN) == tokenizer(LEAN)["input_ids"] == TOKENIZER.encode(LEAN)
         assert tokenizer.decode(plain(LEAN)) == LEAN
-        assert (tokenizer.bos_token, tokenizer.eos_token, tokenizer.pad_token) == (BEGIN, END, PADDING)
+        assert (tokenizer.bos_token, tokenizer.eos_token, tokenizer.pad_token) == (BOS, EOS, PAD)
         assert "".join(streamed(tokenizer, TOKENIZER.encode(LEAN))) == LEAN
     load(str(tmp_path))
     assert calls == []
@@ -255,7 +255,7 @@ def test_a_folder_without_a_tokenizer_is_said(tmp_path: Path) -> None:
 
 
 def test_text_comes_with_the_last_byte_of_a_character() -> None:
-    stream = TextStream(TOKENIZER)
+    stream = DecodeStream(TOKENIZER)
     ids = [*plain("x𝔸"), TOKENIZER.eos_token_id, *plain("y")]
     assert [stream.push(token) for token in ids] == ["x", "", "", "", "𝔸", "", "y"]
     assert stream.finish() == ""

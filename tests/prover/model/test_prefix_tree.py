@@ -6,7 +6,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from prover.model.generate.prefixes import Prefix, PrefixTree
+from prover.model.generate.prefix_tree import Prefix, PrefixTree
 
 PROMPTS = st.lists(st.lists(st.integers(0, 2), max_size=8).map(tuple), max_size=12)
 
@@ -32,7 +32,7 @@ def test_the_longest_known_beginning_is_found_with_its_own_latents(
         if longest:
             expected = latents(prompt[:longest])
             assert torch.equal(torch.cat([part.latents for part in parts], 1), expected.latents)
-            assert torch.equal(torch.cat([part.chosen for part in parts]), expected.chosen)
+            assert torch.equal(torch.cat([part.expert_ids for part in parts]), expected.expert_ids)
     assert tree.size == len({g[:n] for g in given_ for n in range(1, len(g) + 1)})
 
 
