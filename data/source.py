@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 from data.commands import begins, keyword
@@ -72,6 +73,22 @@ def proved_theorems(text: str, source: str = "") -> Iterator[tuple[Theorem, tupl
             yield theorem, (code[value].start, code[commands[place].end - 1].end)
         except SourceError as error:
             yield SourceError(f"{source}:{line}: {error}")
+
+
+def without_proofs(text: str) -> str:
+    """A text in which no theorem has a proof any more: what a theorem after them depends on.
+
+    Proofs that are not found (by equations, inside of definitions) stay.
+    """
+    code, kept, start = list(tokens(text)), list[str](), 0
+    for command in _commands(code):
+        if code[command.keyword].text not in THEOREMS:
+            continue
+        with suppress(SourceError):
+            value = _value(code, command)
+            kept.append(text[start : code[value].start].rstrip())
+            start = code[command.end - 1].end
+    return "".join([*kept, text[start:]]).strip()
 
 
 @dataclass(frozen=True)

@@ -115,13 +115,26 @@ async def evaluate_async(
 evaluate = blocking(evaluate_async)
 
 
-async def run_all(folder: RunFolder, config: RunConfig, progress: Callable[[run.Progress], None]) -> None:
-    """Make all attempts of a run that are not in its folder yet.
+def _is_done(folder: RunFolder, config: RunConfig, digest: str) -> bool:
+    """Whether the folder has this run with all its attempts, so that nothing need be started. Raises RunError."""
+    if not (folder.path / "run.json").exists():
+        return False
+    head = folder.head
+    identity = {key: value for key, value in head["identity"].items() if key not in ("policy", "lean")}
+    same = identity == config.identity | {"problems": digest} and head["config"]["policy"] == config.policy.model_dump()
+    return same and run.is_done(folder, config)
+
+
+async def run_all(folder: RunFolder, config: RunConfig, progress: Callable[[run.Progress], None]) -> bool:
+    """Make all attempts of a run that are not in its folder yet; False if there were none.
 
     Raises BenchmarkMissing, ProblemError, RunError, LeanUnavailable, PolicyUnavailable, OSError.
     """
-    path, lean, told = located(config.problems), installed_lean(), config.policy
+    path, told = located(config.problems), config.policy
     count, hashed = digest(selected(path, config.split, config.limit))
+    if _is_done(folder, config, hashed):
+        return False
+    lean = installed_lean()
     async with (
         lean_pool(lean, config.workers, config.ray, True, config.strict) as pool,
         open_policy(
@@ -148,6 +161,7 @@ async def run_all(folder: RunFolder, config: RunConfig, progress: Callable[[run.
             await run.screen(folder, pool, selected(path, config.split, config.limit), progress)
             await run.attempt(folder, pool, policy, config, progress)
             folder.log("done")
+    return True
 
 
 def run_name(config: RunConfig) -> str:

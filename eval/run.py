@@ -62,6 +62,17 @@ async def screen(
             progress(state)
 
 
+def is_done(folder: RunFolder, config: RunConfig) -> bool:
+    """Has a run all attempts that it wants on record? Raises RunError."""
+    asked, seen = set[str](), 0
+    for entry in folder.entries():
+        seen += 1
+        if entry.asked:
+            asked.add(entry.name)
+    made = {(a.problem, a.number) for a in folder.attempts() if a.number < config.attempts and a.problem in asked}
+    return seen == folder.head["problems"] and len(made) == config.attempts * len(asked)
+
+
 async def attempt(
     folder: RunFolder, pool: LeanPool, policy: Policy, config: RunConfig, progress: Callable[[Progress], None]
 ) -> None:
@@ -87,6 +98,7 @@ class _Run:
         self.asking = asyncio.Semaphore(self.width)
         self.errors = 0  # attempts in a row to which the policy had no answer at all
         self.again: deque[tuple[Entry, int]] = deque()  # those attempts; they get a second try
+        self.unanswered, self.why = 0, ""  # those that lost their answers then, too, and what was said of the last
         self.last: set[tuple[str, int]] = set()  # those that are at their second try
 
     async def run(self) -> None:
@@ -102,6 +114,10 @@ class _Run:
             try:
                 await asyncio.gather(*tasks)
                 await self._work(self._second_tries(), writer)
+                if self.unanswered:
+                    raise PolicyUnavailable(
+                        f"{self.unanswered} attempts have no answer, and are not counted: {self.why}"
+                    )
             finally:
                 await stop([watch, *tasks])
 
@@ -133,14 +149,24 @@ class _Run:
                 self._count(made)
                 self.progress(self.state)
 
-    def _refused(self, entry: Entry, number: int, why: str) -> bool:
-        """The policy had no answer at all: is the attempt to be made again later? Raises PolicyUnavailable if it never
-        has one: a server that is ill must not be written down as a prover that fails."""
+    def _refused(self, entry: Entry, number: int, why: str, lost: bool) -> bool:
+        """The policy had no answer at all: is the attempt to be left out, and made again later?
+
+        Raises PolicyUnavailable if it never has one: a server that is ill must not count as a prover that fails.
+
+        lost: by a fault of the server's, and not of this one request.
+        """
         self.errors += 1
         if self.errors >= _ERRORS * (self.policy.window if self.single else self.pool.size):
             raise PolicyUnavailable(f"{self.errors} attempts in a row brought nothing but errors, the last one: {why}")
+        return self._left_out(entry, number, why, lost)
+
+    def _left_out(self, entry: Entry, number: int, why: str, lost: bool) -> bool:
+        """Once it is made again in this run, and what was lost then, too, when the run is started again."""
         if (entry.name, number) in self.last:
-            return False
+            self.unanswered += lost
+            self.why = why if lost else self.why
+            return lost
         self.again.append((entry, number))
         return True
 
@@ -163,9 +189,11 @@ class _Run:
             samples = self.policy.sample(Prompt(entry.theorem, entry.goal), 1, Params(number, self.config.seed), usage)
             async with aclosing(samples):
                 sample = await anext(samples, None)
+                async for _ in samples:  # to its end, where a server tells how many tokens it wrote
+                    pass
             seconds = time.monotonic() - start
         if sample is not None and sample.is_error:
-            if self._refused(entry, number, sample.failure):
+            if self._refused(entry, number, sample.failure, sample.lost):
                 return None
         else:
             self.errors = 0
@@ -201,7 +229,13 @@ class _Run:
         tried = result.trace.attempts if result.trace else []
         if not tried or any(a.text for a in tried):
             self.errors = 0
-        elif self._refused(entry, number, tried[-1].detail):
+        elif self._refused(entry, number, tried[-1].detail, result.lost > 0):
+            return None
+        if (
+            result.lost
+            and not result.proved
+            and self._left_out(entry, number, f"{result.lost} answers were lost", True)
+        ):
             return None
         reasons = {str(reason): count for reason, count in result.reasons.items()}
         if result.proved:

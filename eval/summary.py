@@ -79,7 +79,6 @@ def summary(folder: RunFolder, texts: bool = True) -> Json:
     asked = [p for p in problems if p["status"] != "inexpressible"]
     proved = [p for p in asked if p["status"] == "proved"]
     full = [p for p in asked if _finished(p, config["attempts"])]
-    ordered = config.get("search") == SINGLE and config["policy"]["name"] == "tactics"
     statuses = Counter(p["status"] for p in problems)
     return {
         "name": folder.path.resolve().name,
@@ -105,7 +104,7 @@ def summary(folder: RunFolder, texts: bool = True) -> Json:
         "seconds": round(sum(t.all_seconds for t in tallies.values()), 3),
         "tokens": sum(t.all_tokens for t in tallies.values()),
         "proved_rate": _rate(full),
-        "pass_at": _pass_at(full, config["attempts"], ordered),
+        "pass_at": _pass_at(full, config["attempts"], config),
         "solved_by_samples": _curve(p["samples"] for p in proved),
         "solved_by_seconds": _curve(p["seconds"] for p in proved),
         "groups": list(_groups(problems, config["attempts"])),
@@ -121,7 +120,17 @@ _COSTS = ("samples", "checks", "tokens", "seconds", "lines")
 def report(summaries: Sequence[Json]) -> Json:
     """Runs side by side, each pair of them compared."""
     pairs = [compare(summaries, a, b) for a, b in combinations(range(len(summaries)), 2)]
-    return {"title": ", ".join(run["name"] for run in summaries), "runs": list(summaries), "pairs": pairs}
+    same = len({run["config"].get("search") for run in summaries}) == 1
+    least = min(run["attempts"] for run in summaries)
+    runs = [{**run, "headline": _headline(run, least if same else run["attempts"])} for run in summaries]
+    return {"title": ", ".join(run["name"] for run in summaries), "runs": runs, "pairs": pairs}
+
+
+def _headline(run: Json, k: int) -> Json | None:
+    """pass@k of a run, to stand beside other runs' at the same k."""
+    asked = [p for p in run["problems"] if p["status"] != "inexpressible"]
+    full = [p for p in asked if _finished(p, run["attempts"])]
+    return _pass_at(full, run["attempts"], run["config"], (k,))[0] if full else None
 
 
 def compare(summaries: Sequence[Json], a: int, b: int) -> Json:
@@ -233,12 +242,13 @@ def _rate(full: Sequence[Json]) -> Json | None:
     return asdict(proportion(sum(p["status"] == "proved" for p in full), len(full))) if full else None
 
 
-def _pass_at(full: Sequence[Json], attempts: int, ordered: bool) -> list[Json]:
-    """pass@k for powers of two and for all attempts, over the problems that have had them all.
+def _pass_at(full: Sequence[Json], attempts: int, config: Json, ks: Iterable[int] = ()) -> list[Json]:
+    """pass@k, by default for powers of two and for all attempts, over the problems that have had them all.
 
-    Attempts that come in a fixed `ordered` list are no random draws: there it is the share that the first k proved.
+    Attempts that come in a fixed order are no random draws: there it is the share that the first k proved.
     """
-    ks = sorted({attempts, *(2**i for i in range(attempts.bit_length()))}) if full else []
+    ordered = config.get("search") == SINGLE and config["policy"]["name"] == "tactics"
+    ks = ks or (sorted({attempts, *(2**i for i in range(attempts.bit_length()))}) if full else [])
 
     def value(problem: Json, k: int) -> float:
         if ordered:

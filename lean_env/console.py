@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Callable, Iterable, Iterator
 from enum import IntEnum
 from pathlib import Path
@@ -27,6 +28,7 @@ from lean_env.errors import Unavailable
 from lean_env.process import OutOfMemory, OutOfTime, Overflow, ProcessDied
 
 T = TypeVar("T")
+_PACE = 5.0  # seconds between two lines where no bar can move
 
 out = Console(highlight=False, soft_wrap=True)
 err = Console(stderr=True, highlight=False, soft_wrap=True)
@@ -138,13 +140,26 @@ def progress_bar() -> Progress:
     return Progress(*columns, console=err, transient=True, redirect_stdout=False, redirect_stderr=False)
 
 
+class PipedProgress:
+    """Progress as lines, one from time to time, where no bar can move: in a pipe or a file."""
+
+    def __init__(self) -> None:
+        self._told = time.monotonic()
+
+    def tell(self, what: str, done: int, total: int | None) -> None:
+        if not err.is_terminal and time.monotonic() - self._told >= _PACE:
+            self._told = time.monotonic()
+            err.print(printable(f"{what}: {done:,}" + (f" of {total:,}" if total else "")))
+
+
 def counted(items: Iterable[T], what: str, total: int | None) -> Iterator[T]:
     """The items, under a progress bar."""
     with progress_bar() as bar:
-        task = bar.add_task(what, total=total, text="")
-        for item in items:
+        task, piped = bar.add_task(what, total=total, text=""), PipedProgress()
+        for done, item in enumerate(items, 1):
             yield item
             bar.advance(task)
+            piped.tell(what, done, total)
 
 
 def show_errors(heading: str, messages: tuple[Message, ...], limit: int = 5) -> str:

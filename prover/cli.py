@@ -68,6 +68,7 @@ COMMANDS = {
             "run": "eval.cli.runs:run_",
             "report": "eval.cli.runs:report_",
             "compare": "eval.cli.runs:compare",
+            "export": "eval.cli.runs:export_",
             "recheck": "eval.cli.runs:recheck",
             "minimise": "eval.cli.runs:minimise",
         },

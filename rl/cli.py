@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from rl.config import Stage
     from rl.folder import TrainFolder
 
+_SIGNALLED = 128  # the exit code is this and the signal's number, as shells have it
+
 Config = Annotated[Path, typer.Argument(metavar="CONFIG.yaml", help="As in configs/.")]
 Changes = Annotated[
     list[str] | None,
@@ -51,14 +53,16 @@ def dpo(config: Config, changes: Changes = None, output: Out = None, dry_run: Dr
 
 
 def _train(stage: str, path: Path, changes: list[str] | None, output: Path | None, dry_run: bool) -> None:
-    """Killed and started again, it goes on where its newest checkpoint is."""
+    """Started again, it goes on where its newest checkpoint is; SIGINT and SIGTERM write one."""
     missing = [name for name in ("torch", "transformers", "safetensors") if importlib.util.find_spec(name) is None]
     if missing:
         raise CommandError(f"{missing[0]} is not installed: run `pip install -e '.[train]'`", Exit.ENVIRONMENT)
     from rl import stages
     from rl.folder import TrainFolder
     from rl.placement import lines
+    from rl.stop import Interrupted
 
+    got: list[int] = []
     try:
         config = stages.read(stage, path, changes)
         plan = stages.plan(config)
@@ -69,30 +73,37 @@ def _train(stage: str, path: Path, changes: list[str] | None, output: Path | Non
         if dry_run:
             return
         folder = TrainFolder(output or Path("runs") / path.stem, lambda line: out.print(printable(line)))
-        asyncio.run(_run(stage, config, folder))
+        asyncio.run(_run(stage, config, folder, got))
     except (ConfigError, RunError) as error:
         raise CommandError(str(error), Exit.INPUT) from None
     except OSError as error:
         raise CommandError(f"{error.filename or path}: {error.strerror or error}", Exit.INPUT) from None
-    except KeyboardInterrupt:
-        err.print("What is done is kept: the same command goes on from the newest checkpoint.")
-        raise
+    except Interrupted as end:
+        err.print(printable(str(end)))
+        raise typer.Exit(_SIGNALLED + got[0]) from None
     out.print(f"\nThe model is in [bold]{printable(str(folder.path / 'model'))}[/bold]")
     out.print(f"prover prove FILE.lean --policy native --model {printable(str(folder.path / 'model'))}")
 
 
-async def _run(stage: str, config: Stage, folder: TrainFolder) -> None:
+async def _run(stage: str, config: Stage, folder: TrainFolder, got: list[int]) -> None:
+    """got: takes the number of the signal that stops it. Raises Interrupted."""
     from rl import stages
+    from rl.stop import on_signals
 
-    if not stages.needs_lean(config):
-        with folder.working(stage, config, _versions()):
-            await stages.run(config, folder, None)
-        return
-    placement = config.placement
-    ray = (placement.address or "local") if placement.on_ray else None
-    async with lean_pool(installed_lean(), placement.lean, ray, cache=True) as pool:
-        with folder.working(stage, config, _versions()):
-            await stages.run(config, folder, pool)
+    def tell(number: int) -> None:
+        got.append(number)
+        err.print("Stopping as soon as a checkpoint is written; the same signal again ends it at once.")
+
+    with on_signals(folder.stop, tell):
+        if not stages.needs_lean(config):
+            with folder.working(stage, config, _versions()):
+                await stages.run(config, folder, None)
+            return
+        placement = config.placement
+        ray = (placement.address or "local") if placement.on_ray else None
+        async with lean_pool(installed_lean(), placement.lean, ray, cache=True) as pool:
+            with folder.working(stage, config, _versions()):
+                await stages.run(config, folder, pool)
 
 
 def _versions() -> dict[str, str]:

@@ -21,6 +21,7 @@ from data.config import ConfigError, read_config, validated
 from data.parsing import ParseError, is_deep, parse_yaml
 from data.problems import ProblemError
 from prover.prompts import FAMILIES
+from rl.field_names import ELSEWHERE
 from rl.reward import RewardSettings
 
 
@@ -273,6 +274,12 @@ class DPOConfig(Stage):
     epochs: PositiveInt = 1
 
 
+STAGES: dict[str, type[Stage]] = {
+    "sft": SFTConfig,
+    "expert-iteration": ExpertIterationConfig,
+    "grpo": GRPOConfig,
+    "dpo": DPOConfig,
+}
 _SHOWN = 100  # characters of a change in a message
 
 C = TypeVar("C", bound=Part)
@@ -289,7 +296,7 @@ def read(kind: type[C], path: Path, changes: list[str] | None = None) -> C:
         _change(fields, change)
     if is_deep(fields):
         raise ConfigError(f"{path}: with these changes it is nested too deeply")
-    return validated(kind, fields, str(path))
+    return validated(kind, fields, str(path), ELSEWHERE)
 
 
 def read_all(reader: Callable[[Path], Iterable[T]], paths: Iterable[Path]) -> list[T]:
@@ -301,8 +308,14 @@ def read_all(reader: Callable[[Path], Iterable[T]], paths: Iterable[Path]) -> li
         except ProblemError as error:
             raise ConfigError(str(error)) from None
         except OSError as error:
-            raise ConfigError(f"{error.filename or path}: {error.strerror or error}") from None
+            raise ConfigError(f"{error.filename or path}: {error.strerror or error}{made_by(path)}") from None
     return found
+
+
+def made_by(path: str | Path) -> str:
+    """What to add to a message that something of a stage's run is not there: which command writes it."""
+    stage = next((part for part in Path(path).parts if part in STAGES), "")
+    return f": run `prover train {stage} configs/{stage}.yaml` first" if stage else ""
 
 
 def _change(fields: dict[str, Any], change: str) -> None:

@@ -23,12 +23,13 @@ from prover.prompts import FAMILIES
 from rl import groups, losses, model
 from rl.batch import Batch, Epochs, Text
 from rl.config import DPOConfig
-from rl.folder import TrainFolder
+from rl.folder import TrainFolder, remaining
 from rl.model import tokenizer_of
 from rl.trainer import Trainer
 
 _FENCE = "```"
 _Answer = tuple[str, bool]  # its text with the stop text, and whether the token for the end follows
+_TIE = 1e-4  # nats: less is rounding
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,7 @@ class Preference:
 
 
 def run(config: DPOConfig, folder: TrainFolder) -> None:
-    """All of it, in each of the processes that share the model. Raises ConfigError."""
+    """All of it, in each of the processes that share the model. Raises ConfigError, Interrupted."""
     words = tokenizer_of(config.model, ())
     every = preferences(config, words)
     fitting = [preference for preference in every if len(preference) <= config.context]
@@ -63,14 +64,16 @@ def run(config: DPOConfig, folder: TrainFolder) -> None:
     for number, units in enumerate(order):
         if number < start:
             continue
+        if trainer.agreed(folder.stop.is_set()):
+            raise folder.interrupted(trainer, trainer.done, len(order))
         found = _update(trainer, began, texts, units, config.beta)
         folder.record(trainer.done, found)
         last = trainer.done == len(order)
         if folder.due() or last:
-            left = (time.monotonic() - started) / (trainer.done - start) * (len(order) - trainer.done) / 60
+            left = (time.monotonic() - started) / (trainer.done - start) * (len(order) - trainer.done)
             folder.say(
-                f"update {trainer.done} of {len(order)}  loss {found['loss']:.4f}  the proof is preferred in "
-                f"{found['right']:.1%}  {left:.1f} minutes left"
+                f"update {trainer.done} of {len(order)}  loss {found['loss']:.4f}  the proof has gained on what Lean "
+                f"refused in {found['right']:.1%} of pairs  {remaining(left)}"
             )
         if last or trainer.done % config.save_every == 0:
             folder.save(trainer, trainer.done)
@@ -92,7 +95,7 @@ def _update(
 
 
 def _objective(output: Output, batch: Batch, beta: float, count: int) -> tuple[Tensor, dict[str, Tensor]]:
-    """This part's share of the mean over `count` pairs. right: pairs in which the proof is the likelier one."""
+    """This part's share of the mean over `count` pairs. right: pairs in which the proof has gained on the other."""
     assert output.logprobs is not None
     assert batch.reference is not None
     numbers, which = batch.which[batch.real].unique(return_inverse=True)
@@ -101,7 +104,8 @@ def _objective(output: Output, batch: Batch, beta: float, count: int) -> tuple[T
         for told in (output.logprobs, batch.reference)
     )
     lost = losses.preference(now[::2], now[1::2], before[::2], before[1::2], beta)
-    return lost.sum() / count, {"right": (now[::2] > now[1::2]).sum().float()}
+    gained = (now - before)[::2] - (now - before)[1::2]
+    return lost.sum() / count, {"right": (gained > _TIE).sum().float()}
 
 
 def preferences(config: DPOConfig, words: Any) -> list[Preference]:
@@ -114,7 +118,7 @@ def preferences(config: DPOConfig, words: Any) -> list[Preference]:
             request = FAMILIES[told.family].request(Prompt(told.problem.theorem))
             good, bad = judged[tuple(prompt_tokens(words, request))]
             for answer in told.answers:
-                (good if answer["reward"] > 0 else bad).add(_whole(request, answer))
+                (good if groups.holds(answer) else bad).add(_whole(request, answer))
     found = []
     for number, (prompt, (good, bad)) in enumerate(judged.items()):
         every = list(product(sorted(good), sorted(bad - good)))

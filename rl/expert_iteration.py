@@ -23,10 +23,11 @@ from rl.config import ExpertIterationConfig, ModelSource, SFTConfig, read_all
 from rl.folder import TrainFolder
 from rl.groups import holds, read, sampled
 from rl.model import tokenizer_of
+from rl.stop import unless
 
 
 async def run(config: ExpertIterationConfig, folder: TrainFolder, pool: LeanPool) -> None:
-    """All rounds; the last one's model is the run's. Raises ConfigError, PolicyUnavailable."""
+    """All rounds; the last one's model is the run's. Raises ConfigError, PolicyUnavailable, Interrupted."""
     problems, given = runs.read_problems(config.problems), read_all(pairs.read, config.data)
     await runs.look(problems, pool)
     source, found = config.model, list[Pair]()
@@ -58,19 +59,27 @@ async def _proofs(
     done = len(rows) // len(config.writing.families)
     words = tokenizer_of(source, ())
     graded = runs.judges(pool, config.writing)
+    total = len(problems) * len(config.writing.families)
     if done < len(problems):
         async with runs.sampling(source, words, config.writing, config.placement) as sampler:
             seed = config.seed * 1000 + number
             groups = sampled(sampler, graded, problems, config.writing, seed, start=len(rows))
             with closing(Lines(file)) as lines:
                 async with aclosing(groups):
-                    async for group in groups:
+                    while (
+                        group := await unless(place.stop, anext(groups, None), _kept(number, len(rows), total))
+                    ) is not None:
                         rows.append(group.as_row())
                         await asyncio.to_thread(lines.append, rows[-1:])
                         if place.due():
-                            place.say(_line(rows, len(problems) * len(config.writing.families)))
+                            place.say(_line(rows, total))
     place.say(_line(rows, len(rows)))
     return [Pair(told.problem, answer["proof"]) for told in read(file) for answer in told.answers if holds(answer)]
+
+
+def _kept(number: int, asked: int, total: int) -> str:
+    what = f"{asked} of {total} theorems asked, which are kept" if asked else "no theorem asked yet"
+    return f"stopped in iteration {number}, {what}: the same command goes on from there"
 
 
 def _line(rows: Sequence[Mapping[str, Any]], total: int) -> str:

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import shutil
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
@@ -16,6 +17,7 @@ from typing import Any, Protocol
 from data.lines import Lines, LinesError, read_lines
 from eval.folder import Folder, RunError, now
 from rl.config import Stage
+from rl.stop import Interrupted
 
 _PACE = 10.0  # seconds between two lines on how far the work is
 _STEP = "step-"  # what checkpoints are called, with the number of updates before them
@@ -39,11 +41,12 @@ class TrainFolder(Folder):
     """The files of a training run, finished or not.
 
     tell: takes lines for people. writes: False in processes that share the work with one that does. keep: checkpoints;
-    `working` takes its configuration's.
+    `working` takes its configuration's. stop: set when the run is to stop; runs inside of this one share it.
     """
 
     def __init__(self, path: Path, tell: Tell = lambda line: None, writes: bool = True, keep: int = 1) -> None:
         super().__init__(path)
+        self.stop = threading.Event()
         self.tell, self._writes = tell, writes
         self._lines: Lines | None = None
         self._board: Any = None
@@ -71,7 +74,9 @@ class TrainFolder(Folder):
 
     def inner(self, name: str) -> TrainFolder:
         """A folder of a run in this one, which is told of to the same people."""
-        return TrainFolder(self.path / name, self.tell)
+        inner = TrainFolder(self.path / name, self.tell)
+        inner.stop = self.stop
+        return inner
 
     def adopt(self, model: Path) -> None:
         """Make a checkpoint, of a run in this folder, what came of this run."""
@@ -111,9 +116,23 @@ class TrainFolder(Folder):
 
     def save(self, trainer: Keeps, step: int, state: dict[str, Any] | None = None) -> None:
         """A checkpoint to go on from after update `step`; only the newest ones are kept."""
-        trainer.save(self.path / "checkpoints" / f"{_STEP}{step:08}", state or {})
+        trainer.save(self._checkpoint(step), state or {})
         for old in [] if not self._writes else sorted((self.path / "checkpoints").glob(f"{_STEP}*"))[: -self._keep]:
             shutil.rmtree(old, ignore_errors=True)
+
+    def interrupted(self, trainer: Keeps, step: int, total: int, state: dict[str, Any] | None = None) -> Interrupted:
+        """What is to be raised when the run stops after update `step` of `total`; there is a checkpoint of it then."""
+        if not step:
+            return Interrupted("stopped before the first update: the same command begins anew")
+        if self.latest() != self._checkpoint(step):
+            self.save(trainer, step, state)
+        if self._writes:
+            self.log(f"stopped after update {step} of {total}")
+        following = f"the same command goes on with update {step + 1}" if step < total else "the same command ends it"
+        return Interrupted(f"stopped after update {step} of {total}, with a checkpoint: {following}")
+
+    def _checkpoint(self, step: int) -> Path:
+        return self.path / "checkpoints" / f"{_STEP}{step:08}"
 
     def _begin(self, done: int) -> None:
         """Metrics up to this update stay."""
@@ -156,6 +175,14 @@ class TrainFolder(Folder):
         if self._board is not None:
             self._board.close()
         self._lines = self._board = None
+
+
+def remaining(seconds: float) -> str:
+    """The time that a run will still take, for people."""
+    if seconds < 90:
+        return f"{seconds:.0f} s left"
+    minutes = round(seconds / 60)
+    return f"{minutes} min left" if minutes < 90 else f"{minutes // 60} h {minutes % 60} min left"
 
 
 def _board(path: Path, step: int) -> Any:

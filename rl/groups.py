@@ -21,7 +21,7 @@ from lean_env import Reason
 from prover.engines.base import Answer, SamplingParams
 from prover.policy import Prompt
 from rl.batch import Text
-from rl.config import Writing
+from rl.config import Writing, made_by
 from rl.reward import Graded, Judge
 from rl.samplers import Sampler
 
@@ -119,7 +119,9 @@ def read(path: Path) -> Iterator[Told]:
                 raise ValueError(f"each answer needs {', '.join(sorted(_FIELDS))}")
             answers = [{"finish_reason": None, **answer} for answer in row["answers"]]  # older files lack it
             yield Told(problem, row["family"], answers)
-    except (LinesError, ProblemError, OSError) as error:
+    except OSError as error:
+        raise ConfigError(f"answers: {path}: {error.strerror or error}{made_by(path)}") from None
+    except (LinesError, ProblemError) as error:
         raise ConfigError(f"answers: {error}") from None
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise ConfigError(f"answers: {path}: not what a run writes ({error!r})") from None
@@ -169,7 +171,7 @@ async def ask(
 ) -> Group:
     """Have `n` answers written and each one judged as soon as it is there; the same answer is judged once.
 
-    Raises PolicyUnavailable.
+    Raises PolicyUnavailable, ConfigError if the user's reward function fails.
     """
     judge, answers = judges[asked.family], list[Answer]()
     checks: dict[tuple[str, bool], asyncio.Task[Graded]] = {}
@@ -194,7 +196,10 @@ async def ask(
             check.cancel()
         await asyncio.gather(*checks.values(), return_exceptions=True)
     answers.sort(key=lambda answer: (answer.tokens, answer.text))  # they come in as they end, which is chance
-    return Group(asked, tuple(answers), tuple(grades[_key(answer)] for answer in answers))
+    graded = [grades[_key(answer)] for answer in answers]
+    return Group(
+        asked, tuple(answers), tuple(await judge.group(asked.problem, [answer.text for answer in answers], graded))
+    )
 
 
 async def sampled(

@@ -18,13 +18,15 @@ from typing import Any, Protocol
 from data.lines import Lines
 from data.problems import Problem
 from rl.config import GRPOConfig
-from rl.folder import TrainFolder
+from rl.folder import TrainFolder, remaining
 from rl.groups import Asked, Busy, Group, ask, decoding, read
 from rl.learner import Rewarded
 from rl.reward import Judge
 from rl.samplers import Sampler, Weights
 from rl.selection import Chooser
+from rl.stop import Interrupted
 
+_LOOK = 0.2  # seconds between two looks at whether it is to stop
 _TRIES = 4  # groups that are asked at most for each that an update wants; then it makes do with those of use
 
 
@@ -68,7 +70,10 @@ class Loop:
         self.busy = Busy()
 
     async def run(self) -> None:
-        """All updates, from the newest checkpoint on. Raises ConfigError, PolicyUnavailable if no answers come."""
+        """All updates, from the newest checkpoint on.
+
+        Raises ConfigError, PolicyUnavailable if no answers come, Interrupted.
+        """
         try:
             await self._updates()
         finally:
@@ -89,7 +94,10 @@ class Loop:
         try:
             while self.finished < self.config.updates:
                 waited = time.monotonic()
-                dropped, batch = await self._batch()
+                found = await self._batch()
+                if found is None:
+                    raise await self._interrupted()
+                dropped, batch = found
                 waited = time.monotonic() - waited
                 every = sorted((*dropped, *batch), key=lambda group: group.asked.number)
                 answers.append(group.as_row() for group in every)
@@ -103,6 +111,12 @@ class Loop:
                 await self.updating
         finally:
             answers.close()
+
+    async def _interrupted(self) -> Interrupted:
+        if self.updating is not None:  # cancelled, it would leave a server without any weights
+            await self.updating
+        stopped, state = self.folder.interrupted, self._state()
+        return await asyncio.to_thread(stopped, self.learner, self.finished, self.config.updates, state)
 
     def _remember(self, answers: Sequence[Path]) -> None:
         """How often the theorems were proved in earlier runs. Raises ConfigError."""
@@ -151,15 +165,24 @@ class Loop:
         how = decoding(config.writing, config.seed, asked.number, replay=True)
         return await ask(self.sampler, self.judges, asked, config.writing.answers, how, self.busy)
 
-    async def _batch(self) -> tuple[list[Group], list[Group]]:
-        """The groups before and among those of the next update that are of no use, and those that it learns from."""
-        while True:
+    async def _batch(self) -> tuple[list[Group], list[Group]] | None:
+        """The groups before and among those of the next update that are of no use, and those that it learns from.
+
+        None if the run is to stop.
+        """
+        while not self.folder.stop.is_set():
             self._ask()
             if found := self._ready():
                 return found
-            done, _ = await asyncio.wait(self.running.values(), return_when=asyncio.FIRST_COMPLETED)
+            if self.folder.due():
+                there, size = len(self.groups), self.config.groups
+                self.folder.say(
+                    f"update {self.finished + 1}: answers to {min(there, size)} of {size} theorems are there"
+                )
+            done, _ = await asyncio.wait(self.running.values(), timeout=_LOOK, return_when=asyncio.FIRST_COMPLETED)
             for number in [n for n, task in self.running.items() if task in done]:
                 self.groups[number] = self.running.pop(number).result()
+        return None
 
     def _ready(self) -> tuple[list[Group], list[Group]] | None:
         """In the order of their numbers; None if some that come first are not there yet."""
@@ -216,6 +239,7 @@ class Loop:
             "reward": fmean(grade.reward for grade in grades) if grades else 0.0,
             "readable": fmean(grade.readable for grade in grades) if grades else 0.0,
             "groups": len(batch),
+            "groups/dropped": len(dropped),
             "groups/all_proved": sum(group.proved == len(group.answers) for group in dropped if group.answers),
             "groups/none_proved": sum(group.proved == 0 for group in dropped if group.answers),
             "length": fmean(lengths) if lengths else 0.0,
@@ -235,13 +259,14 @@ def _said(problem: Problem) -> tuple[str, str]:
 
 
 def _line(done: int, total: int, figures: Mapping[str, float], waited: float, left: float) -> str:
+    asked = figures["groups"] + figures["groups/dropped"]
     parts = [
         f"update {done} of {total}",
         f"proved {figures['proved']:.1%} of answers, {figures['proved_theorems']:.1%} of theorems",
-        f"{figures['groups']} groups of use",
-        f"{figures['length']:.0f} tokens",
+        f"learnt from {figures['groups']} of {asked} theorems",
+        f"{figures['length']:.0f} tokens an answer",
     ]
     parts += [f"entropy {figures['entropy']:.3f}"] if "entropy" in figures else []
     parts += [f"kl {figures['kl']:.4f}"] if figures.get("kl") else []
     parts.append(f"{waited:.1f} s waiting, {figures['seconds/training']:.1f} s training")
-    return "  ".join([*parts, f"{left / 60:.0f} minutes left"])
+    return "  ".join([*parts, remaining(left)])

@@ -103,7 +103,17 @@ def _loaded(source: ModelSource, words: PreTrainedTokenizerFast, seed: int) -> M
     from transformers import AutoModelForCausalLM
 
     local = Path(source.folder).is_dir()
-    return Borrowed(AutoModelForCausalLM.from_pretrained(source.folder, dtype=torch.float32, local_files_only=local))
+    found = AutoModelForCausalLM.from_pretrained(source.folder, dtype=torch.float32, local_files_only=local)
+    require_finite(found, source.folder)
+    return Borrowed(found)
+
+
+def require_finite(model: nn.Module, source: str | Path) -> None:
+    """Raises ModelError, with the name of the first tensor that has numbers that are not finite."""
+    for name, tensor in model.state_dict().items():
+        own = tensor.to_local() if isinstance(tensor, DTensor) else tensor
+        if own.is_floating_point() and not own.isfinite().all():
+            raise ModelError(f"{source}: {name} has numbers that are not finite")
 
 
 def is_ours(folder: str) -> bool:

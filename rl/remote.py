@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
+import threading
 from collections.abc import AsyncGenerator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -30,6 +31,7 @@ from rl.folder import TrainFolder
 from rl.learner import Learner, Rewarded
 from rl.model import tokenizer_of
 from rl.samplers import EngineSampler, Weights, open_engine
+from rl.stop import Interrupted
 
 _LOOK = 0.5  # seconds between two looks at what there is to tell
 _LOST = 5  # writers in a row that may be lost before it is given up
@@ -45,6 +47,7 @@ class _Rank:
     def __init__(self, threads: int) -> None:
         torch.set_num_threads(threads)
         self._lines: list[str] = []
+        self._stop = threading.Event()
         self._learner: Learner | None = None
 
     def place(self) -> str:
@@ -61,6 +64,7 @@ class _Rank:
     def stage(self, config: Stage, path: Path, states: States) -> None:
         """A whole stage in which all processes do the same."""
         folder = TrainFolder(path, self._lines.append, writes=dist.get_rank() == 0, keep=config.keep)
+        folder.stop = self._stop
         try:
             if isinstance(config, SFTConfig):
                 sft.run(config, folder, states)
@@ -68,6 +72,10 @@ class _Rank:
                 dpo.run(config, folder)
         finally:
             folder.close()
+
+    def stop(self) -> None:
+        """Let the stage end after the update under way."""
+        self._stop.set()
 
     def lines(self) -> list[str]:
         """What there is to tell since the last time."""
@@ -111,7 +119,7 @@ class Trainers:
         try:
             return list(ray.get(list(references)))
         except RayTaskError as error:
-            if isinstance(error.cause, ConfigError | RunError):
+            if isinstance(error.cause, ConfigError | RunError | Interrupted):
                 raise error.cause from None
             raise
         except RayError as error:
@@ -126,6 +134,8 @@ class Trainers:
         running = asyncio.create_task(asyncio.to_thread(self._get, work))
         while not running.done():
             await asyncio.wait([running], timeout=_LOOK)
+            if folder.stop.is_set():
+                self._ranks[0].stop.remote()
             for line in await asyncio.to_thread(self._lines):
                 folder.tell(line)
         running.result()

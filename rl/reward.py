@@ -1,32 +1,37 @@
-"""What an answer earns. Lean's Verdict decides; everything else can only take something away."""
+"""What an answer earns. Lean's Verdict decides; our own options can only take something away."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from data.lexer import Token, tokens
+from data.problems import Problem
 from lean_env import LeanPool, Reason, Verdict
 from prover.policy import Prompt
 from prover.prompts import AnswerParseError, PromptFormat, ProofReader
 from prover.prompts.blocks import blocks
+from rl.reward_function import RewardFunction
 
 _OPEN = frozenset(("sorry", "admit"))
 
 
 class RewardSettings(BaseModel):
-    """A proved answer earns 1, any other 0 (V1.5 §2.3), less these.
+    """A proved answer earns 1, any other 0 (V1.5 §2.3), less the first two of these, and with what the third adds.
 
     consistency: what a proof loses that lacks one of the `have` steps of the answer's own sketch (V2 §2.2; early in
-        training). format: what an answer loses from which no proof can be read (R1 §2.2.2).
+        training). format: what an answer loses from which no proof can be read (R1 §2.2.2). function: `module:function`
+        of your own, whose values are added (see rl.reward_function); it can reward what Lean refused. weight: of them.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     consistency: float = Field(default=0.0, ge=0, le=1)
     format: float = Field(default=0.0, ge=0, le=1)
+    function: str = ""
+    weight: float = Field(default=1.0, allow_inf_nan=False)
 
 
 @dataclass(frozen=True)
@@ -41,13 +46,17 @@ class Graded:
 
 
 class Judge:
-    """Grades answers with the pool's Lean. seconds: limit of a check."""
+    """Grades answers with the pool's Lean. seconds: limit of a check.
+
+    Raises ConfigError if the settings name a function that cannot be had.
+    """
 
     def __init__(
         self, pool: LeanPool, family: PromptFormat, settings: RewardSettings | None = None, seconds: float = 60.0
     ) -> None:
         self.pool = pool
         self._family, self._settings, self._seconds = family, settings or RewardSettings(), seconds
+        self._function = RewardFunction(self._settings.function) if self._settings.function else None
 
     async def grade(self, prompt: Prompt, answer: str, finished: bool = True) -> Graded:
         """answer: what the model wrote to the prompt; finished: it was not cut off at the length limit."""
@@ -61,6 +70,16 @@ class Judge:
         consistent = follows(answer, whole)
         lost = 0.0 if consistent else self._settings.consistency
         return Graded(1.0 - lost if verdict.proved else 0.0, verdict, whole, consistent=consistent)
+
+    async def group(self, problem: Problem, answers: Sequence[str], graded: Sequence[Graded]) -> list[Graded]:
+        """The grades of all answers to a prompt, with what the user's function adds. Raises ConfigError."""
+        if self._function is None or not answers:
+            return list(graded)
+        request = self._family.request(Prompt(problem.theorem))
+        proofs, verdicts = [grade.proof for grade in graded], [grade.verdict for grade in graded]
+        added = await self._function(request, problem, answers, proofs, verdicts)
+        weight = self._settings.weight
+        return [replace(g, reward=g.reward + weight * value) for g, value in zip(graded, added, strict=True)]
 
 
 def follows(answer: str, proof: str) -> bool:

@@ -22,6 +22,7 @@ from rl.learner import Learner
 from rl.model import tokenizer_of
 from rl.reward import Judge, RewardSettings
 from rl.samplers import EngineSampler, Sampler, open_engine
+from rl.stop import unless
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
@@ -82,7 +83,8 @@ async def run_sft(config: SFTConfig, folder: TrainFolder, pool: LeanPool | None)
     if "continuation" in config.kinds:
         assert pool is not None
         folder.say("reading the tactic states of the proofs")
-        known = await states(pool, read_all(pairs.read, config.data), folder.path / "states.jsonl")
+        reading = states(pool, read_all(pairs.read, config.data), folder.path / "states.jsonl")
+        known = await unless(folder.stop, reading, "stopped while tactic states were read: those read are kept")
     if config.placement.trainers == 1:
         await asyncio.to_thread(sft.run, config, folder, known)
     else:

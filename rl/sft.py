@@ -19,13 +19,16 @@ from rl import losses
 from rl.batch import Batch, Epochs, Text, packed
 from rl.config import Kind, SFTConfig, Stage, read_all
 from rl.examples import Example, States, Writer, examples
-from rl.folder import TrainFolder
+from rl.folder import TrainFolder, remaining
 from rl.model import tokenizer_of
 from rl.trainer import Trainer
 
 
 def run(config: SFTConfig, folder: TrainFolder, states: States | None = None) -> None:
-    """All of it, in each of the processes that share the model. states: see rl.examples. Raises ConfigError."""
+    """All of it, in each of the processes that share the model. states: see rl.examples.
+
+    Raises ConfigError, Interrupted.
+    """
     data, held_out = read_all(corpora.read, config.data), read_all(corpora.read, config.held_out)
     shown = corpus_text(config.family, data) if not config.model.folder else ()
     words = tokenizer_of(config.model, shown)
@@ -90,11 +93,16 @@ def fit(
     objective: Supervised,
     held_out: Sequence[Text] = (),
 ) -> None:
-    """Updates until the last batch, from where the trainer is; each in the metrics, some in checkpoints."""
+    """Updates until the last batch, from where the trainer is; each in the metrics, some in checkpoints.
+
+    Raises Interrupted.
+    """
     total, began, start = len(order), time.monotonic(), trainer.done
     for number, rows in enumerate(order):
         if number < start:
             continue
+        if trainer.agreed(folder.stop.is_set()):
+            raise folder.interrupted(trainer, trainer.done, total)
         at = time.monotonic()
         counted = sum(len(texts[n]) - texts[n].start + 1 for row in rows for n in row)
         places = sum(len(texts[n]) for row in rows for n in row)
@@ -130,4 +138,4 @@ def _line(done: int, total: int, found: Mapping[str, float], left: float) -> str
     if "held_out" in found:
         parts.append(f"held out {found['held_out']:.4f}")
     parts += [f"lr {found['lr']:.2g}", f"{found['tokens_per_second']:,.0f} tokens/s"]
-    return "  ".join([*parts, f"{left / 60:.1f} minutes left"])
+    return "  ".join([*parts, remaining(left)])

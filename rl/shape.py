@@ -15,7 +15,7 @@ from prover.model import checkpoint
 from prover.model.config import PRESETS, ModelConfig, ModelError
 from prover.model.config import ConfigError as ShapeError
 from prover.model.transformer import Transformer
-from rl.config import ModelSource
+from rl.config import ModelSource, made_by
 from rl.model import is_ours
 
 # Checkpoints that need not be here, by their names (V1.5 §2.1, V2 §2.3).
@@ -80,11 +80,22 @@ def shape_of(source: ModelSource) -> Shape:
             if isinstance(known, ModelConfig):
                 return replace(_ours(known, source.folder), published=True)
             return replace(_theirs(LlamaConfig(**known), source.folder), published=True)
+        if not local and is_path(source.folder):
+            raise FileNotFoundError
         return _theirs(AutoConfig.from_pretrained(source.folder, local_files_only=local), source.folder)
     except (ModelError, ShapeError, OSError, ValueError) as error:
-        missing = bool(source.folder) and not Path(source.folder).is_dir()
-        what = f"{source.folder}: there is no such folder, and no model of this name can be had: " if missing else ""
-        raise ConfigError(f"model: {what}{error}") from None
+        if not source.folder or Path(source.folder).is_dir():
+            raise ConfigError(f"model: {error}") from None
+        what = f"model: {source.folder}: there is no such folder"
+        if is_path(source.folder):
+            raise ConfigError(f"{what}{made_by(source.folder)}") from None
+        raise ConfigError(f"{what}, and no model of this name can be had: {error}") from None
+
+
+def is_path(name: str) -> bool:
+    """Can it only be a folder of this machine's? The hub's names are OWNER/NAME."""
+    first, *rest = name.split("/")
+    return len(rest) > 1 or first in ("", ".", "..", "~") or Path(first).is_dir()
 
 
 def _ours(config: ModelConfig, source: str) -> Shape:

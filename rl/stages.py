@@ -17,17 +17,10 @@ from rl.config import DPOConfig, ExpertIterationConfig, GRPOConfig, SFTConfig, S
 from rl.folder import TrainFolder
 from rl.shape import shape_of
 
-STAGES: dict[str, type[Stage]] = {
-    "sft": SFTConfig,
-    "expert-iteration": ExpertIterationConfig,
-    "grpo": GRPOConfig,
-    "dpo": DPOConfig,
-}
-
 
 def read(stage: str, path: Path, changes: list[str] | None = None) -> Stage:
     """A stage's configuration. Raises ConfigError, OSError."""
-    return configs.read(STAGES[stage], path, changes)
+    return configs.read(configs.STAGES[stage], path, changes)
 
 
 def plan(config: Stage) -> placement.Plan:

@@ -18,7 +18,9 @@ from torch.distributed.checkpoint.state_dict_loader import load as read_shards
 from torch.distributed.checkpoint.state_dict_saver import save as write_shards
 from torch.distributed.tensor import DTensor
 
+from data.config import ConfigError
 from prover.model.balance import expert_load, load_imbalance, sequence_aux_loss, update_router_bias
+from prover.model.config import ModelError
 from prover.model.parallel import clip_grad_norm_
 from prover.model.router import Router, Routing
 from prover.model.transformer import Output
@@ -139,6 +141,14 @@ class Trainer:
             dist.all_reduce(values)
         return dict(zip(names, values.tolist(), strict=True))
 
+    def agreed(self, wanted: bool) -> bool:
+        """Does any of the processes want it?"""
+        if self._world == 1:
+            return wanted
+        answer = torch.tensor(float(wanted), device=self.device)
+        dist.all_reduce(answer)
+        return bool(answer)
+
     def save(self, folder: Path, state: dict[str, Any]) -> None:
         """Everything that training needs to go on exactly: the model, the optimiser, and `state`, which is JSON.
 
@@ -162,13 +172,20 @@ class Trainer:
         self._wait()
 
     def restore(self, folder: Path) -> dict[str, Any]:
-        """Take up where `save` left off; the processes may be others than then. Returns `state`."""
+        """Take up where `save` left off; the processes may be others than then. Returns `state`.
+
+        Raises ConfigError if a weight is not finite.
+        """
         tensors = self._tensors()
         with _quiet():
             read_shards(tensors, checkpoint_id=folder, no_dist=self._world == 1)
         # The tensors are the model's and the optimiser's own, and have been filled.
         state: dict[str, Any] = json.loads((folder / _STATE).read_text("utf-8"))
         self.done = state.pop("done")
+        try:
+            models.require_finite(self.model, folder)
+        except ModelError as error:
+            raise ConfigError(f"{error}; without this folder an earlier checkpoint is taken") from None
         return state
 
     def _tensors(self) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from typing import Any, Self
 
 from data import Theorem
 from data.lines import Lines, LinesError, read_lines
+from data.source import without_proofs
 
 _log = logging.getLogger(__name__)
 
@@ -53,8 +54,13 @@ class Journal:
 
     @classmethod
     def of(cls, folder: Path, theorem: Theorem, **how: Any) -> Self:
-        """The journal of a theorem's search, done `how`, in a folder, which is made if need be."""
-        identity = {"theorem": theorem.name, "context": theorem.context, "challenge": theorem.challenge, **how}
+        """The journal of a theorem's search, done `how`, in a folder, which is made if need be.
+
+        It is that of the statement and of what stands before it, whatever the proofs there are: they are found anew, or
+        made shorter, and do not change what a tactic does here. What the journal calls a proof is judged again.
+        """
+        context = [without_proofs(piece) for piece in theorem.context]
+        identity = {"theorem": theorem.name, "context": context, "challenge": theorem.challenge, **how}
         identity = json.loads(json.dumps(identity))  # as it will be read
         digest = hashlib.sha256(json.dumps(identity).encode()).hexdigest()
         folder.mkdir(parents=True, exist_ok=True)

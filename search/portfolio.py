@@ -28,7 +28,7 @@ class Portfolio:
 
     async def prove(self, theorem: Theorem, budget: Budget) -> SearchResult:
         meter, last = Meter(budget), SearchResult(theorem)
-        reasons = last.reasons
+        reasons, lost = last.reasons, 0
         for number, turn in enumerate(self.turns):
             if number and meter.exhausted:
                 break
@@ -37,9 +37,10 @@ class Portfolio:
             meter.samples += last.samples
             meter.checks += last.checks
             meter.usage.add(last.usage)
+            lost += last.lost
             reasons += last.reasons
             if last.proved or last.problem:
                 break
-        last.reasons = reasons
+        last.reasons, last.lost = reasons, lost
         last.spent(meter)
         return last

@@ -187,13 +187,13 @@ class _Search:
                 self._take(route, plan, task.result())
                 if self.rmaxts.progress:
                     self.rmaxts.progress(self.meter)
-            for route, plan, task in window:  # the proof may be one that others were to be taken before
+            for number, (route, plan, task) in enumerate(window):  # others may have been to be taken before the proof
                 if (
                     self.result.proved
                     and task.done()
                     and any(a.tried.proof == self.result.proof for a in task.result())
                 ):
-                    self._take(route, plan, task.result(), in_turn=False)
+                    self._take(route, plan, task.result(), in_turn=number == 0)
                     break
         finally:
             await stop([task for *_, task in window], PATIENCE)
@@ -375,6 +375,7 @@ class _Search:
             self.places[plan.node.id].texts.add(attempt.sample.proof)
             if tried.outcome and (not attempt.known or attempt.sample.failure):
                 self.result.reasons[tried.outcome] += 1
+            self.result.lost += attempt.sample.lost
             self.rmaxts.policy.learn(attempt.sample, proved)
         known = attempt.known and not attempt.sample.failure
         outcome = "proved" if proved else KNOWN if known else tried.outcome or "open"

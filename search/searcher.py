@@ -34,6 +34,7 @@ class SearchResult:
     seconds: float = 0.0
     cpu: float = 0.0  # seconds that Lean's processes have worked
     reasons: Counter[Reason] = field(default_factory=Counter)  # how attempts ended
+    lost: int = 0  # samples that a fault of the server's took away
     problem: str = ""  # why nothing could be tried at all
     trace: Trace | None = None  # what was tried
 
@@ -44,12 +45,16 @@ class SearchResult:
     @property
     def summary(self) -> str:
         """How attempts ended, in a line."""
+        others = self.samples - sum(self.reasons.values())
         counts = ", ".join(f"{n} {reason}" for reason, n in self.reasons.most_common())
+        if counts and others > 0:
+            counts += f", {others} repeated, steps on the way, or not judged in time"
         return f"{self.samples} proofs tried: {counts}" if counts else "no proof could be tried in this time"
 
     def add(self, sample: Sample, verdict: Verdict) -> None:
         """Take over the verdict on a whole proof, at the start of the trace's tree."""
         self.reasons[verdict.reason] += 1
+        self.lost += sample.lost
         assert self.trace is not None
         if verdict.proved and not self.proved:
             self.proof, self.verdict, self.family = sample.proof, verdict, sample.family

@@ -18,6 +18,7 @@ from data.problems import ProblemError
 from eval import proofs, run, summary
 from eval import report as pages
 from eval.config import SINGLE, RunConfig, run_config
+from eval.export import export
 from eval.folder import RunError, RunFolder
 from eval.library import run_all, run_name
 from eval.metrics import proportion
@@ -127,7 +128,8 @@ def run_(
         raise CommandError(f"{wanted.problems}: it has no problems", Exit.INPUT)
     folder = RunFolder(output or Path("runs") / (config.stem if config else run_name(wanted)))
     try:
-        asyncio.run(_run(folder, wanted))
+        if not asyncio.run(_run(folder, wanted)):
+            err.print("Nothing is left to do: all attempts are on record.")
     except RunError as error:
         raise CommandError(str(error), Exit.INPUT) from None
     except OSError as error:
@@ -145,10 +147,11 @@ def run_(
         out.print(f"\nprover eval report {folder.path}    [dim]makes a page of it[/dim]")
 
 
-async def _run(folder: RunFolder, config: RunConfig) -> None:
+async def _run(folder: RunFolder, config: RunConfig) -> bool:
+    """Make the attempts; False if there were none to make."""
     installed_lean()  # if it is fetched now, that has a progress bar of its own
     with _Live(folder) as live:
-        await run_all(folder, config, live.show)
+        return await run_all(folder, config, live.show)
 
 
 def report_(
@@ -170,6 +173,19 @@ def report_(
         raise CommandError(f"{error.filename}: {error.strerror}", Exit.INPUT) from None
     for file in files:
         out.print(printable(str(file)))
+
+
+def export_(
+    folder: Run,
+    output: Annotated[
+        Path | None, typer.Option("--out", "-o", help="A folder for the files; default: export/ in the run's.")
+    ] = None,
+    texts: Annotated[bool, typer.Option(help="With --no-texts: no statements or proofs, to publish results.")] = True,
+) -> None:
+    """Write a run's attempts as JSON lines, and its results in the form of lm-evaluation-harness."""
+    with _told(folder):
+        for file in export(RunFolder(folder), output or folder / "export", texts):
+            out.print(printable(str(file)))
 
 
 def compare(

@@ -27,7 +27,14 @@ def dumps(report: Mapping[str, Any]) -> bytes:
 
 
 def _headline(runs: Sequence[Mapping[str, Any]]) -> Iterable[str]:
-    rows = [[run["name"], *(_number(run["counts"][key]) for key in _COUNTS), _rate(run["proved_rate"])] for run in runs]
+    tops = [
+        run.get("headline") or (run["proved_rate"] and {**run["proved_rate"], "k": run["attempts"]}) for run in runs
+    ]
+    rates = [f"pass@{_number(top['k'])}: {_rate(top)}" if top else "–" for top in tops]
+    rows = [
+        [run["name"], *(_number(run["counts"][key]) for key in _COUNTS), rate]
+        for run, rate in zip(runs, rates, strict=True)
+    ]
     yield _table(["run", *_COUNTS.values(), "proved of those finished"], rows)
     yield (
         "Problems are those not expressible and those asked; those asked are proved, failed or unfinished. Those are "

@@ -150,12 +150,13 @@ function runCard(run, r) {
     `${duration(run.seconds)} of search`,
     `started ${run.started.replace(/^([\d-]+)T(\d+:\d+).*Z$/, "$1 $2 UTC")}`,
   ];
+  const top = run.headline ?? { ...run.proved_rate, k: run.attempts }; // several runs: at the same k
   const card = make("section", `panel card run${r % 6}`,
     make("div", "heading", make("h2", "", runName(r)), ...(run.complete ? [] : [make("span", "badge unfinished", "run not finished")])),
     make("p", "headline",
-      make("b", "value", known(run.proved_rate) ? `${percent(run.proved_rate.value)} %` : "–"),
-      make("span", "", ` of the ${counts.finished < counts.asked ? `${number(counts.finished)} finished` : `${number(counts.asked)} asked`} proved`),
-      make("span", "soft", known(run.proved_rate) ? `95 % interval ${percent(run.proved_rate.low)}–${percent(run.proved_rate.high)} %` : ""),
+      make("b", "value", known(top) ? `${percent(top.value)} %` : "–"),
+      make("span", "", ` of the ${counts.finished < counts.asked ? `${number(counts.finished)} finished` : `${number(counts.asked)} asked`} proved${known(top) ? ` (pass@${number(top.k)})` : ""}`),
+      make("span", "soft", known(top) ? `95 % interval ${percent(top.low)}–${percent(top.high)} %` : ""),
     ),
     bar,
     make("div", "sums",

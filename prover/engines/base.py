@@ -107,7 +107,8 @@ class Answer:
     text: without the stop text that ended it.
     tokens: the same as ids. log_probs: the natural logarithm of each one's probability in the model (before temperature
         and top-p). prompt_tokens: ids of the prompt. All three are empty where the engine does not tell them.
-    failure: why there is no answer, for people.
+    failure: why there is no answer, for people. lost: the server is to blame, not the request; asked again later it may
+        be answered.
     replay: only if it was asked for, and the engine can tell.
     """
 
@@ -117,12 +118,13 @@ class Answer:
     log_probs: tuple[float, ...] = ()
     prompt_tokens: tuple[int, ...] = ()
     failure: str = ""
+    lost: bool = False
     replay: Replay | None = None
 
     @classmethod
-    def failed(cls, failure: str) -> Answer:
+    def failed(cls, failure: str, lost: bool = False) -> Answer:
         """There is no answer."""
-        return cls(finish_reason="error", failure=failure)
+        return cls(finish_reason="error", failure=failure, lost=lost)
 
     @property
     def finished(self) -> bool:

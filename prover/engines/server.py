@@ -36,6 +36,7 @@ _SILENCE, _CONNECTING = 600.0, 10.0  # seconds without a word, or a connection, 
 _ATTEMPTS = 5  # times in a row that a request is made that brings no answer although the server works
 _PAUSE, _LONGEST_PAUSE = 0.5, 8.0  # seconds between attempts, doubled each time; more where the server says so
 _WITH_LOGPROBS = frozenset({"vllm", "sglang"})  # servers that give log-probabilities with every model
+_COUNTING = 2.0  # seconds after the last answer in which a stream ends
 _BUSY = frozenset({429, 502, 503, 504})
 _SHOWN = 300  # characters of an error
 _NO_KEY = "no-key"
@@ -142,7 +143,7 @@ class Server:
             except (openai.BadRequestError, openai.UnprocessableEntityError) as error:
                 if self._drop_parameter(error.param, body):
                     continue
-                problem, wait, failures = self._error_text(error), 0.0, _ATTEMPTS
+                problem, wait, failures, lost = self._error_text(error), 0.0, _ATTEMPTS, False
             except (
                 openai.OpenAIError,
                 httpx2.HTTPError,
@@ -153,7 +154,7 @@ class Server:
             ) as error:
                 if _redirected(error):
                     raise self._unavailable(error) from None
-                problem, wait, now = self._error_text(error), _wait(error), time.monotonic()
+                problem, wait, lost, now = self._error_text(error), _wait(error), True, time.monotonic()
                 if reply.received_any or not _is_down(error):
                     failures, down = failures + 1, None
                 else:
@@ -165,7 +166,7 @@ class Server:
                         failures = _ATTEMPTS  # it takes the requests of others
             if failures >= _ATTEMPTS:
                 for _ in missing:
-                    yield Answer.failed(problem)
+                    yield Answer.failed(problem, lost)
                 return
             await asyncio.sleep(max(min(wait, PATIENCE), pause * random.uniform(0.75, 1)))
             pause = min(_LONGEST_PAUSE, 2 * pause)
@@ -175,12 +176,20 @@ class Server:
         path = "/chat/completions" if "messages" in body else "/completions"
         events = await self._client.post(path, body=body, cast_to=object, stream=True, stream_cls=AsyncStream[object])
         try:
-            async for event in events:
+            if not _is_stream(events):
+                for number, answer in reply.whole(json.loads(await events.response.aread())):
+                    self._last_event, self.last_error = time.monotonic(), ""
+                    yield number, answer
+            while reply.writing or not reply.all_cancelled:
+                # After the answers the server may still tell how many tokens they have.
+                event = await asyncio.wait_for(anext(events, None), None if reply.writing else _COUNTING)
+                if event is None:
+                    break
                 self._last_event, self.last_error = time.monotonic(), ""
                 for number, answer in reply.take(event):
                     yield number, answer
-                if reply.all_cancelled:
-                    return
+        except TimeoutError:  # nothing more comes, and nothing is missing
+            pass
         finally:
             reply.close()
             await events.close()
@@ -268,6 +277,11 @@ class _VLLMControl:
 
     def _address(self, path: str) -> str:
         return str(self._client.base_url.join(f"../{path}"))
+
+
+def _is_stream(events: AsyncStream[object]) -> bool:
+    """Has the server taken notice of `stream`? Some answer with one JSON object all the same."""
+    return "json" not in events.response.headers.get("content-type", "")
 
 
 def _error_text(error: Exception, key: str) -> str:

@@ -9,8 +9,14 @@ from typing import Any
 from prover.engines.base import Answer, AnswerReader, FinishReason, Request, Usage
 
 Event = Mapping[str, Any]
+_LONG, _PER_TOKEN = 16, 4  # characters of a text that is more than one token, and of a token in it, roughly
 _CUT_OFF = frozenset({"length", "content_filter"})
 _GIVEN_UP = frozenset({"abort", "error"})  # ends of answers, by vLLM and SGLang, that the model did not come to
+
+
+def _tokens(text: str) -> int:
+    """The tokens of a part of an answer whose ids are not told, until the server tells their number."""
+    return bool(text) if len(text) <= _LONG else len(text) // _PER_TOKEN
 
 
 class StreamError(Exception):
@@ -32,7 +38,7 @@ class _PartialAnswer:
 
     def add(self, choice: Event) -> str:
         """Take over an event; returns the text that it brings."""
-        delta = choice.get("delta")
+        delta = choice.get("delta") or choice.get("message")
         new = (choice.get("text") if delta is None else delta.get("content")) or ""
         self.text += new
         self.tokens += choice.get("token_ids") or ()
@@ -93,7 +99,7 @@ class StreamedCompletions:
                 continue
             answer = self.writing[number]
             new = answer.add(choice)
-            self._count(len(choice.get("token_ids") or ()) or (1 if new else 0))  # without ids: an event is a token
+            self._count(len(choice.get("token_ids") or ()) or _tokens(new))
             if answer.end in _GIVEN_UP:
                 raise StreamError("the server gave up in the middle of an answer")
             if answer.end is not None:
@@ -103,6 +109,14 @@ class StreamedCompletions:
                 yield number, self._given(number, answer, "complete")
         if event.get("usage"):
             self._settle(event["usage"])
+
+    def whole(self, event: Any) -> Iterator[tuple[int, Answer]]:
+        """The answers in a reply that is no stream: each one is at its end. Raises StreamError."""
+        if isinstance(event, dict) and isinstance(event.get("choices"), list):
+            for choice in event["choices"]:
+                if isinstance(choice, dict):
+                    choice["finish_reason"] = choice.get("finish_reason") or "stop"
+        yield from self.take(event)
 
     def _given(self, number: int, answer: _PartialAnswer, reason: FinishReason) -> Answer:
         del self.writing[number]

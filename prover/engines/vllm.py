@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import itertools
 import os
 from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
@@ -41,6 +42,8 @@ class InProcess:
         `context` in tokens, by default as many as fit. Raises PolicyUnavailable if vLLM is not installed or cannot
         load it.
         """
+        if importlib.util.find_spec("vllm") is None:  # before anybody is asked for the model
+            raise PolicyUnavailable("vLLM is not installed here: pip install -e '.[vllm]'")
         try:
             found, here = Model.read(model), machine()
             for name, value in found.environment(here).items():
@@ -49,7 +52,7 @@ class InProcess:
             from vllm.utils.argparse_utils import FlexibleArgumentParser
             from vllm.v1.engine.async_llm import AsyncLLM
         except ImportError as error:
-            raise PolicyUnavailable(f"vLLM is not installed ({error}): pip install -e '.[vllm]'") from None
+            raise PolicyUnavailable(f"vLLM cannot be imported ({error}): pip install -e '.[vllm]'") from None
         except ModelError as error:
             raise PolicyUnavailable(str(error)) from None
         parser = AsyncEngineArgs.add_cli_args(FlexibleArgumentParser())

@@ -17,6 +17,7 @@ class Sample:
     proof: the lines that follow the prompt's prefix; the whole proof, from column 0, where that is empty.
     family: what kind of answer it is, for statistics.
     failure: why no proof could be read from the answer, for people; `proof` is empty then.
+    lost: there is no answer, and that is no fault of what was asked, or of the model.
     answer: what a model wrote, as text. tokens: the same as ids, and log_probs: the natural logarithm of each one's
         probability in the model (before temperature and top-p), where they are known. prompt_tokens: ids of what it
         was asked.
@@ -29,6 +30,7 @@ class Sample:
     tokens: tuple[int, ...] = ()
     log_probs: tuple[float, ...] = ()
     prompt_tokens: tuple[int, ...] = ()
+    lost: bool = False
 
     @property
     def text(self) -> str:

@@ -65,5 +65,12 @@ class ModelPolicy:
             except AnswerParseError as reason:
                 failure = str(reason)
         return Sample(
-            proof, self._format.name, failure, answer.text, answer.tokens, answer.log_probs, answer.prompt_tokens
+            proof,
+            self._format.name,
+            failure,
+            answer.text,
+            answer.tokens,
+            answer.log_probs,
+            answer.prompt_tokens,
+            answer.lost,
         )

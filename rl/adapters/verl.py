@@ -65,7 +65,9 @@ def _grader(**options: Any) -> Grader:
 
 @lru_cache
 def _made(family: str, workers: int = 1, seconds: float = 60.0, **settings: float) -> Grader:
-    return Grader(Judge(LeanPool(workers=workers, cache=True), FAMILIES[family], RewardSettings(**settings), seconds))
+    return Grader(
+        Judge(LeanPool(workers=workers, cache=True), FAMILIES[family], RewardSettings.model_validate(settings), seconds)
+    )
 
 
 def _problem(ground_truth: str) -> dict[str, Any]:

@@ -7,11 +7,11 @@ import hashlib
 import re
 from collections.abc import AsyncIterator
 from functools import cache
-from importlib import resources
+from importlib import metadata, resources
 
 from fastapi import FastAPI, Request
 from fastapi.openapi.docs import get_swagger_ui_html
-from fastapi.responses import HTMLResponse, RedirectResponse, Response, StreamingResponse
+from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse, Response, StreamingResponse
 
 _FILES = {"swagger-ui-bundle.js": "text/javascript", "swagger-ui.css": "text/css"}
 PATHS = frozenset({"/", "/docs", "/openapi.json", *(f"/docs/{name}" for name in _FILES)})
@@ -29,8 +29,12 @@ def install(app: FastAPI) -> None:
     )
     headers = {"Content-Security-Policy": _policy(bytes(page.body).decode()), "X-Content-Type-Options": "nosniff"}
 
-    async def start(_: Request) -> Response:
-        return RedirectResponse("/docs")
+    async def start(request: Request) -> Response:
+        if "text/html" in request.headers.get("accept", ""):
+            return RedirectResponse("/docs")
+        paths = [path for path in app.openapi()["paths"]]
+        about = {"name": app.title, "version": metadata.version("open-prover"), "docs": "/docs"}
+        return JSONResponse({**about, "schema": "/openapi.json", "endpoints": paths})
 
     async def docs(_: Request) -> Response:
         return HTMLResponse(page.body, headers=headers)

@@ -16,7 +16,7 @@ from data.lines import LinesError
 from data.pairs import Pair
 from data.problems import Problem
 from lean_env import LeanPool
-from lean_env.console import CommandError, Exit, counted, installed_lean, out, printable, progress_bar
+from lean_env.console import CommandError, Exit, PipedProgress, counted, installed_lean, out, printable, progress_bar
 from prover.policy import TacticsPolicy
 from search import Budget, corpus
 from search.searches import SEARCHES
@@ -60,7 +60,12 @@ async def _searched(
     made: Iterable[Problem], count: int, target: Path, budget: Budget, search: str, workers: int | None
 ) -> corpus.Progress:
     with progress_bar() as bar:
-        task = bar.add_task("searching", total=count, text="")
+        task, piped = bar.add_task("searching", total=count, text=""), PipedProgress()
+
+        def tell(state: corpus.Progress) -> None:
+            bar.update(task, completed=state.done, description=f"{state.found} proved")
+            piped.tell(f"searching, {state.found} proved", state.done, count)
+
         async with LeanPool(installed_lean(), workers=workers, cache=True) as pool:
             return await corpus.find(
                 pool,
@@ -69,5 +74,5 @@ async def _searched(
                 target,
                 budget,
                 search,
-                lambda state: bar.update(task, completed=state.done, description=f"{state.found} proved"),
+                tell,
             )

@@ -37,16 +37,17 @@ def read(path: Path) -> Trace:
 
 
 def heads(folder: Path) -> list[tuple[str, Trace]]:
-    """File name (without ending) and Trace, less nodes and attempts, of every trace in a folder, by theorem."""
+    """File name (without ending) and Trace, less nodes and attempts, of every trace in a folder, in the order in which
+    they were written: that of the theorems in their file."""
     found = []
-    for path in folder.glob("*.json"):
+    for path in sorted(folder.glob("*.json"), key=lambda path: (path.stat().st_mtime_ns, path.name)):
         with path.open("rb") as file:
             line = file.readline()
         try:
             found.append((path.stem, Trace(**parse_json(line.rstrip().removesuffix(b",") + b"}"))))
         except (ValueError, TypeError):
             continue  # some other JSON file
-    return sorted(found, key=lambda item: (item[1].theorem.casefold(), item[0]))
+    return found
 
 
 def file_name(theorem: str) -> str:

@@ -116,7 +116,7 @@ def test_a_number_that_json_cannot_say_is_refused_before_anything_is_written(tmp
 def test_markdown_has_the_figures_in_tables(tmp_path: Path) -> None:
     lines = report.write(reports.report("Short", short()), tmp_path)[1].read_text("utf-8").splitlines()
     assert lines[0] == "# Short"
-    assert "| one | 5 | 1 | 4 | 0 | 2 | 1 | 1 | 2 | 1 | 0 | 66.7 % (59.7–72.7) |" in lines
+    assert "| one | 5 | 1 | 4 | 0 | 2 | 1 | 1 | 2 | 1 | 0 | pass@4: 66.7 % (59.7–72.7) |" in lines
     assert "**one is not finished: its figures will change.**" in lines
     assert "| 4 | 25.0 % (18.0–31.0) |" in lines
     assert "| tag | hard | 1 / 2 / 2 | 50.0 % (43.0–56.0) |" in lines
@@ -160,7 +160,7 @@ def test_texts_cannot_change_the_markdown_they_stand_in(tmp_path: Path) -> None:
 def test_the_head_of_the_page_adds_up(browser: Browser, opens: Opens) -> None:
     opens(reports.report("Short", short()))
     assert browser.one("h1").text == "Short"
-    assert line(browser, ".headline") == "66.7 % of the 3 finished proved 95 % interval 59.7–72.7 %"
+    assert line(browser, ".headline") == "66.7 % of the 3 finished proved (pass@4) 95 % interval 59.7–72.7 %"
     assert [re.sub(r"\s+", " ", text) for text in texts(browser, ".sum")] == [
         "5 problems = 1 not expressible + 4 asked", "4 asked = 2 proved + 1 failed + 1 unfinished",
     ]  # fmt: skip

@@ -209,9 +209,13 @@ class Ill(Fixed):
     async def sample(
         self, prompt: Prompt, n: int, params: Params, usage: Usage | None = None
     ) -> AsyncGenerator[Sample]:
-        ill = len(self.asked) < self.until or (prompt.theorem.name, params.start) == ("t1", 2)
+        ill = len(self.asked) < self.until
+        refused = (prompt.theorem.name, params.start) == ("t1", 2)
         async for sample in super().sample(prompt, n, params, usage):
-            yield Sample("", "fixed", "the server answers 500") if ill else sample
+            if ill:
+                yield Sample("", "fixed", "the server answers 500", lost=True)
+            else:
+                yield Sample("", "fixed", "the prompt is too long: 400") if refused else sample
 
 
 async def test_a_server_that_is_ill_is_not_written_down_as_failed_attempts(
@@ -222,9 +226,41 @@ async def test_a_server_that_is_ill_is_not_written_down_as_failed_attempts(
         await do(folder, pool, config(problems), Ill(until=10_000))
     assert list(folder.attempts()) == []
     await do(folder, pool, config(problems), Ill(until=9))  # it recovers: what it refused at first is asked again
-    refused = [(a.problem, a.number) for a in folder.attempts() if "500" in a.detail]
+    assert not any("500" in a.detail for a in folder.attempts())
+    refused = [(a.problem, a.number) for a in folder.attempts() if "400" in a.detail]
     assert refused == [("t1", 2)]
     assert len(list(folder.attempts())) == 32
+
+
+class Faulty(Fixed):
+    """A server that at first does not answer one question, by a fault of its own."""
+
+    faulty = True
+
+    def learn(self, sample: Sample, proved: bool) -> None:
+        """As above."""
+
+    async def sample(
+        self, prompt: Prompt, n: int, params: Params, usage: Usage | None = None
+    ) -> AsyncGenerator[Sample]:
+        lost = self.faulty and prompt.theorem.name == "t1" and params.start == 0
+        async for sample in super().sample(prompt, n, params, usage):
+            yield Sample("", "fixed", "the reply ended early", lost=True) if lost else sample
+
+
+@pytest.mark.parametrize("search", ["single", "sampling"])
+async def test_what_a_server_lost_is_not_on_record_and_asked_again(
+    search: str, pool: LeanPool, problems: Path, tmp_path: Path
+) -> None:
+    folder, policy = RunFolder(tmp_path / "run"), Faulty()
+    budget = {} if search == "single" else {"samples": 1}
+    wanted = config(problems, limit=2, search=search, attempts=1, budget=budget)
+    with pytest.raises(PolicyUnavailable, match="1 attempts have no answer, and are not counted"):
+        await do(folder, pool, wanted, policy)
+    assert [a.problem for a in folder.attempts()] == ["t0"]
+    policy.faulty = False
+    await do(folder, pool, wanted, policy)
+    assert [a.problem for a in folder.attempts()] == ["t0", "t1"]
 
 
 async def test_nor_is_it_written_down_as_searches_that_found_nothing(

@@ -214,3 +214,16 @@ def test_attempts_in_a_fixed_order_are_no_random_draws(tmp_path: Path) -> None:
     head["config"]["policy"]["name"] = "tactics"
     (tmp_path / "run.json").write_text(json.dumps(head))
     assert summary(run)["pass_at"][0]["value"] == 1.0
+
+
+def test_runs_with_other_numbers_of_attempts_stand_side_by_side_at_the_same_k(tmp_path: Path) -> None:
+    few = [tried(name, k, name == "a") for name in ("a", "b") for k in range(3)]
+    many = [tried(name, k, k == 5) for name in ("a", "b") for k in range(6)]
+    runs = [
+        summary(folder(tmp_path / name, [entry("a"), entry("b")], attempts, n))
+        for name, attempts, n in (("few", few, 3), ("many", many, 6))
+    ]
+    ours, theirs = (run["headline"] for run in report(runs)["runs"])
+    assert (ours["k"], ours["value"]) == (3, 0.5)
+    assert (theirs["k"], theirs["value"]) == (3, pass_at_k(6, 1, 3))
+    assert report(runs[1:])["runs"][0]["headline"]["k"] == 6

@@ -392,7 +392,10 @@ def test_limits_must_fit_together() -> None:
 
 async def test_the_documentation_loads_nothing_from_elsewhere(pool: LeanPool) -> None:
     async with client(pool, token=TOKEN) as http:
-        start = await http.get("/")
+        told = (await http.get("/")).json()
+        assert (told["name"], told["docs"], told["schema"]) == ("Prover", "/docs", "/openapi.json")
+        assert {"/v1/prove", "/v1/check"} <= set(told["endpoints"])
+        start = await http.get("/", headers={"Accept": "text/html"})
         assert (start.status_code, start.headers["Location"]) == (307, "/docs")
         page = await http.get("/docs")
         sources = re.findall(r'(?:src|href)="([^"]+)"', page.text)

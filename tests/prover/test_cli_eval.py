@@ -55,6 +55,7 @@ def test_from_a_benchmark_to_a_report_that_is_checked_again(problems: Path, tmp_
 
     again = prover("eval", "run", config, "--json", cwd=tmp_path)
     assert json.loads(again.stdout)["counts"]["proved"] == 3
+    assert "Nothing is left to do" in again.stderr
     assert len((run / "attempts.jsonl").read_text().splitlines()) == 4
 
     problems.unlink()  # from here on the run's own files are enough

@@ -73,12 +73,14 @@ def test_a_dry_run_only_tells(config: Path, tmp_path: Path) -> None:
     ("stage", "change", "said"),
     [
         ("sft", "optimiser.lr=fast", "optimiser.lr: Input should be a valid number"),
-        ("sft", "optimizer.lr=1", "optimizer: Extra inputs are not permitted"),
+        ("sft", "optimizer.lr=1", "optimizer: there is no such field; do you mean optimiser?"),
         ("sft", "context", "a change is FIELD=VALUE"),
         ("sft", "data=[nowhere.jsonl]", "nowhere.jsonl: No such file or directory"),
         ("sft", "model={folder: runs/x/model}", "runs/x/model: there is no such folder"),
+        ("sft", "model={folder: runs/grpo/model}", "no such folder: run `prover train grpo configs/grpo.yaml` first"),
+        ("sft", "data=[runs/sft/x.jsonl]", "No such file or directory: run `prover train sft configs/sft.yaml` first"),
         ("sft", "model.preset=huge", "no preset is called 'huge'"),
-        ("grpo", "problems=[x.jsonl]", "data: Extra inputs are not permitted"),
+        ("grpo", "problems=[x.jsonl]", "data: there is no such field"),
     ],
 )
 def test_what_is_wrong_is_said(stage: str, change: str, said: str, config: Path, tmp_path: Path) -> None:
@@ -96,21 +98,87 @@ def test_the_configurations_that_come_along_can_be_read() -> None:
         stages.read(stage, CONFIGS / f"{name}.yaml")
 
 
-@pytest.mark.slow
-def test_interrupted_it_says_how_to_go_on(config: Path, tmp_path: Path) -> None:
+def interrupted(args: list[object], cwd: Path, file: str, lines: int, *signals: int) -> subprocess.Popen[str]:
+    """A training that is sent signals when a file has so many lines; it has ended, and what it said can be read."""
     running = subprocess.Popen(
-        [sys.executable, "-m", "prover", "train", "sft", str(config), "--set", "epochs=500"],
-        cwd=tmp_path,
+        [sys.executable, "-m", "prover", "train", *map(str, args)],
+        cwd=cwd,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
         env={**os.environ, "OMP_NUM_THREADS": "1"},
     )
-    file = tmp_path / "runs" / "toy" / "metrics.jsonl"
-    while not (file.exists() and file.read_bytes().count(b"\n") > 4) and running.poll() is None:
-        time.sleep(0.05)
-    running.send_signal(signal.SIGINT)
-    _, said = running.communicate(timeout=60)
-    assert running.returncode == 130
-    assert "goes on from the newest checkpoint" in said
-    assert "Traceback" not in said
+    watched = cwd / "runs" / file
+    while not (watched.exists() and watched.read_bytes().count(b"\n") >= lines) and running.poll() is None:
+        time.sleep(0.01)
+    for number in signals:
+        running.send_signal(number)
+        time.sleep(0.1)
+    running.wait(timeout=120)
+    return running
+
+
+def said(ended: subprocess.Popen[str]) -> str:
+    assert ended.stderr is not None
+    text = ended.stderr.read()
+    assert "Traceback" not in text, text
+    return text
+
+
+def test_on_sigterm_it_writes_a_checkpoint_and_goes_on_with_the_same_numbers(config: Path, tmp_path: Path) -> None:
+    changes = ["--set", "epochs=15", "--set", "save_every=100"]
+    ended = interrupted(["sft", config, *changes], tmp_path, "toy/metrics.jsonl", 5, signal.SIGTERM)
+    assert ended.returncode == 128 + signal.SIGTERM
+    done = len(metrics(tmp_path / "runs" / "toy"))
+    assert 5 <= done < 60
+    assert f"stopped after update {done} of 60, with a checkpoint: the same command goes on with" in said(ended)
+    whole = prover("train", "sft", config, *changes, "--out", "runs/whole", cwd=tmp_path)
+    again = prover("train", "sft", config, *changes, cwd=tmp_path)
+    assert (whole.returncode, again.returncode) == (0, 0), again.stderr
+    assert f"goes on after update {done}" in again.stdout
+    one, other = (metrics(tmp_path / "runs" / name) for name in ("whole", "toy"))
+    assert [(row["step"], row["nll"], row["norm"]) for row in one] == [
+        (row["step"], row["nll"], row["norm"]) for row in other
+    ]
+
+
+@pytest.mark.slow
+def test_a_second_signal_ends_it_at_once(config: Path, tmp_path: Path) -> None:
+    args = ["sft", config, "--set", "epochs=500"]
+    ended = interrupted(args, tmp_path, "toy/metrics.jsonl", 3, signal.SIGINT, signal.SIGINT)
+    assert ended.returncode in (-signal.SIGINT, 128 + signal.SIGINT)  # the latter if the first one was quick enough
+    assert "the same signal again ends it at once" in said(ended)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_the_stages_that_ask_lean_stop_where_they_can_go_on(config: Path, tmp_path: Path) -> None:
+    assert (
+        prover("train", "sft", config, "--set", "epochs=8", "--set", "optimiser.lr=6e-3", cwd=tmp_path).returncode == 0
+    )
+    shared = {"model": {"folder": "runs/toy/model"}, "context": 384}
+    asked = {**shared, "problems": [str(tmp_path / "toy.jsonl")], "writing": {"answers": 6, "max_tokens": 40}}
+    updates = {"groups": 3, "updates": 6, "save_every": 100, "staleness": 0}
+    files = {
+        "expert-iteration": asked,
+        "grpo": {**asked, **updates},
+        "dpo": {**shared, "answers": ["runs/grpo/answers.jsonl"], "batch": 2, "epochs": 20},
+    }
+    stops = {
+        "expert-iteration": ("iteration-1/answers.jsonl", 5, "of 60 theorems asked, which are kept"),
+        "grpo": ("metrics.jsonl", 2, "of 6, with a checkpoint"),
+        "dpo": ("metrics.jsonl", 2, "with a checkpoint"),
+    }
+    for stage, fields in files.items():
+        file = tmp_path / f"{stage}.yaml"
+        file.write_text(yaml.safe_dump(fields), "utf-8")
+        watched, lines, words = stops[stage]
+        ended = interrupted([stage, file], tmp_path, f"{stage}/{watched}", lines, signal.SIGINT)
+        assert ended.returncode == 128 + signal.SIGINT, stage
+        assert words in said(ended)
+        again = prover("train", stage, file, cwd=tmp_path)
+        assert again.returncode == 0, again.stderr
+    steps = [row["step"] for row in metrics(tmp_path / "runs" / "grpo")]
+    assert steps == [1, 2, 3, 4, 5, 6]
+    first = metrics(tmp_path / "runs" / "dpo")[0]
+    assert first["right"] == 0  # nothing has been learnt: no pair is preferred

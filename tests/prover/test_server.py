@@ -96,6 +96,65 @@ async def until(condition: Callable[[], bool]) -> None:
             await asyncio.sleep(0.005)
 
 
+# ---- servers that do not stream ----
+
+
+async def plain(asked: Asked) -> None:
+    """One JSON object, whatever `stream` says."""
+    texts = [asked.text(number) for number in range(asked.n)]
+    choices = [
+        {"index": n, "finish_reason": "stop", **({"message": {"content": t}} if asked.chat else {"text": t})}
+        for n, t in enumerate(texts)
+    ]
+    told = {"prompt_tokens": 5, "completion_tokens": 10 * asked.n}
+    await asked.status(200, {"choices": choices, "usage": told})
+
+
+@both
+async def test_a_server_that_answers_with_plain_json_is_read_as_well(request_: Request) -> None:
+    usage = Usage()
+    async with scripted(plain, kind="other") as server, connected(server) as engine:
+        assert texts(await asked(engine, 3, request_, usage=usage)) == numbered(3)
+    assert wanted(server) == [(0, 3)]
+    assert (usage.read, usage.written) == (5, 30)
+
+
+async def test_json_that_is_no_answer_is_the_servers_fault() -> None:
+    for body in ({"error": "busy"}, {"choices": [3]}, [1], {"choices": [{"index": 0, "message": {"content": 3}}]}):
+        async with scripted(refusing(200, body), kind="other") as server, connected(server) as engine:
+            (answer,) = await asked(engine, 1, CHAT)
+        assert answer.failure
+        assert answer.lost
+
+
+@both
+async def test_one_answer_in_one_chunk_is_counted_by_the_servers_usage(request_: Request) -> None:
+    """Which comes after it; and of one that tells no usage, tokens are estimated."""
+    long = "word " * 40
+
+    def at_once(told: bool) -> Script:
+        async def script(asked: Asked) -> None:
+            await asked.open()
+            await asked.part(0, long, "stop")
+            if told:
+                await asked.event(choices=[], usage={"prompt_tokens": 5, "completion_tokens": 41})
+                await asked.end()
+            else:
+                await asyncio.sleep(60)
+
+        return script
+
+    module_counting, module._COUNTING = module._COUNTING, 0.2
+    try:
+        for told, count in ((True, 41), (False, 50)):
+            usage = Usage()
+            async with scripted(at_once(told), kind="other") as server, connected(server) as engine:
+                assert texts(await asked(engine, 1, request_, usage=usage)) == [long]
+            assert usage.written == count
+    finally:
+        module._COUNTING = module_counting
+
+
 # ---- ways to misbehave ----
 
 
@@ -450,7 +509,7 @@ async def test_trouble_that_stays_becomes_a_reason(trouble: Script, monkeypatch:
     monkeypatch.setattr(module, "_SILENCE", 0.1)
     async with scripted(trouble) as server, connected(server) as engine:
         first, second = await asked(engine, 2)
-        assert first == second == Answer.failed(first.failure)
+        assert first == second == Answer.failed(first.failure, lost=True)
         assert 3 < len(first.failure) <= 300
         assert len(server.asked) == module._ATTEMPTS
 

@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
-from data.config import ConfigError
-from rl.config import DPOConfig, ExpertIterationConfig, GRPOConfig, PolicyLoss, SFTConfig, Stage, read
+from data.config import ConfigError, fields
+from rl.config import STAGES, DPOConfig, ExpertIterationConfig, GRPOConfig, PolicyLoss, SFTConfig, Stage, read
+from rl.field_names import ELSEWHERE
 
 SFT = "model: {preset: tiny, changes: {num_hidden_layers: 2}}\ndata: [pairs.jsonl]\n"
 GRPO = "model: {folder: model}\nproblems: [theorems.jsonl]\n"
@@ -68,6 +69,27 @@ def test_what_is_wrong_is_told_with_its_place(tmp_path: Path, change: str, said:
         read(SFTConfig, file, [change])
     assert said in str(error.value)
     assert len(str(error.value)) < 500
+
+
+@pytest.mark.parametrize(
+    ("field", "meant"),
+    [
+        ("loss.beta", "; do you mean loss.kl?"),
+        ("num_generations", "; do you mean writing.answers?"),
+        ("loss.lr", "; do you mean optimiser.lr?"),
+        ("writing.temprature", "; do you mean writing.temperature?"),
+        ("dropout", ""),
+    ],
+)
+def test_an_unknown_field_is_told_with_the_one_that_is_meant(tmp_path: Path, field: str, meant: str) -> None:
+    with pytest.raises(ConfigError) as error:
+        read(GRPOConfig, written(tmp_path, GRPO), [f"{field}=1"])
+    assert str(error.value).endswith(f"{field}: there is no such field{meant}")
+
+
+def test_the_names_that_others_have_stand_for_fields_that_there_are() -> None:
+    there = {path for kind in STAGES.values() for path in fields(kind)}
+    assert {path for meant in ELSEWHERE.values() for path in meant} <= there
 
 
 @pytest.mark.parametrize("text", ["[1, 2]", "model: [", "just text", ""])

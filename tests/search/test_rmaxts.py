@@ -250,6 +250,33 @@ async def test_another_search_s_journal_is_left_alone(pool: LeanPool, tmp_path: 
         assert file.read_text("utf-8") == whole
 
 
+LEMMAS = ("def two := 2", "theorem l : two = 2 := by\n  {}\n-- it is", "theorem m (n : Nat) : n + 0 = n := {}")
+
+
+async def test_a_journal_is_the_theorems_whatever_the_proofs_before_it(pool: LeanPool, tmp_path: Path) -> None:
+    """And what it calls a proof is judged again."""
+
+    def after(one: str, other: str, statement: str = "theorem t : two + 0 = 2") -> Theorem:
+        return Theorem("t", statement, preamble=(LEMMAS[0], LEMMAS[1].format(one), LEMMAS[2].format(other)))
+
+    asked = []
+    for theorem in (
+        after("rfl", "rfl"),
+        after("decide", "by\n  simp"),
+        after("rfl", "Nat.add_zero n"),
+        after("sorry", "by sorry"),
+        after("rfl", "rfl", "theorem t : two = 2"),
+    ):
+        policy = Scripted(lambda prompt: ["rw [m, l]"])
+        found = await search(pool, policy, theorem, journals=tmp_path, budget=Budget(checks=8), concurrency=1)
+        asked.append((len(policy.asked) > 0, found.proved))
+    # The first one's proof is taken over where it holds; where its lemmas are open it is none, whatever is on record.
+    assert asked[:3] == [(True, True), (False, True), (False, True)]
+    assert not asked[3][1]
+    assert asked[4][0]
+    assert len(files(tmp_path)) == 2
+
+
 async def test_two_searches_cannot_write_to_one_journal(pool: LeanPool, tmp_path: Path) -> None:
     how = {"journals": tmp_path, "concurrency": 1, "budget": Budget(checks=2)}
     await search(pool, Scripted(orders), resumed.THEOREM, **how)
