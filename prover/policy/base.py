@@ -12,7 +12,7 @@ from prover.prompts.prompt import Prompt
 
 @dataclass(frozen=True)
 class Sample:
-    """One answer.
+    """A proof that a policy proposes, or an answer in which there was none.
 
     proof: the lines that follow the prompt's prefix; the whole proof, from column 0, where that is empty.
     family: what kind of answer it is, for statistics.
@@ -34,18 +34,18 @@ class Sample:
 
     @property
     def text(self) -> str:
-        """What there is to look at: the proof, or the answer in which there was none."""
+        """The text to look at: the proof, or the answer in which there was none."""
         return self.answer if self.failure else self.proof
 
     @property
     def is_error(self) -> bool:
-        """Did nothing come at all? To ask the same again is of no use then."""
+        """Whether nothing came at all: to ask the same again is of no use then."""
         return bool(self.failure) and not self.answer
 
 
 @dataclass(frozen=True)
 class Params:
-    """How to sample.
+    """Which samples of a prompt are wanted.
 
     start: the samples of a prompt are numbered; those from this number on are wanted.
     seed: the same seed gives the same samples, where the policy can.
@@ -84,7 +84,7 @@ class Policy(Protocol):
         ...
 
     def learn(self, sample: Sample, proved: bool) -> None:
-        """What Lean said of a sample. A policy may order its later proposals by it."""
+        """Take notice of whether Lean accepted a sample. A policy may order its later proposals by it."""
         ...
 
     def fresh(self) -> Policy:

@@ -1,4 +1,4 @@
-"""The options that say what writes the proofs, for all commands that need a policy."""
+"""The command line's options for a policy, shared by all commands that need one."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ MaxTokens = Annotated[
 
 @dataclass(frozen=True)
 class PolicyOptions:
-    """What a command was told of who writes the proofs (see `opened`)."""
+    """The policy that a command was asked for (see `open_policy`)."""
 
     policy: str
     base_url: str

@@ -1,4 +1,4 @@
-"""The policies by the names that the command line knows."""
+"""The policies by name (`--policy`), opened for use."""
 
 from __future__ import annotations
 

@@ -9,7 +9,7 @@ from enum import Enum, auto
 from data.lexer import tokens
 from prover.prompts.base import AnswerParseError
 from prover.prompts.blocks import blocks, reasoned_until, reasoning_end, spans, unfenced
-from prover.prompts.code import LONGEST, Code, has_holes, only_holes
+from prover.prompts.code import LONGEST, LeanSnippet, has_holes, only_holes
 from prover.prompts.layout import lines_left, lines_right
 from prover.prompts.prompt import Prompt
 from prover.prompts.text import INDENT
@@ -44,7 +44,7 @@ def continued(prompt: Prompt, lines: str, finished: bool) -> str:
         raise AnswerParseError("cut off in its first line")
     prefix = lines_right(prompt.prefix.strip("\n"), INDENT) + "\n" if prompt.prefix.strip() else ""
     # Read with the statement, so that what follows the proof is told from it.
-    code = Code(f"{prompt.theorem.statement} := by\n{prefix}{lines}", prompt.theorem, last=False)
+    code = LeanSnippet(f"{prompt.theorem.statement} := by\n{prefix}{lines}", prompt.theorem, last=False)
     return _sample(prompt, *code.proof())
 
 
@@ -90,8 +90,8 @@ def ended(prompt: Prompt, answer: str, end: End, sketches: bool) -> int | None:
         if block.thought or not block.settled or block.start < start:
             continue
         try:
-            code = Code(_plain(block.code), prompt.theorem)
-            if code.holds and (sketches or not has_holes(_sample(prompt, *code.proof()))):
+            code = LeanSnippet(_plain(block.code), prompt.theorem)
+            if code.has_theorem and (sketches or not has_holes(_sample(prompt, *code.proof()))):
                 return block.end
         except AnswerParseError:
             continue
@@ -103,20 +103,20 @@ _Piece = tuple[str, bool, bool]  # a code, whether it is said to be Lean, and wh
 
 def _of_theorem(prompt: Prompt, pieces: Sequence[_Piece]) -> str | None:
     """The proof in the last piece that holds the theorem and can be read."""
-    return _last(prompt, pieces, lambda code, lean, named: code.holds)
+    return _last(prompt, pieces, lambda code, lean, named: code.has_theorem)
 
 
 def _of_tactics(prompt: Prompt, pieces: Sequence[_Piece]) -> str | None:
     """The last piece that looks like tactics without a statement."""
-    return _last(prompt, pieces, lambda code, lean, named: lean or (not named and code.tactical))
+    return _last(prompt, pieces, lambda code, lean, named: lean or (not named and code.looks_like_tactics))
 
 
-def _last(prompt: Prompt, pieces: Sequence[_Piece], fits: Callable[[Code, bool, bool], bool]) -> str | None:
+def _last(prompt: Prompt, pieces: Sequence[_Piece], fits: Callable[[LeanSnippet, bool, bool], bool]) -> str | None:
     """The proof in the last of the pieces that fit and can be read. Raises AnswerParseError if none can."""
     reason: AnswerParseError | None = None
     for text, lean, named in reversed(pieces):
         try:
-            code = Code(text, prompt.theorem)
+            code = LeanSnippet(text, prompt.theorem)
             if fits(code, lean, named):
                 return _sample(prompt, *code.proof())
         except AnswerParseError as unreadable:

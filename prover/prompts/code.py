@@ -14,8 +14,8 @@ from data import Theorem
 from data.commands import begins, keyword
 from data.lexer import Token, dotted, is_doc, is_word, tokens
 from data.words import COMMANDS, DEFINITIONS, THEOREMS
-from prover.prompts.asked import asked
 from prover.prompts.base import AnswerParseError
+from prover.prompts.given import given_context
 from prover.prompts.layout import at_zero, lines_left, lines_right
 from prover.prompts.words import TACTICS
 
@@ -55,7 +55,7 @@ class _Theorem:
     column: int
 
 
-class Code:
+class LeanSnippet:
     """A piece of code, to be asked for the proof of a theorem.
 
     last: of several that could be meant, the last one counts. Raises AnswerParseError for what is too long.
@@ -66,18 +66,18 @@ class Code:
             raise AnswerParseError("more code than a proof can have")
         self.text = text
         self._tokens = list(tokens(text))
-        self._asked = asked(theorem)
+        self._given = given_context(theorem)
         self._commands = list(self._starts())
         self._declared = [d for d in map(self._theorem_at, self._commands) if d]
         self._main = self._find(last)
 
     @property
-    def holds(self) -> bool:
+    def has_theorem(self) -> bool:
         """Is the theorem in it?"""
         return self._main is not None
 
     @property
-    def tactical(self) -> bool:
+    def looks_like_tactics(self) -> bool:
         """Does it begin like a proof without a statement?"""
         k = self._first_of_proof()
         first = self._text_at(k)
@@ -112,7 +112,7 @@ class Code:
 
     def _theorem_at(self, command: _Command) -> _Theorem | None:
         """The theorem that a command is; what was asked for may be declared as something else."""
-        if self._text_at(command.keyword) not in THEOREMS | {self._asked.keyword}:
+        if self._text_at(command.keyword) not in THEOREMS | {self._given.keyword}:
             return None
         name, after = "", command.keyword + 1
         if self._text_at(command.keyword) != "example":
@@ -123,21 +123,21 @@ class Code:
         """The theorem that was asked for: by its name and statement, or by its name, or by its statement."""
         best, most = None, 0
         for declared in self._declared:
-            named = bool(declared.name) and declared.name.rpartition(".")[2] == self._asked.last_name
+            named = bool(declared.name) and declared.name.rpartition(".")[2] == self._given.last_name
             score = 2 * named + self._same_signature(declared)
             if score > most or (last and score == most > 0):
                 best, most = declared, score
         return best
 
     def _same_signature(self, declared: _Theorem) -> bool:
-        end = declared.signature + len(self._asked.signature)
+        end = declared.signature + len(self._given.signature)
         texts = [t.text for t in self._tokens[declared.signature : end]]
-        return texts == self._asked.signature and self._text_at(end) in (":=", "|", "where", "")
+        return texts == self._given.signature and self._text_at(end) in (":=", "|", "where", "")
 
     def _signature_end(self, declared: _Theorem) -> int:
         """The `:=` or `|` after the signature: where the one that was asked for ends, or the first that can be it."""
         if self._same_signature(declared):
-            return declared.signature + len(self._asked.signature)
+            return declared.signature + len(self._given.signature)
         bound, depth, seen = 0, self._tokens[declared.keyword].depth, False
         for k in range(declared.signature, len(self._tokens)):
             token = self._tokens[k]
@@ -274,9 +274,9 @@ class Code:
             piece = self._tokens[command.start : end]
             keyword = self._text_at(command.keyword)
             if keyword in ("open", "set_option"):
-                yield from self._asked.missing(piece[command.keyword - command.start :], self.text)
+                yield from self._given.missing_openers(piece[command.keyword - command.start :], self.text)
             elif keyword in DEFINITIONS:
-                if not self._asked.has(piece, dotted(self._tokens, command.keyword + 1)[0]):
+                if not self._given.declares(piece, dotted(self._tokens, command.keyword + 1)[0]):
                     raise AnswerParseError(f"it adds to what is given: {keyword}")
             elif keyword in THEOREMS:
                 helper = self._theorem_at(command)
@@ -285,7 +285,7 @@ class Code:
 
     def _known(self, helper: _Theorem, piece: Sequence[Token]) -> bool:
         """Is it in the prompt, or an earlier attempt at the theorem itself?"""
-        return self._asked.has(piece, helper.name) or helper.name.rpartition(".")[2] == self._asked.last_name
+        return self._given.declares(piece, helper.name) or helper.name.rpartition(".")[2] == self._given.last_name
 
     def _as_have(self, helper: _Theorem) -> str:
         end = self._signature_end(helper)

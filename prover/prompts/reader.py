@@ -12,8 +12,8 @@ _CHECKS = 64  # answers with more fences than this are written to the end
 class ProofReader:
     """Reads an answer: whether it is complete, while it is written (an engines.AnswerReader), and then its proof.
 
-    An answer is looked at after each fence, because proofs end with one; each look reads all of it, so that there is
-    a limit to their number.
+    An answer is looked at after each fence, because proofs end with one, and after what follows it, because a line may
+    have to end; each look reads all of it, so that there is a limit to their number.
     """
 
     def __init__(self, format_: PromptFormat, prompt: Prompt) -> None:

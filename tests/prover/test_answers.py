@@ -11,7 +11,7 @@ import pytest
 
 from data import Theorem
 from prover.policy import Prompt
-from prover.prompts import FAMILIES, AnswerParseError, PromptFormat
+from prover.prompts import FAMILIES, AnswerParseError, PromptFormat, ProofReader
 from prover.prompts.completion import Completion
 
 HEADER = (
@@ -564,3 +564,39 @@ def test_what_an_answer_brings_along_stands_in_the_open_block() -> None:
     assert FAMILIES["kimina"].proof(GOING_ON, fenced(code), True) == (
         "  open Finset in\n  have a : b := by\n    exact c\n  simp"
     )
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_what_a_format_renders_it_reads(family: str) -> None:
+    """Rendering is the inverse of reading; the first proof is complete where the rendered answer ends."""
+    format_ = FAMILIES[family]
+    for theorem, proof in zip(THEOREMS, PROOFS, strict=False):
+        for prompt in (Prompt(theorem), Prompt(theorem, prefix="skip")):
+            answer = format_.render(prompt, proof)
+            assert ProofReader(format_, prompt).proof(answer, True) == proof
+    assert format_.commented.render(Prompt(THEOREMS[0]), PROOFS[0]) == format_.render(Prompt(THEOREMS[0]), PROOFS[0])
+
+
+def test_a_reader_that_follows_an_answer_says_what_the_format_says() -> None:
+    """In whatever parts it comes: complete behind the line of the fence, and not before."""
+    format_, prompt = FAMILIES["deepseek-v2-noncot"], Prompt(THEOREMS[0])
+    answer = f"Here it is.\n{format_.render(prompt, PROOFS[0])}\n"
+    for size in (1, 2, 5, len(answer)):
+        reader = ProofReader(format_, prompt)
+        parts = [answer[at : at + size] for at in range(0, len(answer), size)]
+        assert [reader.push(part) for part in parts] == [False] * (len(parts) - 1) + [True]
+
+
+def test_an_answer_full_of_fences_is_not_read_again_and_again() -> None:
+    read = []
+
+    class Counting(type(FAMILIES["instruct"])):  # type: ignore[misc]
+        def complete(self, prompt: Prompt, answer: str) -> bool:
+            read.append(len(answer))
+            return False
+
+    format_ = Counting(**vars(FAMILIES["instruct"]))
+    reader = ProofReader(format_, Prompt(THEOREMS[0]))
+    for _ in range(1000):
+        assert not reader.push("```\n")
+    assert len(read) == 64

@@ -1,4 +1,4 @@
-"""What a prompt says, as far as answers are compared with it."""
+"""A prompt's theorem and context as tokens, for comparing answers with them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from data.lexer import Token, dotted, is_doc, is_word, tokens
 from data.words import COMMANDS, DEFINITIONS, THEOREMS
 
 
-class Asked:
+class GivenContext:
     """A theorem and its context, by their tokens.
 
     keyword: what it is declared with; `theorem` as a rule.
@@ -36,15 +36,15 @@ class Asked:
             name for k, t in enumerate(given) if t.text == "open" for name in _opened_names(given[k + 1 :])[0]
         }
 
-    def has(self, piece: Sequence[Token], name: str) -> bool:
-        """Is this command in the prompt, or one that declares the same name?"""
+    def declares(self, piece: Sequence[Token], name: str) -> bool:
+        """Whether this command is in the prompt, or one that declares the same name."""
         code = [t for t in piece if not is_doc(t)]
         return (bool(name) and name.rpartition(".")[2] in self._names) or _joined(code) in self._given
 
-    def missing(self, command: Sequence[Token], text: str) -> Iterator[str]:
+    def missing_openers(self, command: Sequence[Token], text: str) -> Iterator[str]:
         """An `open` or `set_option` as the head of a tactic block, unless the prompt has it."""
         command = [t for t in command if t.text != "in"]
-        if self.has(command, "") or len(command) < 2:
+        if self.declares(command, "") or len(command) < 2:
             return
         names, simple = _opened_names(command[1:])
         if command[0].text == "open" and simple:
@@ -66,9 +66,9 @@ def _opened_names(following: Sequence[Token]) -> tuple[list[str], bool]:
 
 
 @lru_cache(maxsize=16)
-def asked(theorem: Theorem) -> Asked:
-    """For all pieces of an answer, and all answers to a prompt."""
-    return Asked(theorem)
+def given_context(theorem: Theorem) -> GivenContext:
+    """The context of a theorem, read once for all pieces of an answer and all answers to a prompt."""
+    return GivenContext(theorem)
 
 
 def _joined(code: Sequence[Token]) -> str:
