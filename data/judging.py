@@ -30,10 +30,11 @@ class Challenge:
     @property
     def names(self) -> list[str]:
         """The theorems that it asks for: those with a `sorry`, or all where none has one. (An example is asked for only
-        where it has one, or where there is nothing else.)"""
-        theorems = self.file.theorems
+        where it has one, or where there is nothing else; so is what a macro makes.)"""
+        theorems, made = self.file.theorems, [o for o in self.file.others if o.how == "made"]
+        open_ones = [d.name for d in theorems if d.open] + [o.name for o in made if o.open]
         named = [d.name for d in theorems if d.kind != "example"]
-        return [d.name for d in theorems if d.open] or named or [d.name for d in theorems]
+        return open_ones or named or [d.name for d in theorems] or [o.name for o in made]
 
     async def judge(
         self, pool: LeanPool, solution: str, names: Collection[str], timeout: float = 60.0
@@ -51,7 +52,11 @@ class Challenge:
         self, pool: LeanPool, challenge: str, solution: str, name: str, asked: Declaration | None, timeout: float
     ) -> Verdict:
         if asked is None:
-            return Verdict(Reason.CHALLENGE, f"the challenge declares no theorem named {name}")
+            other = next((o for o in self.file.others if o.name == name), None)
+            if other is not None and other.how != "field":
+                return await pool.judge(Claim(challenge, solution, name), timeout)
+            why = "" if other is None else f": {other.said}"
+            return Verdict(Reason.CHALLENGE, f"the challenge declares no theorem named {name}{why}")
         if asked.rests_on:
             left = ", ".join(asked.rests_on)
             return Verdict(Reason.CHALLENGE, f"the statement rests on what the challenge leaves open: {left}")
@@ -75,7 +80,7 @@ class Challenge:
 async def read_challenge(pool: LeanPool, challenge: str, path: str = "<challenge>") -> Challenge:
     """A challenge from its text. Raises FileError if it has errors or no theorem, InputError for what is no text."""
     file = await parse(pool, challenge, path, keep=True)
-    if not file.theorems:
+    if not file.theorems and not any(o.how == "made" for o in file.others):
         raise FileError(f"{path}: it declares no theorem")
     return Challenge(file)
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from data.holes import LEFT_OPEN, STAND_IN, Edit, Hole, left_open, spliced
+from data.other_theorems import OtherTheorem, other_theorems
 from data.parsing import BYTE_ORDER_MARK
 from data.theorem import Theorem, TheoremInPlace, informal_text
 from lean_env import Check, Claim, LeanPool, Message
@@ -87,6 +88,7 @@ class LeanFile:
     path: str
     header_end: int
     declarations: tuple[Declaration, ...]
+    others: tuple[OtherTheorem, ...] = ()
 
     @property
     def theorems(self) -> tuple[Declaration, ...]:
@@ -267,7 +269,8 @@ async def parse(pool: LeanPool, text: str, path: str = "<input>", keep: bool = F
     outside = tuple(m for m in check.errors if id(m) not in {id(e) for d in cut.found for e in d.errors})
     if outside:
         raise FileError(f"{path}: Lean reports errors", outside)
-    return LeanFile(text, raw, path, cut.header_end or answer.get("headerEnd", 0), tuple(cut.found))
+    others = tuple(other_theorems(answer.get("commands", ())))
+    return LeanFile(text, raw, path, cut.header_end or answer.get("headerEnd", 0), tuple(cut.found), others)
 
 
 async def parse_solution(pool: LeanPool, challenge: str, text: str, timeout: float = 60.0) -> LeanFile:

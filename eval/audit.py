@@ -5,12 +5,15 @@
 | `auto-bound` | Lean takes a name that nobody declared for a variable (found by eval.screen) | yes |
 | `unbound` | the same, by its looks, in a statement that this Lean cannot express | no: it may be a notation |
 | `contradictory` | the hypotheses prove False, so that the theorem says nothing | yes: there is a proof |
+| `false` | for small values of its variables it does not hold; they are told | yes: there is a proof |
 | `truncated` | a quotient or difference of two numbers is not what rationals would have | yes; it may be meant |
+| `cut-off` | a difference of natural numbers may be cut off at 0, or a quotient rounded | no: it is not excluded |
 | `idle-hypotheses` | the conclusion follows by automation without the hypotheses | yes; it may be meant |
 | `duplicate` | another problem states the same, word for word, whatever its variables are called | yes |
 | `differs` | another copy of the benchmark states something else under this name | see `compared` |
+| `not-decided` | a limit has cut off the search for one of these, or it cannot be looked for there | |
 
-What is not found may be there all the same: each search for a proof is short.
+What is not found may be there all the same: each search for a proof is short. Its limit is one of processor time.
 """
 
 from __future__ import annotations
@@ -24,6 +27,8 @@ from data.lexer import dotted, is_doc, tokens
 from data.unbound import bound, unbound
 from data.words import THEOREMS
 from eval.attempts import Entry, Flag
+from eval.counterexample import SECONDS, counterexample
+from eval.cut_off import EXPLICIT, operations
 from lean_env import Ended, LeanPool
 
 _SECONDS = 1.0  # for one proof
@@ -53,18 +58,68 @@ async def audited(pool: LeanPool, entry: Entry) -> Entry:
         flags = [Flag("unbound", f"nobody seems to declare {', '.join(names)}")] if names else []
         return replace(entry, flags=(*entry.flags, *flags))
     goal = await _goal(pool, entry.theorem, _INTROS)
-    found = [await _contradictory(pool, entry, goal), await _truncated(pool, entry), await _idle(pool, entry, goal)]
+    open_ones: dict[str, str] = {}  # flags that were not decided, and why
+    found = [
+        await _contradictory(pool, entry, goal, open_ones),
+        await _false(pool, entry, goal, open_ones),
+        await _truncated(pool, entry),
+        await _cut_off(pool, entry, open_ones),
+        await _idle(pool, entry, goal, open_ones),
+    ]
+    if open_ones:
+        found.append(Flag("not-decided", "; ".join(f"{kind}: {why}" for kind, why in open_ones.items())))
     return replace(entry, flags=(*entry.flags, *(flag for flag in found if flag)))
 
 
-async def _contradictory(pool: LeanPool, entry: Entry, goal: str) -> Flag | None:
+async def _false(pool: LeanPool, entry: Entry, goal: str, open_ones: dict[str, str]) -> Flag | None:
+    if not goal or "✝" in goal:
+        return None
+    values, looked = await counterexample(pool, entry.theorem, _hypotheses(goal))
+    if not looked:
+        open_ones["false"] = f"small values took more than {SECONDS:g} s"
+    if values is None:
+        return None
+    return Flag("false", f"it does not hold for {values}" if values else "it does not hold")
+
+
+async def _cut_off(pool: LeanPool, entry: Entry, open_ones: dict[str, str]) -> Flag | None:
+    check = await pool.check(EXPLICIT + entry.theorem.challenge, context=entry.theorem.context)
+    found = {o.shown: o for o in operations(check.sorries[-1].goal if check.sorries else "")}
+    said, unclear = [], []
+    for number, operation in enumerate(found.values()):
+        if number == _OPERATIONS:
+            unclear.append(f"more than {_OPERATIONS} differences and quotients")
+            break
+        tactics = f"have exact : {operation.exact} := by first | omega | simp | grind"
+        tried = await pool.steps(
+            entry.theorem.challenge, tactics, after=_INTROS, context=entry.theorem.context, timeout=_SECONDS
+        )
+        if tried.steps:
+            continue
+        if tried.ended is Ended.TIMEOUT or "nknown identifier" in tried.problem:
+            why = "it stands under a binder" if tried.ended is Ended.COMPLETED else _LATE
+            unclear.append(f"{operation.shown} ({why})")
+        else:
+            said.append(f"{operation.shown} is {'0 where it would be negative' if operation.difference else 'rounded'}")
+    if unclear:
+        open_ones["cut-off"] = ", ".join(unclear)
+    return Flag("cut-off", ", ".join(said)) if said else None
+
+
+_OPERATIONS = 8  # of one statement that are looked at
+_LATE = f"more than {_SECONDS:g} s"
+
+
+async def _contradictory(pool: LeanPool, entry: Entry, goal: str, open_ones: dict[str, str]) -> Flag | None:
     before = f"{_INTROS}\nexfalso"
     if goal.endswith("⊢ False"):  # what is to be refuted is no hypothesis; those of the signature are
         before, goal = "exfalso", entry.goal
     hypotheses = _hypotheses(goal)
     if goal.endswith("⊢ False") or not hypotheses:
         return None
-    proof = await _proof(pool, entry.theorem, before, _refutations(hypotheses))
+    proof, late = await _proof(pool, entry.theorem, before, _refutations(hypotheses))
+    if late:
+        open_ones["contradictory"] = late
     return None if proof is None else Flag("contradictory", f"the hypotheses prove False: {_line(proof)}")
 
 
@@ -129,7 +184,7 @@ def _value(sign: str, a: int, b: int, type_: str) -> int | None:
             return a**b if b >= 0 and b * a.bit_length() <= _LARGEST else None
 
 
-async def _idle(pool: LeanPool, entry: Entry, goal: str) -> Flag | None:
+async def _idle(pool: LeanPool, entry: Entry, goal: str, open_ones: dict[str, str]) -> Flag | None:
     # Only a proposition may be cleared: a variable says nothing, and its type may be needed to find a value of it.
     clearing = (f"try (have p : Prop := type_of% {name}; clear p {name})" for name in reversed(_hypotheses(goal)))
     before = "\n".join([_INTROS, *clearing])
@@ -137,7 +192,9 @@ async def _idle(pool: LeanPool, entry: Entry, goal: str) -> Flag | None:
     cleared = [name for name in _hypotheses(goal) if name not in left]
     if not cleared:
         return None
-    proof = await _proof(pool, entry.theorem, before, _CONCLUSION)
+    proof, late = await _proof(pool, entry.theorem, before, _CONCLUSION)
+    if late:
+        open_ones["idle-hypotheses"] = late
     if proof is None:
         return None
     return Flag("idle-hypotheses", f"it follows without {', '.join(cleared)}: {_line(proof)}")
@@ -158,16 +215,20 @@ async def _goal(pool: LeanPool, theorem: Theorem, tactics: str) -> str:
     return steps.steps[-1].goals[0] if steps.steps and steps.steps[-1].goals and not steps.problem else ""
 
 
-async def _proof(pool: LeanPool, theorem: Theorem, before: str, proofs: Iterable[str]) -> str | None:
-    """The first of some proofs that proves what the tactics before it leave; Lean's kernel says so.
+async def _proof(pool: LeanPool, theorem: Theorem, before: str, proofs: Iterable[str]) -> tuple[str | None, str | None]:
+    """The first of some proofs that proves what the tactics before it leave; Lean's kernel says so. And, if there is
+    none, what was cut off by the limit.
 
     They are all of our own making: no Verdict is needed to find out whether they cheat.
     """
+    late = []
     for proof in proofs:
         tried = await pool.steps(theorem.challenge, proof, after=before, context=theorem.context, timeout=_SECONDS)
         if tried.complete:
-            return proof
-    return None
+            return proof, None
+        if tried.ended is not Ended.COMPLETED:
+            late.append(_line(proof))
+    return None, f"`{late[-1]}` took {_LATE}" if late else None
 
 
 def _line(proof: str) -> str:

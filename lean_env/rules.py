@@ -25,9 +25,9 @@ DECLARATIONS = [
     *(_COMMAND + name for name in ("theorem", "definition", "abbrev", "example", "structure", "inductive")),
     "lemma",
 ]
-MODIFIERS = ["private", "protected", "noncomputable", "nonrec"]
-# They steer tactics, unfolding and compilation; none of them changes what a statement says.
-ATTRIBUTES = ["simp", "grind", "reducible", "irreducible", "inline", "always_inline", "elab_as_elim", "ext"]
+MODIFIERS = ["private", "protected", "noncomputable", "nonrec", "public"]
+# They steer tactics, unfolding and compilation; none of them changes what a statement says. (`expose`: in a `module`.)
+ATTRIBUTES = ["simp", "grind", "reducible", "irreducible", "inline", "always_inline", "elab_as_elim", "ext", "expose"]
 # A name that ends with a dot stands for all options below it. `debug.skipKernelTC`, `warn.sorry`, … are not here.
 OPTIONS = [
     "maxHeartbeats", "maxRecDepth", "synthInstance.maxHeartbeats", "synthInstance.maxSize", "exponentiation.threshold",

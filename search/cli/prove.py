@@ -18,6 +18,7 @@ from data.cli.files import check_output, write_text
 from data.headers import HEADERS
 from data.holes import Hole
 from data.lean_file import FileError, with_header
+from data.other_theorems import OtherTheorem
 from data.statements import parse_statement
 from data.writing import is_stream
 from lean_env import LeanPool
@@ -170,6 +171,7 @@ class _Session:
     def __init__(self, options: _Options) -> None:
         self.options = options
         self.outcomes: list[Outcome] = []
+        self.made: list[OtherTheorem] = []  # what macros have made and left open
         self.interrupted = False
 
     async def run(self, text: str, path: str | None, header: str | None, names: list[str]) -> int:
@@ -180,11 +182,13 @@ class _Session:
             file = await self._file(pool, text, path, header)
             there = [d.name for d in wanted(file)]
             if unknown := set(names) - set(there):
+                told = next((f": {o.said}" for o in file.others if o.name in unknown), "")
                 have = ", ".join(there) or "none"
                 raise CommandError(
-                    f"{file.path}: no theorem is called {', '.join(sorted(unknown))}; it has: {have}", Exit.INPUT
+                    f"{file.path}: no theorem is called {', '.join(sorted(unknown))}{told}; it has: {have}", Exit.INPUT
                 )
-            if not there:
+            self.made = [] if names else [o for o in file.others if o.how == "made" and o.open]
+            if not there and not self.made:
                 raise CommandError(f"{file.path}: it has no theorem", Exit.INPUT)
             if blank := next((d for d in wanted(file, names) if d.is_blank and d.theorem), None):
                 first = file.theorem(blank, {})
@@ -207,7 +211,7 @@ class _Session:
         if self.interrupted:
             return Exit.INTERRUPTED
         good = sum(o.status in (Status.PROVED, Status.HOLDS) for o in self.outcomes)
-        return Exit.PROVED if good == len(self.outcomes) else Exit.NOT_PROVED
+        return Exit.PROVED if good == len(self.outcomes) and not self.made else Exit.NOT_PROVED
 
     async def _take_back(self, pool: LeanPool, file: LeanFile) -> None:
         """What is written is checked as a whole before it is called proved."""
@@ -257,9 +261,13 @@ class _Session:
         if self.options.as_json:
             for outcome in self.outcomes:
                 print(json.dumps(_row(outcome)))
+            for other in self.made:
+                print(json.dumps({"theorem": other.name, "line": other.line, "status": "open", "detail": other.said}))
             return
+        for other in self.made:
+            out.print(f"{_MARK[Status.OPEN]} {printable(other.name)}\n    it uses `sorry`; {printable(other.said)}")
         proved = sum(o.status is Status.PROVED for o in self.outcomes)
-        asked = sum(o.status in (Status.PROVED, Status.UNPROVED, Status.OPEN) for o in self.outcomes)
+        asked = sum(o.status in (Status.PROVED, Status.UNPROVED, Status.OPEN) for o in self.outcomes) + len(self.made)
         if asked:
             alone = sum(o.verdict is not None and o.verdict.one_kernel for o in self.outcomes)
             every = "every proof" if not alone else f"all but {alone}"

@@ -131,3 +131,33 @@ async def test_a_header_takes_the_place_of_imports(pool: LeanPool) -> None:
     theorem = file.theorem(file.theorems[0], {})
     assert theorem.statement == "lemma x (n : ℕ) (z : ℤ) : n + 0 = n ∧ z + 0 = z"
     assert (await pool.judge(theorem.claim("simp"))).proved
+
+
+OTHERS = """\
+@[ext] structure S where
+  n : Nat
+  h : n = n
+theorem foo (n : Nat) : n + 0 = n := aux n
+where aux (n : Nat) : n + 0 = n := rfl
+theorem bar : True := by
+  let rec deep : 1 = 1 := rfl
+  trivial
+macro "state " n:ident : command => `(theorem $n : 1 + 1 = 2 := by sorry)
+state made
+namespace N
+private theorem baz : 1 = 1 := rfl
+end N
+"""
+
+
+async def test_theorems_that_are_no_declarations_of_their_own_are_named(pool: LeanPool) -> None:
+    file = await parse(pool, OTHERS)
+    assert [d.name for d in file.theorems] == ["foo", "bar", "N.baz"]
+    assert [(o.name, o.line, o.how, o.open) for o in file.others] == [
+        ("S.ext", 1, "made", False),
+        ("S.ext_iff", 1, "made", False),
+        ("S.h", 3, "field", False),
+        ("foo.aux", 5, "inside", False),
+        ("bar.deep", 7, "inside", False),
+        ("made", 10, "made", True),
+    ]

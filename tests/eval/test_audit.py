@@ -140,6 +140,59 @@ async def test_exact_arithmetic_is_not_flagged(pool: LeanPool) -> None:
     assert await said_of(pool, "truncated", EXACT) == dict.fromkeys(EXACT, "")
 
 
+# ---- differences that may be cut off, and quotients that may be rounded ----
+
+
+CUT_OFF = {
+    "(n : ℕ) : n - 1 + 1 = n": "n - 1 is 0 where it would be negative",
+    "(n : ℕ) (h : 0 < n) : n - 1 + 1 = n": "",
+    "(n m : ℕ) : ∀ k, k < n → n - k ≤ n - m": "n - m is 0 where it would be negative",
+    "(n : ℕ) : 2 ^ n - 1 < 2 ^ n": "",
+    "(n : ℤ) : n - 1 < n": "",
+    "(n : ℕ) (h : 2 ∣ n) : n / 2 * 2 = n": "",
+    "(x : ℤ) : x / 3 * 3 = x": "x / 3 is rounded",
+    "(n m : ℕ) : (n - m) / 2 = 0": "(n - m) / 2 is rounded, n - m is 0 where it would be negative",
+    "(f : ℕ → ℕ) : f 2 - 3 = 0": "f 2 - 3 is 0 where it would be negative",
+}
+
+
+async def test_what_may_be_cut_off_is_told(pool: LeanPool) -> None:
+    assert await said_of(pool, "cut-off", CUT_OFF) == CUT_OFF
+
+
+async def test_what_cannot_be_looked_at_is_not_decided(pool: LeanPool) -> None:
+    said = "(n : ℕ) : ∃ k, n - k = 0"
+    assert await found(pool, said) == {"not-decided": "cut-off: n - k (it stands under a binder)"}
+
+
+# ---- false for small values ----
+
+
+FALSE = {
+    "(n : ℕ) : n * n > n": "it does not hold for n = 0",
+    "(n m : ℕ) (h : n < m) : n * n < m * n": "it does not hold for n = 0, m = 1",
+    ": ∀ n : ℕ, 0 < n → n < n * n": "it does not hold for n = 1",
+    "(n : ℕ) (h₀ : n < 3) (m : ℕ) (h₁ : m < n) : m = 0": "it does not hold for n = 2, m = 1",
+    "{x : ℤ} : 0 ≤ x": "it does not hold for x = -1",
+    "(b : Bool) : b = true": "it does not hold for b = false",
+    ": 1 + 1 = 3": "it does not hold",
+    "(n : ℕ) (h : n < 0) : n = 7": "",
+    "(n : ℕ) : n ≤ n * n": "",
+    "(f : ℕ → ℕ) (n : ℕ) : f n = n": "",  # no values of `f` are tried
+}
+
+
+async def test_a_small_counterexample_is_told(pool: LeanPool) -> None:
+    assert await said_of(pool, "false", FALSE) == FALSE
+
+
+async def test_a_limit_is_told(pool: LeanPool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("eval.counterexample.SECONDS", 0.001)
+    flags = await found(pool, "(n m : ℕ) (h : n < m) : n * n < m * n")
+    assert "false" not in flags
+    assert flags["not-decided"].startswith("false: small values took more than")
+
+
 # ---- hypotheses that nothing needs ----
 
 

@@ -131,17 +131,23 @@ abi.persistentItems = o => {
   xs.push(...abi.arrayItems(abi.field(o, 1)));
   return xs;
 };
-/** [key, value] pairs of a PersistentHashMap: nodes (tag 0) of entries, refs and nulls; collision nodes (tag 1). */
-abi.persistentPairs = o => {
+/**
+ * [key, value] pairs of a PersistentHashMap: nodes (tag 0) of entries, refs and nulls; collision nodes (tag 1). With `earlier`, a map from
+ * which it has come, without the parts that the two share; some pairs may still be of both.
+ */
+abi.persistentPairs = (o, earlier = abi.nil) => {
   const pairs = [];
-  const go = node => {
+  const go = (node, old) => {
     if (abi.tag(node) === 1) { const keys = abi.arrayItems(abi.field(node, 0)), values = abi.arrayItems(abi.field(node, 1)); keys.forEach((k, i) => pairs.push([k, values[i]])); return; }
-    for (const entry of abi.arrayItems(abi.field(node, 0))) {
-      if (entry & 1) continue;
-      if (abi.tag(entry) === 0) pairs.push([abi.field(entry, 0), abi.field(entry, 1)]); else go(abi.field(entry, 0));
-    }
+    const known = abi.isScalar(old) || abi.tag(old) === 1 ? [] : abi.arrayItems(abi.field(old, 0));
+    abi.arrayItems(abi.field(node, 0)).forEach((entry, i) => {
+      if (entry & 1 || entry === known[i]) return;
+      if (abi.tag(entry) === 0) { pairs.push([abi.field(entry, 0), abi.field(entry, 1)]); return; }
+      const before = known[i] === undefined || known[i] & 1 || abi.tag(known[i]) === 0 ? abi.nil : abi.field(known[i], 0), now = abi.field(entry, 0);
+      if (now !== before) go(now, before);
+    });
   };
-  go(o);      // a structure of one field is that field
+  go(o, earlier);      // a structure of one field is that field
   return pairs;
 };
 

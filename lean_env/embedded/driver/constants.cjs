@@ -40,6 +40,12 @@ function eachAdded(env, visit) {
   for (const [name, c] of abi.persistentPairs(abi.field(map, 1))) visit(name, c);      // stage 2 of the map: what no module brought
   abi.dec(map);
 }
+/** Calls `visit(name, constant)` (both borrowed) for what an environment has and `before`, from which it has come, has not. */
+function eachNew(env, before, visit) {
+  const [now, then] = [env, before].map(e => abi.W.l_Lean_Environment_constants(abi.inc(e)));
+  for (const [name, c] of abi.persistentPairs(abi.field(now, 1), abi.field(then, 1))) if (!has(before, name)) visit(name, c);
+  [now, then].forEach(abi.dec);
+}
 
 const kindOf = c => abi.tag(c);
 const base = c => abi.field(abi.field(c, 0), 0);
@@ -49,4 +55,4 @@ const type = c => abi.field(base(c), 2);
 const value = c => [DEF, THEOREM, OPAQUE].includes(kindOf(c)) ? abi.field(abi.field(c, 0), 1) : null;
 const constructors = c => kindOf(c) === INDUCTIVE ? abi.listItems(abi.field(abi.field(c, 0), INDUCT.constructors)) : [];
 
-module.exports = { KINDS, AXIOM, DEF, THEOREM, OPAQUE, INDUCTIVE, CONSTRUCTOR, RECURSOR, INDUCT, find, has, imported, isProjection, eachAdded, kindOf, nameOf, universeNames, type, value, constructors };
+module.exports = { KINDS, AXIOM, DEF, THEOREM, OPAQUE, INDUCTIVE, CONSTRUCTOR, RECURSOR, INDUCT, find, has, imported, isProjection, eachAdded, eachNew, kindOf, nameOf, universeNames, type, value, constructors };

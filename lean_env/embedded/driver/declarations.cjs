@@ -39,7 +39,7 @@ function inside(stx) {
 
 /**
  * The declarations that a command consists of: [{ kind, name (empty: it has none), namespace (that it stands in), private, span, keyword,
- * id, signature, value, doc, holes: [{ span, layout, replaced }] }]; spans as code point offsets [start, end). See `holeIn` for `layout`.
+ * id, signature, value, doc, inner (see `innerNames`), holes: [{ span, layout, replaced }] }]; spans as code point offsets [start, end). See `holeIn` for `layout`.
  */
 function declarations(stx, namespace, source) {
   return inside(stx).map(x => declaration(x, namespace, source));
@@ -61,11 +61,24 @@ function declaration(stx, namespace, source) {
     kind, name: written && fullName(namespace, written), namespace: namespace === '[anonymous]' ? '' : namespace, private: private_, span: at(syntax.span(stx)),
     keyword: at(syntax.span(items.find(x => syntax.isToken(x) && syntax.span(x)) ?? abi.nil)), doc: at(syntax.span(doc)),
     id: at(id && syntax.span(id)), signature: at(signature && syntax.span(signature)), value: at(value && syntax.span(value)), holes,
-    constant: null, theorem: null, open: [],
+    inner: innerNames(body), constant: null, theorem: null, open: [],
   };
   if (type && syntax.span(type)) types.set(facts, syntax.span(syntax.child(type, 1)));
   return facts;
 }
+
+/** The names that `where` and `let rec` declare in a declaration, as they are written. */
+function innerNames(body) {
+  const names = [], read = syntax.kindReader();
+  const go = stx => {
+    if (!syntax.isNode(stx)) return;
+    if (read(stx) === TERM + 'letRecDecl') syntax.eachToken(syntax.find(stx, LET_DECL, read) ?? stx, token => { const name = syntax.identName(token); if (name) names.push(name); return true; });
+    syntax.children(stx).forEach(go);
+  };
+  go(body);
+  return names;
+}
+const LET_DECL = new Set([TERM + 'letDecl']);
 
 /** An instance may have a name. */
 const optionalId = items => items.filter(x => syntax.kind(x) === 'null').flatMap(syntax.children).find(x => syntax.kind(x) === COMMAND + 'declId');
@@ -166,7 +179,40 @@ function newInstance(item, before, after) {
   return found;
 }
 
+/**
+ * The theorems that stand in the file, for Lean, and are no declaration of their own: [{ name, line (from 1), how, sorry (does it use it?) }].
+ * how: 'field' (of a structure), 'inside' (of another declaration, by `where` or `let rec`), 'made' (by an attribute or a macro). `declared`: what the command declares.
+ */
+function besides(declared, before, after) {
+  const own = new Set(declared.map(item => item.constant)), found = [];
+  constants.eachNew(after, before, (name, c) => {
+    const line = constants.kindOf(c) === constants.THEOREM ? lineOf(after, name) : null, text = line === null ? '' : abi.nameText(name);
+    if (line === null || own.has(text)) return;
+    const how = constants.isProjection(after, name) ? 'field' : declared.some(item => item.inner.some(inner => text === `${item.constant}.${inner}`)) ? 'inside' : 'made';
+    found.push({ name: text, line, how, sorry: usesSorry(c) });
+  });
+  return found.sort((a, b) => a.line - b.line || (a.name < b.name ? -1 : 1));
+}
+
+/** The line (from 1) in which a constant of the text is declared, or null for what Lean makes by itself. */
+function lineOf(env, name) {
+  const ranges = abi.option(abi.call('l_Lean_MapDeclarationExtension_find_x3f___boxed', abi.nil, abi.nil, abi.inc(abi.referred(abi.lookUp('l_Lean_declRangeExt'))),
+    abi.inc(env), abi.inc(name), LOCAL, abi.box(0)));
+  if (ranges === null) return null;
+  const line = abi.unbox(abi.field(abi.field(abi.field(ranges, 1), 0), 0));      // of the selected range's first position
+  abi.dec(ranges);
+  return line;
+}
+const LOCAL = abi.box(1);         // EnvExtension.AsyncMode: of what this branch of the environment has
+
 const SORRY = 'sorryAx';
+/** Does a constant (borrowed) use `sorry` itself? */
+function usesSorry(c) {
+  let found = false;
+  for (const part of [constants.type(c), constants.value(c)]) if (part !== null) expressions.eachConstant(part, n => { found ||= abi.kindText(n) === SORRY; });
+  return found;
+}
+
 /** Names (text) of the constants beneath a type (borrowed) that use `sorry`; of theorems counts what they state. */
 function openBeneath(env, type) {
   const found = new Set(), rest = statements.worklist();
@@ -182,4 +228,4 @@ function openBeneath(env, type) {
   return [...found].sort();
 }
 
-module.exports = { declarations, describe, collectHoles };
+module.exports = { besides, declarations, describe, collectHoles };

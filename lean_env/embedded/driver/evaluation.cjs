@@ -106,7 +106,7 @@ const isKnown = (env, name) => mode.history && mode.base !== null && constants.h
 
 /** Is a constant the challenge's own, at a place where the solution has nothing but what the challenge has? */
 function isChallenges(env, name) {
-  return mode.challenge?.intact === true && constants.has(mode.challenge.env, name) && statements.differences(mode.challenge.env, env, name).length === 0;
+  return mode.challenge?.intact === true && constants.has(mode.challenge.env, name) && statements.differences(mode.challenge.env, env, name, { exact: true }).length === 0;
 }
 
 /** The interpreter's question, as the module calls it: returns 0 if it may go on. */

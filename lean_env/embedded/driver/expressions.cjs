@@ -19,6 +19,22 @@ const same = (a, b) => (abi.W.lean_expr_eqv(a, b) & 1) === 1;        // alpha-eq
 const sameName = (a, b) => a === b || (abi.W.lean_name_eq(a, b) & 1) === 1;
 const sameLevels = (a, b) => { const xs = abi.listItems(a), ys = abi.listItems(b); return xs.length === ys.length && xs.every((x, i) => (abi.W.lean_level_eq(x, ys[i]) & 1) === 1); };
 const withoutAnnotations = x => { while (abi.tag(x) === ANNOTATION) x = abi.field(x, 1); return x; };
+
+/**
+ * A scope says what a term's bound variables and universe parameters stand for: { binders, levels, id }. binders: { type, levels, outer }, the
+ * innermost first, each type in the scope of those outside of it; levels: parameter (key of its name) -> { level, levels }, or null: for themselves.
+ */
+const OUTERMOST = { binders: null, levels: null, id: 0 };
+let scopes = 0;
+const under = ({ binders, levels }, type) => ({ binders: { type, levels, outer: binders }, levels, id: ++scopes });
+
+/** The head of a term (borrowed), which is no application, and its arguments. */
+function spine(x) {
+  const args = [];
+  for (x = withoutAnnotations(x); abi.tag(x) === APP; x = withoutAnnotations(abi.field(x, 0))) args.push(abi.field(x, 1));
+  return [x, args.reverse()];
+}
+
 const isAuxiliary = name => AUXILIARY.test(abi.kindText(name));
 
 /** Calls `visit` on the Name (borrowed) of every constant that occurs in an expression. */
@@ -32,16 +48,17 @@ function eachConstant(expression, visit) {
  * Are borrowed expressions `a` and `b` equal, up to names of bound variables, annotations, and as far as their constants are? Every pair
  * of constants that stand at the same place is given to `pair(n, m)` (borrowed), once or more; what the two are is left to
  * the caller. Constants of different names make a pair only if both names are auxiliary; else the answer is false.
+ * With `types` (a Types of each one's environment, see irrelevance.cjs), proofs may differ: what is an argument, or a `have`, on both sides.
  */
-function equal(a, b, pair) {
+function equal(a, b, pair, types = null) {
   if (same(a, b)) { eachConstant(a, n => pair(n, n)); return true; }
   const seen = new Set();
-  const go = (x, y) => {
-    const key = `${x} ${y}`;
+  const go = (x, y, s, t) => {
+    const key = types && (isOpen(x) || isOpen(y)) ? `${x} ${y} ${s.id} ${t.id}` : `${x} ${y}`;
     if (seen.has(key)) return true;
     seen.add(key);
     [x, y] = [x, y].map(withoutAnnotations);
-    const tag = abi.tag(x);
+    const tag = abi.tag(x), field = (i, into = false) => go(abi.field(x, i), abi.field(y, i), ...(into && types ? [under(s, abi.field(x, 1)), under(t, abi.field(y, 1))] : [s, t]));
     if (tag !== abi.tag(y)) return false;
     if (tag === CONST) {
       const [n, m] = [abi.field(x, 0), abi.field(y, 0)];
@@ -49,15 +66,29 @@ function equal(a, b, pair) {
       pair(n, m);
       return true;
     }
+    if (tag === APP) {
+      const [f, xs] = spine(x), [g, ys] = spine(y);
+      if (xs.length !== ys.length || !go(f, g, s, t)) return false;
+      const proofs = types?.[0].proofPlaces(f, s, xs.length), others = types?.[1].proofPlaces(g, t, ys.length);
+      return xs.every((arg, i) => (proofs?.[i] && others[i]) || go(arg, ys[i], s, t));
+    }
+    if (tag === LAMBDA || tag === PI) return field(1) && field(2, true);
+    if (tag === LET) {
+      const proof = types && types[0].isProposition(abi.field(x, 1), s) && types[1].isProposition(abi.field(y, 1), t);
+      return field(1) && (proof || field(2)) && field(3, true);
+    }
     if (tag === PROJECTION) {
       if (!(sameName(abi.field(x, 0), abi.field(y, 0)) && abi.field(x, 1) === abi.field(y, 1))) return false;
       pair(abi.field(x, 0), abi.field(y, 0));
+      return field(2);
     }
-    if (tag === SORT || tag === LITERAL || !(tag in CHILDREN)) return same(x, y);
-    return CHILDREN[tag].every(i => go(abi.field(x, i), abi.field(y, i)));
+    return same(x, y);
   };
-  return go(a, b);
+  return go(a, b, OUTERMOST, OUTERMOST);
 }
+
+/** Does a variable that is bound outside of an expression (borrowed) occur in it? */
+const isOpen = x => abi.call('l_Lean_Expr_hasLooseBVars___boxed', abi.inc(x)) !== abi.box(0);
 
 /** Is an expression (borrowed) built of literals, applications, `let`s, and constants of which `plain(name)` holds, and nothing else? */
 function isData(expression, plain) {
@@ -75,4 +106,4 @@ function isData(expression, plain) {
 /** Is an expression a constant (of that name)? */
 const isConstant = (expression, name) => abi.tag(expression) === CONST && (name === undefined || abi.kindText(abi.field(expression, 0)) === name);
 
-module.exports = { BOUND, SORT, CONST, APP, LAMBDA, PI, LET, LITERAL, ANNOTATION, PROJECTION, BINDERS, CHILDREN, equal, eachConstant, isConstant, isData, sameName };
+module.exports = { BOUND, SORT, CONST, APP, LAMBDA, PI, LET, LITERAL, ANNOTATION, PROJECTION, BINDERS, CHILDREN, OUTERMOST, equal, eachConstant, isConstant, isData, sameName, spine, under, withoutAnnotations };

@@ -90,10 +90,10 @@ const inputOf = text => abi.W.l_Lean_Parser_mkInputContext___redArg(abi.string(t
 /**
  * Elaborate `source` after `base` (a kept { state, imports }, borrowed) or, without one, after the imports of its header.
  *
- * options: timeout (ms), guard ({ rules, trusted, imports }), trusted (it is a challenge), declarations (list what each command declares),
+ * options: timeout (ms), guard ({ rules, trusted, imports, module }), trusted (it is a challenge), declarations (list what each command declares),
  *          onTrees(trees, text, environmentBefore, messages so far) for each command's info trees,
  *          runs (a Runs of the base: take over the tactics that an earlier text of it begins with, too).
- * Returns { messages, imports, headerEnd (code points), state (owned, null if there is none), before (with a guard or trusted: the
+ * Returns { messages, imports, module (is it a `module`? Lean is given it as an ordinary file), headerEnd (code points), state (owned, null if there is none), before (with a guard or trusted: the
  *           environment that the text began in, owned), trusted and texts (see guard.cjs), lemmas (full names of the text's theorems), changesCode (see guard.cjs), timedOut,
  *           refused ({ what, text, pos }), commands, holes (code point spans of written `sorry`s; with a guard) }.
  */
@@ -102,7 +102,7 @@ function elaborate(source, base, options) {
   const text = places(source);
   options.reuse = options.runs?.begin(source);
   const input = inputOf(text);
-  const result = { messages: [], imports: base?.imports, headerEnd: 0, state: null, before: 0, trusted: [], texts: [], lemmas: [], timedOut: false, refused: null, commands: [], holes: [], changesCode: false };
+  const result = { messages: [], imports: base?.imports, module: base?.module ?? false, headerEnd: 0, state: null, before: 0, trusted: [], texts: [], lemmas: [], timedOut: false, refused: null, commands: [], holes: [], changesCode: false };
   let start;
   try {
     start = base ? { parserState: afterSpace(input), state: abi.inc(base.state) } : afterHeader(input, options.guard, result);
@@ -147,10 +147,11 @@ function afterHeader(input, guarded, result) {
   drain(header.messages, result.messages);
   abi.dec(header.messages);
   result.imports = header.imports;
+  result.module = header.module;
   result.headerEnd = abi.unbox(abi.field(header.parserState, 0));
   const unwanted = guarded ? header.imports.filter(m => !guarded.imports.includes(m)) : [];
   if (guarded?.imports.includes('Init') && !header.imports.includes('Init')) unwanted.push('prelude');
-  if (guarded && header.module) unwanted.push('module');
+  if (guarded && header.module && !guarded.module) unwanted.push('module');
   const pos = { line: 1, column: 0 };
   try {
     if (!unwanted.length) return { parserState: header.parserState, state: freshState(environment(header.imports)) };
@@ -281,7 +282,9 @@ function elaborateCommand(command, text, input, ref, token, options, result) {
   const info = abi.field(state, STATE.infoState), trees = abi.persistentItems(abi.field(info, abi.fieldCount(info) - 1));
   if (options.onTrees) options.onTrees(trees, text, command.environmentBefore, result.messages);
   if (options.declarations && !command.last) {
-    declarations.describe(result.commands.at(-1).declarations, command.environmentBefore, stateEnvironment(state), trees, result.messages.some(m => m.kind === 'hasSorry'));
+    const last = result.commands.at(-1), after = stateEnvironment(state);
+    declarations.describe(last.declarations, command.environmentBefore, after, trees, result.messages.some(m => m.kind === 'hasSorry'));
+    last.besides = declarations.besides(last.declarations, command.environmentBefore, after);
   }
   abi.dec(state);
   abi.refSet(ref, clean(abi.refTake(ref)));

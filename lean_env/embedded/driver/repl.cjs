@@ -11,7 +11,7 @@
  * Added here (a REPL that does not know them leaves them out):
  *   timeout: ms                wall-clock limit of this request; the answer has timeout: true
  *   axioms: [name]             → axioms: {name: [axiom] | null}
- *   declarations: true         → commands: [{kind, span, declarations}] (see declarations.cjs), imports, headerEnd;
+ *   declarations: true         → commands: [{kind, span, declarations, besides}] (see declarations.cjs), imports, headerEnd;
  *                              and sorries have proposition (is the goal one?)
  *   challenge: true            remember the texts of the commands, so that the environment can be a guard's challenge; no sorries
  *   guard: {rules, env, single?}   refuse what the rules do not allow and the challenge `env` does not have → refused, holes;
@@ -59,7 +59,7 @@ const FATAL = 70;                 // exit code after an error that leaves Lean's
 const AXIOMS = new Set(['propext', 'Classical.choice', 'Quot.sound', 'sorryAx', 'Lean.ofReduceBool', 'Lean.ofReduceNat', 'Lean.trustCompiler',
   'Lean.reduceBool', 'Lean.reduceNat']);
 
-const kept = new Map();           // env id -> { state, before, imports, trusted, texts, lemmas, usable, changesCode, ranCode, runs }
+const kept = new Map();           // env id -> { state, before, imports, module, trusted, texts, lemmas, usable, changesCode, ranCode, runs }
 const runsWithout = new Runs();   // of texts that go on from no environment
 const proofStates = new Map();    // id -> see proof.cjs
 let nextEnv = 0, nextProofState = 0;
@@ -101,9 +101,9 @@ function command(request) {
   if (request.timeout) options.timeout = request.timeout;
   if (request.reuse) options.runs = base ? base.runs ??= new Runs() : runsWithout;
   if (request.guard) {
-    const { state, trusted, texts, imports, changesCode } = environmentOf(request.guard.env);
+    const { state, trusted, texts, imports, module, changesCode } = environmentOf(request.guard.env);
     const challenge = { env: frontend.stateEnvironment(state), changesCode, intact: true };
-    options.guard = { single: request.guard.single, seen: 0, rules: guard.compile(request.guard.rules), trusted: new Set(trusted), imports, challenge, follow: guard.follower(texts) };
+    options.guard = { single: request.guard.single, seen: 0, rules: guard.compile(request.guard.rules), trusted: new Set(trusted), imports, module, challenge, follow: guard.follower(texts) };
   }
   const mode = { guarded: Boolean(request.guard), challenge: options.guard?.challenge ?? null, history: Boolean(base?.ranCode || base?.changesCode) };
   return evaluation.during({ ...mode, base: base && frontend.stateEnvironment(base.state) }, () => elaborated(request, base, options));
@@ -134,7 +134,7 @@ function elaborated(request, base, options) {
   if (!keeps) forget(result);
   else {
     answer.env = nextEnv++;
-    kept.set(answer.env, { state: result.state, before: result.before, imports: result.imports, trusted: result.trusted, texts: result.texts, lemmas: [...base?.lemmas ?? [], ...result.lemmas], usable: new Map(),
+    kept.set(answer.env, { state: result.state, before: result.before, imports: result.imports, module: result.module, trusted: result.trusted, texts: result.texts, lemmas: [...base?.lemmas ?? [], ...result.lemmas], usable: new Map(),
       changesCode: result.changesCode || Boolean(base?.changesCode), ranCode: ranCode || Boolean(base?.ranCode) });
   }
   return answer;

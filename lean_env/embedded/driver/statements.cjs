@@ -4,6 +4,7 @@
 const abi = require('./abi.cjs');
 const constants = require('./constants.cjs');
 const expressions = require('./expressions.cjs');
+const { Types } = require('./irrelevance.cjs');
 const hasComputedSort = require('./sorts.cjs');
 
 const { KINDS, AXIOM, DEF, THEOREM, OPAQUE, find, has, imported, kindOf, type, value, constructors } = constants;
@@ -23,9 +24,10 @@ function worklist() {
  * How the constants of the texts that `name` (borrowed) rests on differ between two environments: [{ name, how }]. Starting
  * from that name on both sides, pairs of constants are compared that stand at the same place in what was compared before;
  * of a theorem counts what it states, not its proof; and so of `name`, if it is a `definition`. Auxiliary definitions make a pair under different names too.
+ * Two proofs of the same never differ (see irrelevance.cjs), unless it is to be `exact`.
  */
-function differences(challenge, solution, name, definition = false) {
-  const differs = [], seen = new Set(), todo = [];
+function differences(challenge, solution, name, { definition = false, exact = false } = {}) {
+  const differs = [], seen = new Set(), todo = [], types = exact ? null : [new Types(challenge), new Types(solution)];
   const pair = (n, m) => {
     const key = `${abi.nameKey(n)} ${abi.nameKey(m)}`;
     if (!seen.has(key)) { seen.add(key); todo.push([abi.inc(n), abi.inc(m)]); }
@@ -40,8 +42,10 @@ function differences(challenge, solution, name, definition = false) {
       if (kindOf(a) !== kindOf(b)) return 'kind';
       if (renamed && kindOf(a) !== DEF && kindOf(a) !== THEOREM) return 'name';     // only these are what their value is
       if (universes(a) !== universes(b)) return 'universes';
-      if (!expressions.equal(type(a), type(b), pair)) return 'type';
-      if ((kindOf(a) === DEF || kindOf(a) === OPAQUE) && !(definition && expressions.sameName(n, name)) && !expressions.equal(value(a), value(b), pair)) return 'value';
+      if (!expressions.equal(type(a), type(b), pair, types)) return 'type';
+      const proof = types?.[0].isProposition(type(a), expressions.OUTERMOST) && types[1].isProposition(type(b), expressions.OUTERMOST);
+      const counts = (kindOf(a) === DEF || kindOf(a) === OPAQUE) && !(definition && expressions.sameName(n, name)) && !proof;
+      if (counts && !expressions.equal(value(a), value(b), pair, types)) return 'value';
       const own = constructors(a);
       if (own.map(abi.nameText).join() !== constructors(b).map(abi.nameText).join()) return 'constructors';
       own.forEach(c => pair(c, c));
@@ -54,6 +58,7 @@ function differences(challenge, solution, name, definition = false) {
     if (how) differs.push({ name: abi.nameText(m), how });
     abi.dec(n); abi.dec(m);
   }
+  types?.forEach(known => known.free());
   return differs;
 }
 
@@ -69,7 +74,7 @@ function compare(challenge, solution, name, watched, definition = false) {
   const { axioms, computedSort } = restsOn(solution, name, watched) ?? { axioms: [], computedSort: null };
   const out = { challenge: a && KINDS[kindOf(a)], solution: b && KINDS[kindOf(b)], differs: [], axioms, computedSort,
     sorries: axioms.some(axiom => axiom.name === 'sorryAx') ? usingSorry(solution, name) : [] };
-  if (a && b) out.differs = differences(challenge, solution, wanted, definition);
+  if (a && b) out.differs = differences(challenge, solution, wanted, { definition });
   for (const axiom of axioms) {
     const n = abi.parseName(axiom.name);
     axiom.challenge = !axiom.imported && differences(challenge, solution, n).length === 0;
