@@ -25,13 +25,27 @@ class Constant:
 
 
 @dataclass(frozen=True, slots=True)
+class Principle:
+    """What an induction along a mutual or nested type needs: Lean's recursor, and the motives of the other types, each
+    as the parameter's name, the variables, and what is claimed of them."""
+
+    name: str
+    motives: tuple[tuple[str, str, str], ...]
+
+    @classmethod
+    def read(cls, found: Mapping[str, Any]) -> Self:
+        return cls(found["name"], tuple((m["name"], m["binders"], m["body"]) for m in found["motives"]))
+
+
+@dataclass(frozen=True, slots=True)
 class Local:
     """A variable or a hypothesis.
 
     type: the inductive type that its type is an instance of (empty: none is at its head). own: the text's, not the
-    library's; predicate: it is a derivation; variables, arguments: those of its type, which are variables or not.
+    library's; predicate: it is a derivation; variables, arguments: those of its type, which are variables or not;
+    principles: ways to make an induction along it, where its type is mutual or nested, likely ones first.
     variable: others speak of it.
-    shape: of a hypothesis, under definitions of the text: ∀ ∃ ∧ ∨ ↔ ¬ = or empty.
+    shape: of a hypothesis, under definitions of the text: ∀ ∃ ∧ ∨ ↔ ¬ = or empty; gives: it is ∀ x, ∃ y, ….
     """
 
     name: str
@@ -44,8 +58,10 @@ class Local:
     sort: bool
     shape: str
     variable: bool
+    gives: bool = False
     variables: tuple[str, ...] = ()
     arguments: tuple[str, ...] = ()
+    principles: tuple[Principle, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +90,7 @@ class Premises:
     shape: of its target, as of a hypothesis; names: of the variables that it binds, where it is ∀.
     methods: functions of the library's classes that stand for functions of the text (`Append.append`).
     lemmas: theorems above it that share symbols with it, likely ones first; none that rests on a `sorry`.
+    selects: Lean can select lemmas of the library for it (the text imports what does that).
     """
 
     shape: str = ""
@@ -83,6 +100,7 @@ class Premises:
     locals: tuple[Local, ...] = ()
     calls: tuple[Call, ...] = ()
     lemmas: tuple[Lemma, ...] = ()
+    selects: bool = False
 
     @classmethod
     def read(cls, found: Mapping[str, Any]) -> Self:
@@ -97,9 +115,11 @@ class Premises:
             locals=tuple(_local(local) for local in found["locals"]),
             calls=tuple(Call(**call) for call in found["calls"]),
             lemmas=tuple(Lemma(**lemma) for lemma in found["lemmas"]),
+            selects=found["selects"],
         )
 
 
 def _local(found: Mapping[str, Any]) -> Local:
     tuples = {field: tuple(found[field]) for field in ("variables", "arguments") if field in found}
-    return Local(**{**found, **tuples})
+    principles = tuple(Principle.read(one) for one in found["principles"])
+    return Local(**{**found, **tuples, "principles": principles})

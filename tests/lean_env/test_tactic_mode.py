@@ -52,6 +52,8 @@ async def test_what_does_not_work_says_why(repl: ReplProcess, conjunction: int) 
     assert (await tactic(repl, "rfl", conjunction))["message"].startswith("Lean error:\n")
     assert await tactic(repl, "rfl", 10**6) == {"message": "Unknown proof state."}
     assert "closed" in (await tactic(repl, "skip) <;> (skip", conjunction))["message"]
+    for text in ("rw [foo]", "have := foo 3"):  # the error is logged, and the tactic aborted
+        assert await tactic(repl, text, conjunction) == {"message": "Lean error:\nUnknown identifier `foo`"}
 
 
 async def test_an_error_that_lean_recovers_from_leaves_no_proof(repl: ReplProcess, conjunction: int) -> None:

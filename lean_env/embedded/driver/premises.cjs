@@ -7,6 +7,7 @@
 const abi = require('./abi.cjs');
 const constants = require('./constants.cjs');
 const expressions = require('./expressions.cjs');
+const { principles, together } = require('./principles.cjs');
 const proof = require('./proof.cjs');
 const statements = require('./statements.cjs');
 
@@ -17,6 +18,7 @@ const RECURSION = /^(brecOn(_\d+)?|rec(_\d+)?|fix|_unary|_mutual)$/;
 const SHAPES = { Exists: '∃', And: '∧', Or: '∨', Iff: '↔', Not: '¬', Eq: '=' };
 const LEMMAS = 12;                // told of at most, …
 const CLOSE = 0.4;                // … with at least this part of the best one's score
+const SELECTS = '';               // key beside the lemmas' names
 const UNFOLDED = 4;               // definitions around a shape
 
 const last = name => name & 1 ? '' : abi.tag(name) === 1 ? abi.text(abi.field(name, 1)) : String(abi.unbox(abi.field(name, 1)));
@@ -37,7 +39,7 @@ function application(e) {
   return [e, args];
 }
 const isConst = e => abi.tag(e) === CONST;
-const FREE = 1;
+const FREE = 1, IDENTIFIER = 3;      // tags of expressions, of syntax
 
 class Premises {
   constructor(state, { lemmas, usable }) {
@@ -76,10 +78,17 @@ class Premises {
   written(name) {
     const all = parts(name).map(quoted);
     for (let n = 1; n <= all.length; n++) {
-      const text = all.slice(-n).join('.');
+      const text = n > 1 || this.isIdentifier(all.at(-1)) ? all.slice(-n).join('.') : `«${all.at(-1)}»`;
       if (!this.localNames.has(parts(name)[all.length - n]) && this.means(text, name)) return text;
     }
     return `_root_.${all.join('.')}`;
+  }
+  /** Does Lean read a text as a name here? Not if it is a keyword. */
+  isIdentifier(text) {
+    const parsed = abi.W.l_Lean_Parser_runParserCategory(abi.inc(this.env), abi.parseName('term'), abi.string(text), abi.string('<input>'));
+    const found = abi.tag(parsed) === 1 && abi.tag(abi.field(parsed, 0)) === IDENTIFIER;
+    abi.dec(parsed);
+    return found;
   }
   means(text, name) {
     const [namespace, open] = proof.scope(this.state), id = abi.parseName(text);
@@ -138,8 +147,10 @@ class Premises {
       const [f, args] = application(e);
       if (abi.tag(f) === PI) {
         const names = [];
-        for (let x = f; abi.tag(x) === PI; x = abi.field(x, 2)) names.push(/_@/.test(abi.kindText(abi.field(x, 0))) ? '' : parts(abi.field(x, 0)).join('.'));
-        return { shape: '∀', names };
+        let x = f;
+        for (; abi.tag(x) === PI; x = abi.field(x, 2)) names.push(/_@/.test(abi.kindText(abi.field(x, 0))) ? '' : parts(abi.field(x, 0)).join('.'));
+        const [conclusion] = application(x);
+        return { shape: '∀', names, gives: names.length === 1 && isConst(conclusion) && abi.kindText(abi.field(conclusion, 0)) === 'Exists' };
       }
       if (!isConst(f)) return { shape: '' };
       const name = abi.field(f, 0), text = abi.kindText(name);
@@ -201,15 +212,21 @@ class Premises {
     if (!this.usable.has(name)) this.usable.set(name, { name, simp: this.works(`simp only [${name}]`), grind: this.works(`grind only [${name}]`) });
     return this.usable.get(name);
   }
+  /** Has the text imported something that selects lemmas of the library? Asked once. */
+  selects() {
+    if (!this.usable.has(SELECTS)) this.usable.set(SELECTS, this.works('(suggestions; trivial)'));
+    return this.usable.get(SELECTS);
+  }
   works(tactic) {
-    const { next } = proof.tactic(this.state, `have : True := by ${tactic}`, 0);
+    const { next, messages } = proof.tactic(this.state, `have : True := by ${tactic}`, 0);
     if (next) proof.free(next);
-    return next !== null;
+    return next !== null && !messages.some(m => m.severity === 'error');       // one that Lean recovers from
   }
 
   tell() {
     const near = new Map(), far = new Map();
     for (const e of [this.target, ...this.locals.map(l => l.type)]) this.symbols(e, near);
+    for (const name of [...near.values()]) if (kindOf(this.constant(name)) === DEF) for (const other of together(this, name)) this.add(near, other);
     for (const name of near.values()) {
       const c = this.constant(name);
       const within = value(c) !== null ? [value(c)] : constants.constructors(c).map(n => type(this.constant(n)));
@@ -220,13 +237,15 @@ class Premises {
       return { name: this.written(name), near: near_, kind: inductive ? (this.isPredicate(name) ? 'predicate' : 'type') : this.isInstance(name) ? 'instance' : this.isAlias(name) ? 'alias' : 'definition',
         recursive: inductive ? this.isRecursiveType(c) : this.isRecursive(name), constructors: constants.constructors(c).map(n => this.written(n)) };
     };
+    const { shape, names } = this.shape(this.target);
     return {
-      ...this.shape(this.target),
+      shape, ...(names && { names }),
       constants: [...[...near.values()].map(word(true)), ...[...far.values()].map(word(false))],
       methods: this.methods([...near.values()].map(name => value(this.constant(name))).filter(v => v !== null)),
       locals: this.locals.map(l => this.local(l)),
       calls: this.calls([this.target, ...this.locals.map(l => l.type)]),
       lemmas: this.related(near, far),
+      selects: this.selects(),
     };
   }
   /** The arguments of a derivation's type: those that are variables (their names), and those that are none, as they are written. */
@@ -236,10 +255,11 @@ class Premises {
   }
   local({ id, name, type: t }) {
     const [f, args] = application(t), c = isConst(f) ? this.constant(abi.field(f, 0)) : null, inductive = c !== null && kindOf(c) === INDUCTIVE;
+    const own = inductive && this.isOwn(abi.field(f, 0)), recursive = inductive && this.isRecursiveType(c);
     return { name: parts(name).join('.'), accessible: (abi.call('l_Lean_Name_hasMacroScopes___boxed', abi.inc(name)) >>> 1 & 1) === 0,
-      type: inductive ? this.written(abi.field(f, 0)) : '', own: inductive && this.isOwn(abi.field(f, 0)),
-      predicate: inductive && this.isPredicate(abi.field(f, 0)), recursive: inductive && this.isRecursiveType(c),
-      function: abi.tag(t) === PI, sort: abi.tag(t) === SORT, shape: this.shape(t).shape,
+      type: inductive ? this.written(abi.field(f, 0)) : '', own,
+      predicate: inductive && this.isPredicate(abi.field(f, 0)), recursive, principles: own && recursive ? principles(this, id, [f, args]) : [],
+      function: abi.tag(t) === PI, sort: abi.tag(t) === SORT, shape: this.shape(t).shape, gives: this.shape(t).gives ?? false,
       variable: this.mentioned.has(abi.nameKey(id)), ...(inductive && this.isPredicate(abi.field(f, 0)) && this.indices(args)) };
   }
   /** Functions of the library's classes (`Append.append`) that stand in the goal, or in some definitions, with an instance of the text. */

@@ -259,8 +259,10 @@ function evaluate(state, stx, token, input, known = []) {
   const messages = [];
   drain(abi.field(next.coreState, STATE.messages), messages);
   for (const place of messages.flatMap(m => [m.pos, m.endPos])) if (place) place.line -= 1;
-  const problem = abi.tag(result) === 1 ? exceptionText(abi.inc(abi.field(result, 0)), known) : null;
+  const thrown = abi.tag(result) === 1 ? exceptionText(abi.inc(abi.field(result, 0)), known) : null;
   abi.dec(result);
+  // An internal exception says nothing itself: `abortTactic`, for one, follows an error that has been logged.
+  const problem = /^internal exception/.test(thrown) ? messages.find(m => m.severity === 'error')?.data ?? thrown : thrown;
   if (problem !== null) { free(next); return { next: null, problem, messages }; }
   // Goals that were assigned by unification are dropped, as Lean does between two tactics.
   const pruned = run(next, at => W.l_Lean_Elab_Tactic_getUnsolvedGoals(parts.tactic, at.goals, at.term, at.termState, at.meta, at.metaState, at.core, at.coreState));

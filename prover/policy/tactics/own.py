@@ -13,6 +13,7 @@ SUGGESTION = "suggestion"
 _NEAREST = 6  # lemmas that are named at once
 _CALLS = 4  # of functions that are followed by induction
 _WITNESSES = 14
+_GIVEN = 2  # hypotheses that give something, and variables that they are asked about
 
 
 def _tidied(premises: Premises) -> str:
@@ -110,12 +111,15 @@ class _Closing:
 
     @property
     def any(self) -> str:
-        """All of these in one: one question to Lean for each way to split, with a closing of its own for each case."""
-        ways = ["rfl", f"({self.simp_lemmas}; done)", self.grind_all]
+        """All of these in one: one question to Lean for each way to split, with a closing of its own for each case.
+
+        Lemmas come after what does without: some take `simp` round in a circle.
+        """
+        ways = ["rfl", f"({self.simp_all}; done)", self.grind_all]
         if self.rules:
             ways.append(self.applied)
         if self.lemmas:
-            ways.append(self.grind_lemmas)
+            ways += [self.grind_lemmas, f"({self.simp_lemmas}; done)"]
         return f"first | {' | '.join([*ways, f'({self.simp_lemmas} <;> {self.grind_lemmas})'])}"
 
 
@@ -134,14 +138,21 @@ def _lines(premises: Premises, closings: "list[_Closing]") -> Iterator[tuple[str
     yield from _witnesses(premises, near)
     for closing in closings:
         for kind, split in splits[:2]:
-            yield kind, f"{split} <;> {closing.any}"
+            yield kind, _closed(split, closing)
         yield "unfold", closing.both
     if premises.methods:
         yield from _without_methods(premises, near)
     for kind, split in splits[2:]:
         for closing in closings:
-            yield kind, f"{split} <;> {closing.any}"
+            yield kind, _closed(split, closing)
+    if premises.selects:
+        yield "library", f"grind +suggestions{_listed(near.grind)}"
     yield SUGGESTION, SUGGEST
+    if premises.shape in ("↔", "∧"):
+        yield OPENING, "constructor"
+    for h in premises.locals:
+        if h.accessible and h.predicate and h.own and h.arguments:  # few rules can have led to it
+            yield OPENING, f"cases {h.name}"
     for _, induction in itertools.islice(_inductions(premises), 2):
         yield OPENING, induction  # its cases are goals with premises of their own
     for lemma in near.lemmas[:3]:
@@ -172,25 +183,46 @@ def _inductions(premises: Premises) -> Iterator[tuple[str, str]]:
         )
         # What it does not speak of may change along it, as what the others speak of does.
         rest = [v.name for v in named if v.variable and not (v.sort or v.function or v.name in h.variables)]
-        general = f"induction {h.name}{_generalizing(rest)}"
-        yield "derivation", f"{start}induction {h.name}"
+        for way in _along(h):
+            yield "derivation", f"{start}{way}"
+        general = [f"{start}{way}" for way in _along(h, rest)]
         if rest:
-            yield "derivation", f"{start}{general}"
+            yield from (("derivation", way) for way in general)
         for other in derivations:
             if other is not h:
-                yield "derivation", f"{start}{general} <;> cases {other.name}"
-    first = [("structural induction", f"induction {v.name}") for v in free]
+                yield "derivation", f"{general[0]} <;> cases {other.name}"
+    first = [("structural induction", way) for v in free for way in _along(v)]
     generalized = []
     for v in free:
         rest = [o.name for o in named if o.variable and not (o.sort or o.function or o is v)]
         if rest:
-            generalized.append(("structural induction", f"induction {v.name}{_generalizing(rest)}"))
+            generalized += [("structural induction", way) for way in _along(v, rest)]
     functional = [("functional induction", f"fun_induction {call}") for call in along]
     yield from _in_turn(first, functional, generalized)
     if derivations:
         for v in data:
             if v.recursive:
-                yield "structural induction", f"induction {v.name}"
+                yield from (("structural induction", way) for way in _along(v))
+
+
+def _along(v: Local, rest: Sequence[str] = ()) -> list[str]:
+    """Inductions along a variable or a derivation; `rest`: what may change on the way."""
+    generalizing = f" generalizing {' '.join(rest)}" if rest else ""
+    every = f"∀ {' '.join(rest)}, " if rest else ""
+    ways = [
+        f" using {way.name} " + " ".join(f"({name} := fun {xs} => {every}{body})" for name, xs, body in way.motives)
+        for way in v.principles
+    ]
+    return [f"induction {v.name}{way}{generalizing}" for way in ways or [""]]
+
+
+def _closed(split: str, closing: _Closing) -> str:
+    """A way to split, and what closes the cases. Where all elements of a list have been claimed something, an induction
+    along that list can use it."""
+    if "∈" not in split:
+        return f"{split} <;> {closing.any}"
+    inner = " | ".join(f"(rename_i xs {after}; induction xs <;> {closing.any})" for after in ("_", "_ _"))
+    return f"{split} <;> first | ({closing.any}) | {inner}"
 
 
 def _cases(premises: Premises, closing: _Closing) -> Iterator[tuple[str, str]]:
@@ -243,6 +275,7 @@ def _witnesses(premises: Premises, closing: _Closing) -> Iterator[tuple[str, str
                 "witness",
                 f"rcases Nat.mod_two_eq_zero_or_one {n} with h | h <;> first | {close} | {closing.grind_all}",
             )
+    yield from _given(premises, closing)
     if premises.shape != "∃":
         return
     sums = [f"({a} {op} {b})" for a, b in itertools.combinations(numbers, 2) for op in "+*"]
@@ -257,6 +290,27 @@ def _witnesses(premises: Premises, closing: _Closing) -> Iterator[tuple[str, str
         yield kind, f"{split} <;> first | {base} | {step} | {closing.grind_all}"
 
 
+def _given(premises: Premises, closing: _Closing) -> Iterator[tuple[str, str]]:
+    """What hypotheses of the form ∀ x, ∃ y, … give for a variable, one after the other."""
+    values = [v.name for v in premises.locals[::-1] if _is_value(v)][:_GIVEN]
+    giving = [h.name for h in premises.locals if h.accessible and h.gives][:_GIVEN]
+    for value, chain in itertools.product(values, itertools.permutations(giving)):
+        names, lines = _fresh(premises), []
+        for h in chain:
+            given = next(names)
+            lines.append(f"obtain ⟨{given}, {next(names)}⟩ := {h} {value}")
+            value = given
+        yield (
+            "witness",
+            "\n".join([*lines, f"first | exact ⟨{value}, by simp_all⟩ | {closing.any.removeprefix('first | ')}"]),
+        )
+
+
+def _is_value(v: Local) -> bool:
+    """Of a type that may be anything, or data."""
+    return _is_data(v) or (v.accessible and v.variable and not (v.type or v.shape or v.sort or v.function))
+
+
 def _is_data(v: Local) -> bool:
     return bool(v.type) and not v.predicate and not v.sort and not v.function
 
@@ -269,10 +323,6 @@ def _fresh(premises: Premises) -> Iterator[str]:
 
 def _listed(names: Sequence[str]) -> str:
     return f" [{', '.join(dict.fromkeys(names))}]" if names else ""
-
-
-def _generalizing(names: Sequence[str]) -> str:
-    return f" generalizing {' '.join(names)}" if names else ""
 
 
 def _in_turn(*found: Sequence[tuple[str, str]]) -> Iterator[tuple[str, str]]:
