@@ -43,7 +43,7 @@ from rl import grpo, runs
 from rl.config import GRPOConfig, Placement
 from rl.folder import TrainFolder
 from rl.learner import Learner
-from rl.reward import Graded
+from rl.reward import RewardResult
 
 GROUP, NEW, FAMILY = 16, 64, "deepseek-v1.5-noncot"
 SHAPE = PRESETS["tiny"].replace(
@@ -60,8 +60,8 @@ def earned(answer: str) -> float:
 class Pays:
     """A judge that asks nobody."""
 
-    async def grade(self, prompt: Prompt, answer: str, finished: bool = True) -> Graded:
-        return Graded(earned(answer), Verdict(Reason.PROVED if earned(answer) else Reason.ERROR))
+    async def grade(self, prompt: Prompt, answer: str, finished: bool = True) -> RewardResult:
+        return RewardResult(earned(answer), Verdict(Reason.PROVED if earned(answer) else Reason.ERROR))
 
 
 def ours(folder: Path, problems: Sequence[Problem], updates: int, staleness: int) -> tuple[float, float, float]:
@@ -70,10 +70,10 @@ def ours(folder: Path, problems: Sequence[Problem], updates: int, staleness: int
         {
             "model": {"folder": str(folder)},
             "problems": ["-"],
-            "writing": {"answers": GROUP, "max_tokens": NEW},
+            "rollout": {"num_generations": GROUP, "max_tokens": NEW},
             "context": 128,
             "micro_batch": 16,
-            "groups": len(problems),
+            "prompts_per_step": len(problems),
             "updates": updates + 1,
             "save_every": 10_000,
             "staleness": staleness,
@@ -86,7 +86,7 @@ def ours(folder: Path, problems: Sequence[Problem], updates: int, staleness: int
 
     async def run(place: TrainFolder) -> None:
         learner = Learner(config, words)
-        async with runs.sampling(config.model, words, config.writing, Placement()) as sampler:
+        async with runs.sampling(config.model, words, config.rollout, Placement()) as sampler:
             judges: Any = {FAMILY: Pays()}
             await grpo.Loop(config, place, problems, learner, sampler, judges).run()
 

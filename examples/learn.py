@@ -30,7 +30,7 @@ from lean_env import LeanPool, PoolClosed
 from lean_env.embedded import install
 from prover.policy import TacticsPolicy
 from rl import stages
-from rl.config import ExpertIterationConfig, GRPOConfig, SFTConfig, Stage, Writing
+from rl.config import ExpertIterationConfig, GRPOConfig, RolloutConfig, SFTConfig, Stage
 from rl.folder import TrainFolder
 from rl.measure import measure
 from search import Budget
@@ -47,8 +47,8 @@ SHAPE = {
     "max_position_embeddings": 1024,
     "initializer_range": 0.06,  # with the usual 0.02 a model so narrow learns to copy names much later
 }
-DRAWN = {"answers": 8, "max_tokens": 160, "check_seconds": 10, "room": 128}
-MEASURED = Writing(answers=16, max_tokens=160, check_seconds=10, room=128)
+DRAWN = {"num_generations": 8, "max_tokens": 160, "check_seconds": 10, "max_num_seqs": 128}
+MEASURED = RolloutConfig(num_generations=16, max_tokens=160, check_seconds=10, max_num_seqs=128)
 SEEDS = (0, 1, 2)
 
 
@@ -129,7 +129,9 @@ def gains(results: dict[str, Any], before: str, after: str) -> dict[str, list[fl
     """How much more a model proves of the same theorems than another: the mean and its 95 % interval at k = 1 and 8."""
     found = {}
     for k in (1, 8):
-        a, b = ([pass_at_k(MEASURED.answers, c, k) for c in results[name]["proved"]] for name in (before, after))
+        a, b = (
+            [pass_at_k(MEASURED.num_generations, c, k) for c in results[name]["proved"]] for name in (before, after)
+        )
         gain = difference(a, b)
         found[f"pass@{k}"] = [gain.value, gain.low, gain.high]
         print(f"{after}: {gain.value:+.1%} ({gain.low:+.1%} to {gain.high:+.1%}) more than {before} at pass@{k}")
@@ -157,7 +159,7 @@ async def main(folder: Path) -> None:
         shape = {"preset": "tiny", "changes": SHAPE, "vocabulary": 1024}
         supervised = {
             "data": [named],
-            "kinds": ["text"],
+            "kinds": ["full_text"],
             "context": 256,
             "batch": 8,
             "micro_batch": 8,
@@ -185,7 +187,7 @@ async def main(folder: Path) -> None:
                 **supervised,
                 "model": {"folder": str(model)},
                 "problems": [practice],
-                "writing": DRAWN,
+                "rollout": DRAWN,
                 "iterations": 2,
                 "epochs": 3,
                 "optimiser": {"lr": 1e-3, "warmup": 20, "schedule": "cosine"},
@@ -199,10 +201,10 @@ async def main(folder: Path) -> None:
                 {
                     "model": {"folder": str(model)},
                     "problems": [practice],
-                    "writing": {**DRAWN, "answers": 16, "check_seconds": 5},
+                    "rollout": {**DRAWN, "num_generations": 16, "check_seconds": 5},
                     "context": 512,
                     "micro_batch": 8,
-                    "groups": 16,
+                    "prompts_per_step": 16,
                     "updates": 80,
                     "save_every": 20,
                     "optimiser": {"lr": 2e-4, "warmup": 5, "weight_decay": 0.0},

@@ -15,18 +15,18 @@ _WINDOW = 4096  # texts that are packed together: enough to fill rows, few enoug
 
 @dataclass(frozen=True)
 class Text:
-    """Token ids of which those from `start` (at least 1) on count.
+    """A sample to train on: token ids, of which those from `start` (at least 1) on count in the loss.
 
-    drawn: natural logarithms of the probabilities that the counting ones were drawn with. kept: of each of them the
-    tokens that it was one of. chosen: experts of all tokens but the last, [tokens - 1, mixtures, k]. Empty or None
-    where nothing is to be replayed.
+    sampler_logprobs: natural logarithms of the probabilities that the counting tokens were sampled with.
+    candidate_token_ids: of each of them the tokens that it was one of. expert_ids: experts of all tokens but the last,
+    [tokens - 1, moe_layers, k]. Empty or None where nothing is to be replayed.
     """
 
     tokens: tuple[int, ...]
     start: int
-    drawn: tuple[float, ...] = ()
-    kept: tuple[Tensor, ...] = ()
-    chosen: Tensor | None = None
+    sampler_logprobs: tuple[float, ...] = ()
+    candidate_token_ids: tuple[Tensor, ...] = ()
+    expert_ids: Tensor | None = None
 
     def __len__(self) -> int:
         """Places that it takes up: each token but the last predicts one."""
@@ -35,31 +35,31 @@ class Text:
 
 @dataclass
 class Batch:
-    """Rows of texts; all [rows, width] but where it is said.
+    """Rows of packed texts; all tensors are [rows, width] but where it is said.
 
-    tokens, targets, segments, after: as Transformer takes them. which: the number of the text that a place is of, or of
-    the first one if it is of several; -1: padding. counts: does the place's target count? drawn: as in Text, 0 where
-    nothing counts. kept [rows, width, n], chosen [rows, width, mixtures, k]: as Transformer takes them; None if not all
-    texts have them. old, reference: targets' log-probabilities in the model before an update, and in the one that
-    training began with, where they are needed.
+    tokens, targets, segments, parent_segment_ids: as Transformer takes them. sample_ids: the number of the text that a
+    place is of, or of the first one if it is of several; -1: padding. loss_mask: whether the place's target counts.
+    sampler_logprobs: as in Text, 0 where nothing counts. candidate_token_ids [rows, width, n], expert_ids [rows, width,
+    moe_layers, k]: as Transformer takes them; None if not all texts have them. old_logprobs, ref_logprobs: the targets'
+    log-probabilities in the model before an update, and in the one that training began with, where they are needed.
     """
 
     tokens: Tensor
     targets: Tensor
     segments: Tensor
-    after: Tensor
-    which: Tensor
-    counts: Tensor
-    drawn: Tensor
-    kept: Tensor | None = None
-    chosen: Tensor | None = None
-    old: Tensor | None = None
-    reference: Tensor | None = None
+    parent_segment_ids: Tensor
+    sample_ids: Tensor
+    loss_mask: Tensor
+    sampler_logprobs: Tensor
+    candidate_token_ids: Tensor | None = None
+    expert_ids: Tensor | None = None
+    old_logprobs: Tensor | None = None
+    ref_logprobs: Tensor | None = None
 
     @property
-    def real(self) -> Tensor:
-        """Where a text is."""
-        return self.which >= 0
+    def is_not_padding(self) -> Tensor:
+        """Whether a text is there, [rows, width]."""
+        return self.sample_ids >= 0
 
     def to(self, device: torch.device) -> Batch:
         return replace(self, **{name: value.to(device) for name, value in vars(self).items() if value is not None})
@@ -74,12 +74,14 @@ def rows_of(texts: Sequence[Text], rows: Sequence[Sequence[int]], width: int) ->
     copy = nothing.clone
     batch = Batch(nothing, copy(), copy(), copy(), nothing - 1, nothing.bool(), nothing.float())
     used = [text for numbers in rows for text in (texts[n] for n in numbers)]
-    if used and all(text.chosen is not None for text in used):
-        assert used[0].chosen is not None
-        batch.chosen = torch.arange(used[0].chosen.shape[2]).expand(len(rows), width, *used[0].chosen.shape[1:]).clone()
-    if used and all(text.kept for text in used):
-        widest = max(len(tokens) for text in used for tokens in text.kept)
-        batch.kept = torch.full((len(rows), width, widest), -1)
+    if used and all(text.expert_ids is not None for text in used):
+        assert used[0].expert_ids is not None
+        batch.expert_ids = (
+            torch.arange(used[0].expert_ids.shape[2]).expand(len(rows), width, *used[0].expert_ids.shape[1:]).clone()
+        )
+    if used and all(text.candidate_token_ids for text in used):
+        widest = max(len(tokens) for text in used for tokens in text.candidate_token_ids)
+        batch.candidate_token_ids = torch.full((len(rows), width, widest), -1)
     for row, numbers in enumerate(rows):
         at = segment = 0
         for prefix, sharing in _sharing(texts, numbers):
@@ -91,10 +93,10 @@ def rows_of(texts: Sequence[Text], rows: Sequence[Sequence[int]], width: int) ->
                 parent = above if prefix else segment
                 at = _place(batch, row, at, (segment, parent), number, texts[number], prefix, len(texts[number]))
                 segment += 1
-        batch.segments[row, at:] = batch.after[row, at:] = segment
-    if batch.kept is not None:
-        free = batch.kept[..., 0] < 0
-        batch.kept[..., 0] = torch.where(free, batch.targets, batch.kept[..., 0])
+        batch.segments[row, at:] = batch.parent_segment_ids[row, at:] = segment
+    if batch.candidate_token_ids is not None:
+        free = batch.candidate_token_ids[..., 0] < 0
+        batch.candidate_token_ids[..., 0] = torch.where(free, batch.targets, batch.candidate_token_ids[..., 0])
     return batch
 
 
@@ -121,19 +123,19 @@ def _place(
     end = at + last - first
     batch.tokens[row, at:end] = torch.tensor(text.tokens[first:last])
     batch.targets[row, at:end] = torch.tensor(text.tokens[first + 1 : last + 1])
-    batch.segments[row, at:end], batch.after[row, at:end] = segment
-    batch.which[row, at:end] = number
-    if batch.chosen is not None and text.chosen is not None:
-        batch.chosen[row, at:end] = text.chosen[first:last].cpu().long()
+    batch.segments[row, at:end], batch.parent_segment_ids[row, at:end] = segment
+    batch.sample_ids[row, at:end] = number
+    if batch.expert_ids is not None and text.expert_ids is not None:
+        batch.expert_ids[row, at:end] = text.expert_ids[first:last].cpu().long()
     counting = at + text.start - 1 - first
     if counting >= end:  # a part of the prompt alone
         return end
-    batch.counts[row, counting:end] = True
-    if text.drawn:
-        batch.drawn[row, counting:end] = torch.tensor(text.drawn)
-    for place, tokens in enumerate(text.kept if batch.kept is not None else ()):
-        assert batch.kept is not None
-        batch.kept[row, counting + place, : len(tokens)] = tokens.cpu().long()
+    batch.loss_mask[row, counting:end] = True
+    if text.sampler_logprobs:
+        batch.sampler_logprobs[row, counting:end] = torch.tensor(text.sampler_logprobs)
+    for place, tokens in enumerate(text.candidate_token_ids if batch.candidate_token_ids is not None else ()):
+        assert batch.candidate_token_ids is not None
+        batch.candidate_token_ids[row, counting + place, : len(tokens)] = tokens.cpu().long()
     return end
 
 

@@ -101,7 +101,7 @@ async def _run(stage: str, config: Stage, folder: TrainFolder, got: list[int]) -
             return
         placement = config.placement
         ray = (placement.address or "local") if placement.on_ray else None
-        async with lean_pool(installed_lean(), placement.lean, ray, cache=True) as pool:
+        async with lean_pool(installed_lean(), placement.lean_workers, ray, cache=True) as pool:
             with folder.working(stage, config, _versions()):
                 await stages.run(config, folder, pool)
 

@@ -1,4 +1,4 @@
-"""The tactic states inside of proofs, from Lean, for examples that go on from them (V1.5 §2.2)."""
+"""The tactic states inside of proofs, from Lean, for examples that go on from them (DeepSeek-Prover-V1.5 §2.2)."""
 
 from __future__ import annotations
 

@@ -45,8 +45,8 @@ class Preference:
 
 def run(config: DPOConfig, folder: TrainFolder) -> None:
     """All of it, in each of the processes that share the model. Raises ConfigError, Interrupted."""
-    words = tokenizer_of(config.model, ())
-    every = preferences(config, words)
+    tokenizer = tokenizer_of(config.model, ())
+    every = preferences(config, tokenizer)
     fitting = [preference for preference in every if len(preference) <= config.context]
     if len(fitting) < len(every):
         folder.say(f"{len(every) - len(fitting)} of {len(every)} pairs are longer than {config.context} tokens")
@@ -56,8 +56,8 @@ def run(config: DPOConfig, folder: TrainFolder) -> None:
         [len(preference) for preference in fitting], config.context, config.batch, config.epochs, config.seed
     )
     texts = [text for preference in fitting for text in (preference.chosen, preference.rejected)]
-    trainer = Trainer(config, words, len(order))
-    began = model.load(config.model, words, config.placement, config.seed)
+    trainer = Trainer(config, tokenizer, len(order))
+    began = model.load(config.model, tokenizer, config.placement, config.seed)
     began.requires_grad_(False).eval()
     folder.restore(trainer)
     start, started = trainer.done, time.monotonic()
@@ -89,7 +89,7 @@ def _update(
     parts = trainer.parts(texts, rows)
     for part in parts:
         with torch.no_grad():
-            part.reference = trainer.run(part, network=began, run_mtp=False).logprobs
+            part.ref_logprobs = trainer.run(part, network=began, run_mtp=False).logprobs
     found = trainer.update(parts, 2 * count, partial(_objective, beta=beta, count=count), run_mtp=False)
     return found | {"right": found["right"] / count}
 
@@ -97,18 +97,20 @@ def _update(
 def _objective(output: Output, batch: Batch, beta: float, count: int) -> tuple[Tensor, dict[str, Tensor]]:
     """This part's share of the mean over `count` pairs. right: pairs in which the proof has gained on the other."""
     assert output.logprobs is not None
-    assert batch.reference is not None
-    numbers, which = batch.which[batch.real].unique(return_inverse=True)
+    assert batch.ref_logprobs is not None
+    numbers, which = batch.sample_ids[batch.is_not_padding].unique(return_inverse=True)
     now, before = (
-        torch.zeros(len(numbers), device=which.device).index_add(0, which, (told * batch.counts)[batch.real])
-        for told in (output.logprobs, batch.reference)
+        torch.zeros(len(numbers), device=which.device).index_add(
+            0, which, (told * batch.loss_mask)[batch.is_not_padding]
+        )
+        for told in (output.logprobs, batch.ref_logprobs)
     )
     lost = losses.preference(now[::2], now[1::2], before[::2], before[1::2], beta)
     gained = (now - before)[::2] - (now - before)[1::2]
     return lost.sum() / count, {"right": (gained > _TIE).sum().float()}
 
 
-def preferences(config: DPOConfig, words: Any) -> list[Preference]:
+def preferences(config: DPOConfig, tokenizer: Any) -> list[Preference]:
     """Some pairs of each theorem's proofs with what was refused, drawn. Raises ConfigError."""
     judged: dict[tuple[int, ...], tuple[set[_Answer], set[_Answer]]] = defaultdict(lambda: (set(), set()))
     for path in config.answers:
@@ -116,14 +118,14 @@ def preferences(config: DPOConfig, words: Any) -> list[Preference]:
             if told.family not in FAMILIES:
                 raise ConfigError(f"answers: {path}: no family is called {told.family!r}")
             request = FAMILIES[told.family].request(Prompt(told.problem.theorem))
-            good, bad = judged[tuple(prompt_tokens(words, request))]
+            good, bad = judged[tuple(prompt_tokens(tokenizer, request))]
             for answer in told.answers:
-                (good if groups.holds(answer) else bad).add(_whole(request, answer))
+                (good if groups.is_proved(answer) else bad).add(_whole(request, answer))
     found = []
     for number, (prompt, (good, bad)) in enumerate(judged.items()):
         every = list(product(sorted(good), sorted(bad - good)))
         for two in random.Random(f"{config.seed}:{number}").sample(every, min(config.pairs, len(every))):
-            found.append(Preference(*(_text(words, prompt, answer) for answer in two)))
+            found.append(Preference(*(_text(tokenizer, prompt, answer) for answer in two)))
     return found
 
 
@@ -142,7 +144,7 @@ def _guessed(request: Request, answer: Mapping[str, Any]) -> FinishReason:
     return "complete" if answer["answer"].rstrip().endswith(_FENCE) else "eos"
 
 
-def _text(words: Any, prompt: Sequence[int], answer: _Answer) -> Text:
+def _text(tokenizer: Any, prompt: Sequence[int], answer: _Answer) -> Text:
     written, ends = answer
-    end = (words.eos_token_id,) if ends else ()
-    return Text((*prompt, *words.encode(written, add_special_tokens=False), *end), len(prompt))
+    end = (tokenizer.eos_token_id,) if ends else ()
+    return Text((*prompt, *tokenizer.encode(written, add_special_tokens=False), *end), len(prompt))

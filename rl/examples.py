@@ -45,24 +45,24 @@ class Writer:
             raise ConfigError(f"no family is called {family!r}; there are: {', '.join(FAMILIES)}")
         self._tokenizer, self._family = tokenizer, FAMILIES[family]
 
-    def whole(self, pair: Pair) -> Example:
+    def proof(self, pair: Pair) -> Example:
         """The whole proof, without its comments, from the statement."""
-        return self._answering(self._family, Prompt(pair.problem.theorem), uncommented(pair.proof), "whole", pair)
+        return self._answering(self._family, Prompt(pair.problem.theorem), uncommented(pair.proof), "proof", pair)
 
-    def text(self, pair: Pair) -> Example:
+    def full_text(self, pair: Pair) -> Example:
         """The same, of which the prompt is learnt, too, as in pretraining: how theorems are written, and what in them
         comes again.
         """
-        return replace(self.whole(pair), start=1, kind="text")
+        return replace(self.proof(pair), start=1, kind="full_text")
 
     def cot(self, pair: Pair) -> Example | None:
-        """The proof with its comments, which V1.5's CoT prompt asks for (V1.5 §2.2); None if it has none."""
+        """The proof with its comments, for the CoT prompt of DeepSeek-Prover-V1.5 (§2.2); None if it has none."""
         if not _is_commented(pair.proof):
             return None
         return self._answering(self._family.commented, Prompt(pair.problem.theorem), pair.proof, "cot", pair)
 
     def continuation(self, pair: Pair, prefix: str, column: int, goal: str) -> Example:
-        """The rest of a proof after a prefix and the tactic state it leads to, as a comment (V1.5 §2.2).
+        """The rest of a proof after a prefix and, as a comment, the tactic state there (DeepSeek-Prover-V1.5 §2.2).
 
         prefix: the proof's first lines, at column 0; column: where the next tactic stands. Only what follows the state
         is learnt.
@@ -71,9 +71,10 @@ class Writer:
         rest = pair.proof[len(prefix) :].strip("\n")
         return self._answering(self._family, prompt, rest, "continuation", pair)
 
-    def fill(self, pair: Pair, first: int, last: int) -> Example | None:
-        """The lines from `first` up to `last` of a proof, where all others are given (Coder-V2 §3.1: prefix, suffix,
-        middle); None if the proof has no such lines. Raises ConfigError if the tokenizer has no tokens for it.
+    def fim(self, pair: Pair, first: int, last: int) -> Example | None:
+        """The lines from `first` up to `last` of a proof, where all others are given: fill-in-the-middle, in the order
+        prefix, suffix, middle (DeepSeek-Coder-V2 §3.1). None if the proof has no such lines. Raises ConfigError if the
+        tokenizer has no tokens for it.
         """
         lines = pair.proof.splitlines(keepends=True)
         if not 0 <= first < last <= len(lines):
@@ -85,7 +86,7 @@ class Writer:
         if self._tokenizer.bos_token_id is not None:
             asked.insert(0, self._tokenizer.bos_token_id)
         answer = [*self._encode(proof_lines(middle)), self._tokenizer.eos_token_id]
-        return Example((*asked, *answer), len(asked), "fill", pair.problem.name)
+        return Example((*asked, *answer), len(asked), "fim", pair.problem.name)
 
     def _answering(self, family: PromptFormat, prompt: Prompt, proof: str, kind: str, pair: Pair) -> Example:
         asked = prompt_tokens(self._tokenizer, family.request(prompt))
@@ -98,7 +99,7 @@ class Writer:
     def _special(self, token: str) -> int:
         found = self._tokenizer.convert_tokens_to_ids(token)
         if not isinstance(found, int) or found == self._tokenizer.unk_token_id:
-            raise ConfigError(f"kind 'fill': the tokenizer has no token {token}")
+            raise ConfigError(f"kind 'fim': the tokenizer has no token {token}")
         return found
 
 
@@ -114,10 +115,10 @@ def examples(
         chance = random.Random(f"{seed}:{number}")
         for kind in kinds:
             found: Example | None = None
-            if kind == "text":
-                found = writer.text(pair)
-            elif kind == "whole":
-                found = writer.whole(pair)
+            if kind == "full_text":
+                found = writer.full_text(pair)
+            elif kind == "proof":
+                found = writer.proof(pair)
             elif kind == "cot":
                 found = writer.cot(pair)
             elif kind == "continuation":
@@ -126,7 +127,7 @@ def examples(
             else:
                 lines = len(pair.proof.splitlines())
                 first = chance.randrange(max(lines, 1))
-                found = writer.fill(pair, first, chance.randint(first + 1, max(lines, first + 1)))
+                found = writer.fim(pair, first, chance.randint(first + 1, max(lines, first + 1)))
             if found is not None:
                 yield found
 

@@ -1,7 +1,7 @@
-"""Expert iteration (V1 §3.4, V2 §2.2): what the model proves, with Lean as the judge, is what it learns from next.
+"""Expert iteration (DeepSeek-Prover §3.4, DeepSeek-Prover-V2 §2.2).
 
-A folder `iteration-N` for each round has `answers.jsonl` (what was drawn), `pairs.jsonl` (what is learnt) and the files
-of a supervised run.
+What the model proves, with Lean as the judge, is what it learns from next. A folder `iteration-N` for each round has
+`answers.jsonl` (what was sampled), `pairs.jsonl` (what is learnt) and the files of a supervised run.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from lean_env import LeanPool
 from rl import runs
 from rl.config import ExpertIterationConfig, ModelSource, SFTConfig, read_all
 from rl.folder import TrainFolder
-from rl.groups import holds, read, sampled
+from rl.groups import is_proved, read, rollout_all
 from rl.model import tokenizer_of
 from rl.stop import unless
 
@@ -29,7 +29,7 @@ from rl.stop import unless
 async def run(config: ExpertIterationConfig, folder: TrainFolder, pool: LeanPool) -> None:
     """All rounds; the last one's model is the run's. Raises ConfigError, PolicyUnavailable, Interrupted."""
     problems, given = runs.read_problems(config.problems), read_all(pairs.read, config.data)
-    await runs.look(problems, pool)
+    await runs.check_statements_elaborate(problems, pool)
     source, found = config.model, list[Pair]()
     for number in range(1, config.iterations + 1):
         place = folder.inner(f"iteration-{number}")
@@ -56,14 +56,14 @@ async def _proofs(
     place.path.mkdir(parents=True, exist_ok=True)
     file = place.path / "answers.jsonl"
     rows: list[dict[str, Any]] = list(read_lines(file))
-    done = len(rows) // len(config.writing.families)
-    words = tokenizer_of(source, ())
-    graded = runs.judges(pool, config.writing)
-    total = len(problems) * len(config.writing.families)
+    done = len(rows) // len(config.rollout.families)
+    tokenizer = tokenizer_of(source, ())
+    graded = runs.judges(pool, config.rollout)
+    total = len(problems) * len(config.rollout.families)
     if done < len(problems):
-        async with runs.sampling(source, words, config.writing, config.placement) as sampler:
+        async with runs.sampling(source, tokenizer, config.rollout, config.placement) as sampler:
             seed = config.seed * 1000 + number
-            groups = sampled(sampler, graded, problems, config.writing, seed, start=len(rows))
+            groups = rollout_all(sampler, graded, problems, config.rollout, seed, start=len(rows))
             with closing(Lines(file)) as lines:
                 async with aclosing(groups):
                     while (
@@ -74,7 +74,7 @@ async def _proofs(
                         if place.due():
                             place.say(_line(rows, total))
     place.say(_line(rows, len(rows)))
-    return [Pair(told.problem, answer["proof"]) for told in read(file) for answer in told.answers if holds(answer)]
+    return [Pair(told.problem, answer["proof"]) for told in read(file) for answer in told.answers if is_proved(answer)]
 
 
 def _kept(number: int, asked: int, total: int) -> str:
@@ -83,7 +83,7 @@ def _kept(number: int, asked: int, total: int) -> str:
 
 
 def _line(rows: Sequence[Mapping[str, Any]], total: int) -> str:
-    proved = sum(any(map(holds, row["answers"])) for row in rows)
+    proved = sum(any(map(is_proved, row["answers"])) for row in rows)
     return f"asked {len(rows)} of {total}, {proved} proved ({proved / max(len(rows), 1):.1%})"
 
 
@@ -97,4 +97,4 @@ def _write(file: Path, learnt: Sequence[Pair]) -> None:
 
 def _supervised(config: ExpertIterationConfig, source: ModelSource, data: Path) -> SFTConfig:
     shared = {name: getattr(config, name) for name in SFTConfig.model_fields if name in type(config).model_fields}
-    return SFTConfig(**{**shared, "model": source, "data": [data], "family": config.writing.families[0]})
+    return SFTConfig(**{**shared, "model": source, "data": [data], "family": config.rollout.families[0]})

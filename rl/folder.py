@@ -17,6 +17,7 @@ from typing import Any, Protocol
 from data.lines import Lines, LinesError, read_lines
 from eval.folder import Folder, RunError, now
 from rl.config import Stage
+from rl.field_names import updated
 from rl.stop import Interrupted
 
 _PACE = 10.0  # seconds between two lines on how far the work is
@@ -26,7 +27,7 @@ _STEP = "step-"  # what checkpoints are called, with the number of updates befor
 _FREE = frozenset(("placement", "save_every", "keep", "updates"))
 
 
-class Keeps(Protocol):
+class Checkpointable(Protocol):
     """What is trained, as far as it is kept: see rl.trainer.Trainer."""
 
     def save(self, folder: Path, state: dict[str, Any]) -> None: ...
@@ -52,6 +53,12 @@ class TrainFolder(Folder):
         self._board: Any = None
         self._keep = keep
         self._told = 0.0
+
+    @property
+    def head(self) -> dict[str, Any]:
+        """As Folder.head, with the fields of today: a run that an earlier version began goes on."""
+        head = super().head
+        return head | {part: updated(head[part]) for part in ("config", "identity") if part in head}
 
     @contextmanager
     def working(self, stage: str, config: Stage, versions: Mapping[str, str]) -> Iterator[None]:
@@ -100,7 +107,7 @@ class TrainFolder(Folder):
         """The newest checkpoint to go on from."""
         return max((self.path / "checkpoints").glob(f"{_STEP}*"), default=None)
 
-    def restore(self, trainer: Keeps) -> dict[str, Any] | None:
+    def restore(self, trainer: Checkpointable) -> dict[str, Any] | None:
         """Take up where the newest checkpoint left off, if there is one: returns what was kept with it.
 
         Lines of the metrics that were written after it are taken out: they come again.
@@ -114,13 +121,15 @@ class TrainFolder(Folder):
         self._begin(step)
         return state
 
-    def save(self, trainer: Keeps, step: int, state: dict[str, Any] | None = None) -> None:
+    def save(self, trainer: Checkpointable, step: int, state: dict[str, Any] | None = None) -> None:
         """A checkpoint to go on from after update `step`; only the newest ones are kept."""
         trainer.save(self._checkpoint(step), state or {})
         for old in [] if not self._writes else sorted((self.path / "checkpoints").glob(f"{_STEP}*"))[: -self._keep]:
             shutil.rmtree(old, ignore_errors=True)
 
-    def interrupted(self, trainer: Keeps, step: int, total: int, state: dict[str, Any] | None = None) -> Interrupted:
+    def interrupted(
+        self, trainer: Checkpointable, step: int, total: int, state: dict[str, Any] | None = None
+    ) -> Interrupted:
         """What is to be raised when the run stops after update `step` of `total`; there is a checkpoint of it then."""
         if not step:
             return Interrupted("stopped before the first update: the same command begins anew")

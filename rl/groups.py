@@ -21,8 +21,8 @@ from lean_env import Reason
 from prover.engines.base import Answer, SamplingParams
 from prover.policy import Prompt
 from rl.batch import Text
-from rl.config import Writing, made_by
-from rl.reward import Graded, Judge
+from rl.config import RolloutConfig, made_by
+from rl.reward import Judge, RewardResult
 from rl.samplers import Sampler
 
 _FIELDS = {"answer", "finished", "reward", "reason"}  # of an answer, that are read again
@@ -30,8 +30,11 @@ _RUNS, _SEEDS, _LARGEST = 7919, 1_000_003, 2**31  # steps between the seeds of r
 
 
 @dataclass(frozen=True)
-class Asked:
-    """A theorem as it is asked. number: of the group. family: whose prompt it is. version: updates before it."""
+class RolloutRequest:
+    """A prompt to be answered: a theorem in a family's form.
+
+    number: of the group. family: whose prompt it is. version: updates before it.
+    """
 
     number: int
     problem: Problem
@@ -47,9 +50,9 @@ class Asked:
 class Group:
     """The answers to a prompt, in an order that time has no part in, each with what it earned."""
 
-    asked: Asked
+    asked: RolloutRequest
     answers: tuple[Answer, ...]
-    graded: tuple[Graded, ...]
+    graded: tuple[RewardResult, ...]
 
     @property
     def rewards(self) -> list[float]:
@@ -94,7 +97,7 @@ class Group:
 
 
 @dataclass(frozen=True)
-class Told:
+class RecordedGroup:
     """A group as a run has written it down. answers: as in Group.as_row."""
 
     problem: Problem
@@ -103,22 +106,22 @@ class Told:
 
     @property
     def proved(self) -> int:
-        return sum(map(holds, self.answers))
+        return sum(map(is_proved, self.answers))
 
 
-def holds(answer: Mapping[str, Any]) -> bool:
+def is_proved(answer: Mapping[str, Any]) -> bool:
     """Has Lean accepted an answer that was written down?"""
     return bool(answer["reason"] == Reason.PROVED)
 
 
-def read(path: Path) -> Iterator[Told]:
+def read(path: Path) -> Iterator[RecordedGroup]:
     """The groups in a file `answers.jsonl`. Raises ConfigError."""
     try:
         for problem, row in zip(corpora.read(path), read_lines(path), strict=True):
             if not all(answer.keys() >= _FIELDS for answer in row["answers"]):
                 raise ValueError(f"each answer needs {', '.join(sorted(_FIELDS))}")
             answers = [{"finish_reason": None, **answer} for answer in row["answers"]]  # older files lack it
-            yield Told(problem, row["family"], answers)
+            yield RecordedGroup(problem, row["family"], answers)
     except OSError as error:
         raise ConfigError(f"answers: {path}: {error.strerror or error}{made_by(path)}") from None
     except (LinesError, ProblemError) as error:
@@ -131,13 +134,15 @@ def _text(answer: Answer, experts: bool, truncation: bool) -> Text:
     tokens, start, replay = (*answer.prompt_tokens, *answer.tokens), len(answer.prompt_tokens), answer.replay
     if replay is None:
         return Text(tokens, start, answer.log_probs)
-    drawn = replay.drawn if truncation or not replay.kept else answer.log_probs
-    return Text(tokens, start, drawn, replay.kept if truncation else (), replay.chosen if experts else None)
+    drawn = replay.sampler_logprobs if truncation or not replay.candidate_token_ids else answer.log_probs
+    return Text(
+        tokens, start, drawn, replay.candidate_token_ids if truncation else (), replay.expert_ids if experts else None
+    )
 
 
 @dataclass
-class Busy:
-    """Seconds during which answers were written, checked, and checked while none was written."""
+class StageTimer:
+    """A timer of the stages: seconds in which answers were written, checked, and checked while none was written."""
 
     written: float = 0.0
     checked: float = 0.0
@@ -146,7 +151,7 @@ class Busy:
     _since: float = field(default_factory=time.monotonic)
 
     @contextmanager
-    def at(self, work: str) -> Iterator[None]:
+    def measure(self, work: str) -> Iterator[None]:
         """work: writing or checking, until the end of the block."""
         self.settle()
         self._running[work] += 1
@@ -166,22 +171,27 @@ class Busy:
         self.only_checked += passed * (checking and not writing)
 
 
-async def ask(
-    sampler: Sampler, judges: Mapping[str, Judge], asked: Asked, n: int, sampling: SamplingParams, busy: Busy
+async def rollout_group(
+    sampler: Sampler,
+    judges: Mapping[str, Judge],
+    asked: RolloutRequest,
+    n: int,
+    sampling: SamplingParams,
+    busy: StageTimer,
 ) -> Group:
     """Have `n` answers written and each one judged as soon as it is there; the same answer is judged once.
 
     Raises PolicyUnavailable, ConfigError if the user's reward function fails.
     """
     judge, answers = judges[asked.family], list[Answer]()
-    checks: dict[tuple[str, bool], asyncio.Task[Graded]] = {}
+    checks: dict[tuple[str, bool], asyncio.Task[RewardResult]] = {}
 
-    async def grade(answer: Answer) -> Graded:
-        with busy.at("checking"):
+    async def grade(answer: Answer) -> RewardResult:
+        with busy.measure("checking"):
             return await judge.grade(asked.prompt, answer.text, answer.finished)
 
     try:
-        with busy.at("writing"):
+        with busy.measure("writing"):
             given = sampler.answers(asked.prompt, asked.family, n, sampling)
             async with aclosing(given):
                 async for answer in given:
@@ -202,11 +212,11 @@ async def ask(
     )
 
 
-async def sampled(
+async def rollout_all(
     sampler: Sampler,
     judges: Mapping[str, Judge],
     problems: Sequence[Problem],
-    writing: Writing,
+    rollout: RolloutConfig,
     seed: int,
     start: int = 0,
 ) -> AsyncGenerator[Group]:
@@ -214,24 +224,26 @@ async def sampled(
 
     Raises PolicyUnavailable.
     """
-    every = enumerate(product(problems, writing.families))
-    asked = (Asked(n, problem, family) for n, (problem, family) in every if n >= start)
-    busy, window = Busy(), max(2 * writing.room // writing.answers, 2)
+    every = enumerate(product(problems, rollout.families))
+    asked = (RolloutRequest(n, problem, family) for n, (problem, family) in every if n >= start)
+    busy, window = StageTimer(), max(2 * rollout.max_num_seqs // rollout.num_generations, 2)
 
-    async def one(which: Asked) -> Group:
-        return await ask(sampler, judges, which, writing.answers, decoding(writing, seed, which.number), busy)
+    async def one(which: RolloutRequest) -> Group:
+        return await rollout_group(
+            sampler, judges, which, rollout.num_generations, decoding(rollout, seed, which.number), busy
+        )
 
     async with aclosing(in_order(one, asked, window)) as groups:
         async for group in groups:
             yield group
 
 
-def decoding(writing: Writing, seed: int, number: int, replay: bool = False) -> SamplingParams:
+def decoding(rollout: RolloutConfig, seed: int, number: int, replay: bool = False) -> SamplingParams:
     """How the answers of a group are drawn: from numbers that no other group of the run has."""
     return SamplingParams(
-        temperature=writing.temperature,
-        top_p=writing.top_p,
-        max_tokens=writing.max_tokens,
+        temperature=rollout.temperature,
+        top_p=rollout.top_p,
+        max_tokens=rollout.max_tokens,
         seed=(seed * _RUNS + number * _SEEDS) % _LARGEST,
         replay=replay,
     )

@@ -1,4 +1,4 @@
-"""Reinforcement learning from Lean's feedback: the loop (RLPAF; V1.5 §2.3, V2 §2.3).
+"""Reinforcement learning from Lean's feedback: the loop (RLPAF; DeepSeek-Prover-V1.5 §2.3, DeepSeek-Prover-V2 §2.3).
 
 Answers are written, judged and learnt from at the same time. Groups are numbered as they are asked, and learnt from in
 that order, whichever is there first. An update takes the next groups that are of use, and makes do with fewer of them
@@ -19,18 +19,18 @@ from data.lines import Lines
 from data.problems import Problem
 from rl.config import GRPOConfig
 from rl.folder import TrainFolder, remaining
-from rl.groups import Asked, Busy, Group, ask, decoding, read
+from rl.groups import Group, RolloutRequest, StageTimer, decoding, read, rollout_group
 from rl.learner import Rewarded
 from rl.reward import Judge
 from rl.samplers import Sampler, Weights
-from rl.selection import Chooser
+from rl.selection import PromptSampler
 from rl.stop import Interrupted
 
 _LOOK = 0.2  # seconds between two looks at whether it is to stop
 _TRIES = 4  # groups that are asked at most for each that an update wants; then it makes do with those of use
 
 
-class Learns(Protocol):
+class LearnerProtocol(Protocol):
     """A Learner, here or spread over other processes (rl.remote); calls take long and are made from a thread."""
 
     def learn(self, groups: Sequence[Rewarded]) -> dict[str, float]: ...
@@ -45,7 +45,7 @@ class Learns(Protocol):
 
 
 class Loop:
-    """A run. judges: for each family of `config.writing`.
+    """A run of GRPO: it asks, learns, and sends new weights. judges: for each family of `config.rollout`.
 
     asked: the number of the next group; taken: of the first that has not been learnt from.
     """
@@ -55,19 +55,19 @@ class Loop:
         config: GRPOConfig,
         folder: TrainFolder,
         problems: Sequence[Problem],
-        learner: Learns,
+        learner: LearnerProtocol,
         sampler: Sampler,
         judges: Mapping[str, Judge],
     ) -> None:
         self.config, self.folder, self.learner, self.sampler, self.judges = config, folder, learner, sampler, judges
-        self.choices = [(problem, family) for problem in problems for family in config.writing.families]
-        self.chooser = Chooser(len(self.choices), config.selection, config.seed)
+        self.choices = [(problem, family) for problem in problems for family in config.rollout.families]
+        self.prompt_sampler = PromptSampler(len(self.choices), config.selection, config.seed)
         self.asked = self.taken = self.batches = self.finished = 0
         self.drawn: dict[int, int] = {}  # of the groups that have not been learnt from: which choice it is
         self.running: dict[int, asyncio.Task[Group]] = {}
         self.groups: dict[int, Group] = {}  # those that are there, and have not been learnt from
         self.updating: asyncio.Task[None] | None = None
-        self.busy = Busy()
+        self.busy = StageTimer()
 
     async def run(self) -> None:
         """All updates, from the newest checkpoint on.
@@ -85,7 +85,7 @@ class Loop:
             self.asked = self.taken = state["taken"]
             self.batches = self.finished = state["finished"]
             self.drawn = {int(number): choice for number, choice in state["drawn"].items()}
-            self.chooser.restore(state["chooser"])
+            self.prompt_sampler.restore(state["chooser"])
         else:
             await asyncio.to_thread(self._remember, self.config.selection.answers)
         self.folder.trim("answers.jsonl", lambda row: row["number"] < self.taken)
@@ -123,10 +123,15 @@ class Loop:
         places = {(*_said(problem), family): place for place, (problem, family) in enumerate(self.choices)}
         for told in (told for path in answers for told in read(path)):
             if (place := places.get((*_said(told.problem), told.family))) is not None:
-                self.chooser.note(place, told.proved, len(told.answers))
+                self.prompt_sampler.update(place, told.proved, len(told.answers))
 
     def _state(self) -> dict[str, Any]:
-        return {"taken": self.taken, "finished": self.finished, "drawn": self.drawn, "chooser": self.chooser.state}
+        return {
+            "taken": self.taken,
+            "finished": self.finished,
+            "drawn": self.drawn,
+            "chooser": self.prompt_sampler.state,
+        }
 
     async def _stop(self) -> None:
         tasks = [*self.running.values(), *([self.updating] if self.updating else [])]
@@ -141,15 +146,15 @@ class Loop:
         last = min(self.finished + self.config.staleness, self.config.updates - 1)
         while self._update_of(self.asked) <= last:
             if self.asked not in self.drawn:
-                self.drawn[self.asked] = self.chooser.draw(self.asked, set(self.drawn.values()))
+                self.drawn[self.asked] = self.prompt_sampler.sample(self.asked, set(self.drawn.values()))
             problem, family = self.choices[self.drawn[self.asked]]
-            asked = Asked(self.asked, problem, family, self.finished)
+            asked = RolloutRequest(self.asked, problem, family, self.finished)
             self.running[self.asked] = asyncio.create_task(self._group(asked))
             self.asked += 1
 
     def _update_of(self, number: int) -> int:
         """The update that a group belongs to at the latest: if all before it that are under way are of use."""
-        update, useful, tried, size = self.batches, 0, 0, self.config.groups
+        update, useful, tried, size = self.batches, 0, 0, self.config.prompts_per_step
         for earlier in range(self.taken, number):
             tried += 1
             useful += earlier in self.running or self._of_use(self.groups[earlier])
@@ -158,12 +163,12 @@ class Loop:
         return update
 
     def _of_use(self, group: Group) -> bool:
-        return bool(group.answers) and (group.has_signal or not self.config.selection.replace)
+        return bool(group.answers) and (group.has_signal or not self.config.selection.drop_zero_variance_groups)
 
-    async def _group(self, asked: Asked) -> Group:
+    async def _group(self, asked: RolloutRequest) -> Group:
         config = self.config
-        how = decoding(config.writing, config.seed, asked.number, replay=True)
-        return await ask(self.sampler, self.judges, asked, config.writing.answers, how, self.busy)
+        how = decoding(config.rollout, config.seed, asked.number, replay=True)
+        return await rollout_group(self.sampler, self.judges, asked, config.rollout.num_generations, how, self.busy)
 
     async def _batch(self) -> tuple[list[Group], list[Group]] | None:
         """The groups before and among those of the next update that are of no use, and those that it learns from.
@@ -175,7 +180,7 @@ class Loop:
             if found := self._ready():
                 return found
             if self.folder.due():
-                there, size = len(self.groups), self.config.groups
+                there, size = len(self.groups), self.config.prompts_per_step
                 self.folder.say(
                     f"update {self.finished + 1}: answers to {min(there, size)} of {size} theorems are there"
                 )
@@ -187,7 +192,7 @@ class Loop:
     def _ready(self) -> tuple[list[Group], list[Group]] | None:
         """In the order of their numbers; None if some that come first are not there yet."""
         dropped, batch, number = list[Group](), list[Group](), self.taken
-        while len(batch) < self.config.groups and number < self.taken + _TRIES * self.config.groups:
+        while len(batch) < self.config.prompts_per_step and number < self.taken + _TRIES * self.config.prompts_per_step:
             if number not in self.groups:
                 return None
             group = self.groups[number]
@@ -196,8 +201,8 @@ class Loop:
         for taken in range(self.taken, number):
             group = self.groups.pop(taken)
             # One without answers, whose prompt does not fit, is as one that is never proved: not worth asking again.
-            tried = len(group.answers) or self.config.writing.answers
-            self.chooser.note(self.drawn.pop(taken), group.proved, tried)
+            tried = len(group.answers) or self.config.rollout.num_generations
+            self.prompt_sampler.update(self.drawn.pop(taken), group.proved, tried)
         self.taken, self.batches = number, self.batches + 1
         return dropped, batch
 

@@ -33,12 +33,12 @@ class Learner:
     With torch.distributed all processes make the same calls.
     """
 
-    def __init__(self, config: GRPOConfig, words: PreTrainedTokenizerFast) -> None:
+    def __init__(self, config: GRPOConfig, tokenizer: PreTrainedTokenizerFast) -> None:
         self.config = config
-        self.trainer = Trainer(config, words, config.updates * config.minibatches)
+        self.trainer = Trainer(config, tokenizer, config.updates * config.minibatches)
         self._began: model.Model | None = None
         if config.loss.kl:
-            self._began = model.load(config.model, words, config.placement, config.seed)
+            self._began = model.load(config.model, tokenizer, config.placement, config.seed)
             self._began.requires_grad_(False).eval()
 
     def learn(self, groups: Sequence[Rewarded]) -> dict[str, float]:
@@ -55,7 +55,7 @@ class Learner:
             return {}
         for minibatch in minibatches if len(minibatches) > 1 else ():  # while the policy is what it was
             for part in minibatch.parts:
-                part.old = self._log_probs(self.trainer.model, part)
+                part.old_logprobs = self._log_probs(self.trainer.model, part)
         found = [self._step(minibatch) for minibatch in minibatches]
         tokens = max(sum(minibatch.tokens for minibatch in minibatches), 1)
         told = {name: sum(row.pop(name) for row in found) / tokens for name in _SUMS}
@@ -70,22 +70,24 @@ class Learner:
         fitting = [n for n, text in enumerate(texts) if len(text) <= width and len(text.tokens) > text.start]
         rows = together(texts, fitting, width)
         lengths = torch.tensor([len(text.tokens) - text.start for text in texts])
-        weights = losses.token_weights(lengths, settings.weighting, self.config.writing.max_tokens)
+        weights = losses.token_weights(lengths, settings.weighting, self.config.rollout.max_tokens)
         parts = self.trainer.parts(texts, rows)
         tokens, left_out = int(lengths[fitting].sum()), len(texts) - len(fitting)
         return _Minibatch(parts, advantages.to(device), weights.to(device), settings, tokens, left_out)
 
     def _step(self, minibatch: _Minibatch) -> dict[str, float]:
         for part in minibatch.parts if self._began is not None else ():
-            part.reference = self._log_probs(self._began, replace(part, chosen=None))  # it has experts of its own
-        answers, temperature = len(minibatch.advantages), self.config.writing.temperature
+            part.ref_logprobs = self._log_probs(
+                self._began, replace(part, expert_ids=None)
+            )  # it has experts of its own
+        answers, temperature = len(minibatch.advantages), self.config.rollout.temperature
         return self.trainer.update(
             minibatch.parts, answers, minibatch.objective, run_mtp=False, entropy=True, temperature=temperature
         )
 
     @torch.no_grad()
     def _log_probs(self, network: Any, batch: Batch) -> Tensor:
-        found = self.trainer.run(batch, network=network, run_mtp=False, temperature=self.config.writing.temperature)
+        found = self.trainer.run(batch, network=network, run_mtp=False, temperature=self.config.rollout.temperature)
         assert found.logprobs is not None
         return found.logprobs
 
@@ -120,15 +122,15 @@ class _Minibatch:
     def objective(self, output: Output, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
         assert output.logprobs is not None
         assert output.entropy is not None
-        log_probs = output.logprobs[batch.counts]
+        log_probs = output.logprobs[batch.loss_mask]
         loss, told = losses.policy(
             log_probs,
-            batch.drawn[batch.counts],
-            log_probs.detach() if batch.old is None else batch.old[batch.counts],
-            None if batch.reference is None else batch.reference[batch.counts],
-            batch.which[batch.counts],
+            batch.sampler_logprobs[batch.loss_mask],
+            log_probs.detach() if batch.old_logprobs is None else batch.old_logprobs[batch.loss_mask],
+            None if batch.ref_logprobs is None else batch.ref_logprobs[batch.loss_mask],
+            batch.sample_ids[batch.loss_mask],
             self.advantages,
             self.weights,
             self.settings,
         )
-        return loss, {**told, "entropy": output.entropy[batch.counts].sum()}
+        return loss, {**told, "entropy": output.entropy[batch.loss_mask].sum()}

@@ -1,6 +1,7 @@
-"""The objectives, on the tokens that count. All probabilities are natural logarithms; sums, where a mean is not said.
+"""The losses of all stages, on the tokens that count. All probabilities are natural logarithms.
 
-Each function gives a part of a batch its share of the whole batch's loss: the parts add up, however it is cut.
+Results are sums, where a mean is not said. Each function gives a part of a batch its share of the whole batch's loss:
+the parts add up, however it is cut.
 """
 
 from __future__ import annotations
@@ -22,16 +23,17 @@ def supervised(log_probs: Tensor, total: int) -> Tensor:
     return -log_probs.sum() / total
 
 
-def ahead(further: Sequence[Tensor], counts: Tensor, which: Tensor, total: int) -> Tensor:
-    """The loss of multi-token prediction (V3 §2.2): the mean over the modules of what each gets wrong.
+def ahead(mtp_logprobs: Sequence[Tensor], loss_mask: Tensor, sample_ids: Tensor, total: int) -> Tensor:
+    """The loss of multi-token prediction (DeepSeek-V3, arXiv 2412.19437, §2.2), of this part of the batch: the mean
+    over the modules of what each gets wrong.
 
-    further: as Output.mtp_logprobs. counts, which [rows, width]: as in Batch; a module's guess counts where the token
-    that it is of does, and belongs to the same text.
+    mtp_logprobs: as Output has them. loss_mask, sample_ids [rows, width]: as in Batch; a module's guess counts where
+    the token that it is of does, and belongs to the same text.
     """
     losses = []
-    for depth, log_probs in enumerate(further):
+    for depth, log_probs in enumerate(mtp_logprobs):
         shift = 1 + depth
-        wanted = counts[:, shift:] & (which[:, shift:] == which[:, :-shift])
+        wanted = loss_mask[:, shift:] & (sample_ids[:, shift:] == sample_ids[:, :-shift])
         losses.append(-(log_probs * wanted).sum() / total)
     return torch.stack(losses).mean()
 
@@ -66,62 +68,67 @@ def token_weights(lengths: Tensor, weighting: Literal["sequence", "token", "dr-g
 
 def policy(
     log_probs: Tensor,
-    drawn: Tensor,
-    old: Tensor,
-    reference: Tensor | None,
-    which: Tensor,
+    sampler_logprobs: Tensor,
+    old_logprobs: Tensor,
+    ref_logprobs: Tensor | None,
+    sample_ids: Tensor,
     advantages: Tensor,
     weights: Tensor,
     settings: PolicyLoss,
 ) -> tuple[Tensor, dict[str, Tensor]]:
-    """GRPO (DeepSeekMath §4.1), made stable (V3.2 §3.1), for some tokens [n].
+    """The loss of GRPO (DeepSeekMath, arXiv 2402.03300, §4.1) for some tokens [n], with the stabilisation of
+    DeepSeek-V3.2 (arXiv 2512.02556, §3.1).
 
-    log_probs: of the model that is trained; drawn: those with which the tokens were drawn; old: of the trained model
-    before the update; reference: of the model that training began with. which [n]: the answer that each token is of;
-    advantages, weights [answers]: of each answer, and of each of its tokens. All tokens of an answer must be here.
+    log_probs: of the model that is trained; sampler_logprobs: those with which the tokens were sampled; old_logprobs:
+    of the trained model before the update; ref_logprobs: of the model that training began with. sample_ids [n]: the
+    answer that each token is of; advantages, weights [answers]: of each answer, and of each of its tokens. All tokens
+    of an answer must be here.
 
     loss = Σ w (-c · M · min(r A, clip(r) A) + β u (π_ref/π - ln(π_ref/π) - 1)) with
         r = π/π_old: the ratio that is clipped;
-        c = min(π_old/π_drawn, cut-off), without gradient: sampler and trainer are not quite the same model, or the
-            sampler was older (truncated importance sampling; Yao et al. 2025). Without a cut-off r is to π_drawn, and
+        c = min(π_old/π_sampler, cap), without gradient: sampler and trainer are not quite the same model, or the
+            sampler was older (truncated importance sampling; Yao et al. 2025). Without a cap r is to π_sampler, and
             c = 1;
-        M = 0 for an answer with A < 0 that is less likely now than when drawn, by more than δ nats a token;
-        u = π/π_drawn, which makes the estimate of the distance, and its gradient, unbiased.
+        M = 0 for an answer with A < 0 that is less likely now than when sampled, by more than δ nats a token;
+        u = π/π_sampler, which makes the estimate of the distance, and its gradient, unbiased.
 
-    Also returned: sums over the tokens, without gradient: `kl`, `clipped`, `masked`, `mismatch` (|ln π - ln π_drawn|).
+    Also returned: sums over the tokens, without gradient: `kl`, `clipped`, `masked`, `mismatch` (the absolute value of
+    ln π - ln π_sampler).
     """
-    advantage, weight = advantages[which], weights[which]
-    apart = (log_probs - drawn).clamp(-_FAR, _FAR)
-    if settings.correction is None:
-        log_ratio, correction = apart, torch.ones_like(drawn)
+    advantage, weight = advantages[sample_ids], weights[sample_ids]
+    apart = (log_probs - sampler_logprobs).clamp(-_FAR, _FAR)
+    if settings.importance_ratio_cap is None:
+        log_ratio, correction = apart, torch.ones_like(sampler_logprobs)
     else:
-        log_ratio = (log_probs - old).clamp(-_FAR, _FAR)
-        correction = (old - drawn).clamp(max=_FAR).exp().clamp(max=settings.correction)
+        log_ratio = (log_probs - old_logprobs).clamp(-_FAR, _FAR)
+        correction = (old_logprobs - sampler_logprobs).clamp(max=_FAR).exp().clamp(max=settings.importance_ratio_cap)
     ratio = log_ratio.exp()
     clipped = ratio.clamp(1 - settings.clip_low, 1 + settings.clip_high)
     gain = torch.minimum(ratio * advantage, clipped * advantage)
-    allowed = _allowed(log_probs.detach() - drawn, which, advantages, settings.off_policy)
-    loss = -(weight * correction * allowed[which] * gain).sum()
+    allowed = _allowed(
+        log_probs.detach() - sampler_logprobs, sample_ids, advantages, settings.off_policy_mask_threshold
+    )
+    loss = -(weight * correction * allowed[sample_ids] * gain).sum()
     told = {
         "clipped": ((ratio != clipped) & (gain < ratio * advantage)).sum(),
-        "masked": (allowed[which] == 0).sum(),
+        "masked": (allowed[sample_ids] == 0).sum(),
         "mismatch": apart.abs().sum(),
         "kl": torch.zeros((), device=loss.device),
     }
-    if reference is not None:
-        back = (reference - log_probs).clamp(-_FAR, _FAR)
+    if ref_logprobs is not None:
+        back = (ref_logprobs - log_probs).clamp(-_FAR, _FAR)
         distance = apart.exp() * (back.exp() - back - 1)
         loss = loss + settings.kl * (weight * distance).sum()
         told["kl"] = distance.sum()
     return loss, {name: value.detach().float() for name, value in told.items()}
 
 
-def _allowed(change: Tensor, which: Tensor, advantages: Tensor, limit: float | None) -> Tensor:
+def _allowed(change: Tensor, sample_ids: Tensor, advantages: Tensor, limit: float | None) -> Tensor:
     """1 for each answer that is to be learnt from, 0 for the others."""
     if limit is None:
         return torch.ones_like(advantages)
-    lengths = torch.zeros_like(advantages).index_add(0, which, torch.ones_like(change)).clamp(min=1)
-    fallen = -torch.zeros_like(advantages).index_add(0, which, change) / lengths
+    lengths = torch.zeros_like(advantages).index_add(0, sample_ids, torch.ones_like(change)).clamp(min=1)
+    fallen = -torch.zeros_like(advantages).index_add(0, sample_ids, change) / lengths
     return 1 - ((advantages < 0) & (fallen > limit)).to(advantages.dtype)
 
 

@@ -12,13 +12,13 @@ from data.problems import Problem
 from eval.metrics import interval, pass_at_k
 from lean_env import LeanPool
 from rl import runs
-from rl.config import ModelSource, Placement, Writing
-from rl.groups import Group, sampled
+from rl.config import ModelSource, Placement, RolloutConfig
+from rl.groups import Group, rollout_all
 from rl.model import tokenizer_of
 
 
 async def measure(
-    folder: Path, problems: Sequence[Problem], pool: LeanPool, writing: Writing, seed: int = 0
+    folder: Path, problems: Sequence[Problem], pool: LeanPool, rollout: RolloutConfig, seed: int = 0
 ) -> dict[str, Any]:
     """Figures of a checkpoint, as JSON: for the whole and for each tag of the problems, for k = 1, 2, 4, … answers.
 
@@ -27,11 +27,11 @@ async def measure(
     ConfigError, PolicyUnavailable.
     """
     source = ModelSource(folder=str(folder))
-    words = tokenizer_of(source, ())
-    graded = runs.judges(pool, writing)
+    tokenizer = tokenizer_of(source, ())
+    graded = runs.judges(pool, rollout)
     async with (
-        runs.sampling(source, words, writing, Placement()) as sampler,
-        aclosing(sampled(sampler, graded, problems, writing, seed)) as every,
+        runs.sampling(source, tokenizer, rollout, Placement()) as sampler,
+        aclosing(rollout_all(sampler, graded, problems, rollout, seed)) as every,
     ):
         groups = [group async for group in every]
     parts: dict[str, list[Group]] = defaultdict(list)

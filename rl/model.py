@@ -15,7 +15,8 @@ from torch.distributed.tensor import DTensor
 
 from data.config import ConfigError
 from data.parsing import parse_json
-from prover.model import checkpoint, config_file, tokenizer
+from prover.model import checkpoint, config_file
+from prover.model import tokenizer as tokenizers
 from prover.model.config import PRESETS, ModelError
 from prover.model.config import ConfigError as ShapeError
 from prover.model.parallel import ParallelConfig, ParallelConfigError, parallelize
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
 
 
-class Borrowed(nn.Module):
+class TransformersModel(nn.Module):
     """A causal model of transformers' that is called as a Transformer of ours is (see its `forward`).
 
     It has no multi-token prediction, and what its experts do is its own affair: `mtp_logprobs` and `routing` are empty.
@@ -61,24 +62,24 @@ class Borrowed(nn.Module):
         return Output(None, None, -loss.view_as(targets), spread, (), ())
 
 
-Model: TypeAlias = Transformer | Borrowed
+Model: TypeAlias = Transformer | TransformersModel
 
 
 def tokenizer_of(source: ModelSource, texts: Iterable[str]) -> PreTrainedTokenizerFast:
     """The tokenizer of the model to start from; of a fresh one it is trained on the texts. Raises ConfigError."""
     try:
-        return tokenizer.load(source.folder) if source.folder else tokenizer.train(texts, source.vocabulary)
+        return tokenizers.load(source.folder) if source.folder else tokenizers.train(texts, source.vocabulary)
     except (ModelError, ValueError) as error:
         raise ConfigError(f"model: {error}") from None
 
 
-def load(source: ModelSource, words: PreTrainedTokenizerFast, placement: Placement, seed: int = 0) -> Model:
+def load(source: ModelSource, tokenizer: PreTrainedTokenizerFast, placement: Placement, seed: int = 0) -> Model:
     """The model to start from, in fp32, laid over the processes of torch.distributed if there are any.
 
     Raises ConfigError.
     """
     try:
-        return _placed(_loaded(source, words, seed), source, placement)
+        return _placed(_loaded(source, tokenizer, seed), source, placement)
     except (ModelError, ShapeError, ParallelConfigError, OSError, ValueError) as error:
         raise ConfigError(f"model: {error}") from None
 
@@ -88,11 +89,15 @@ def device() -> torch.device:
     return torch.device("cuda") if torch.cuda.is_available() else torch.device("cpu")
 
 
-def _loaded(source: ModelSource, words: PreTrainedTokenizerFast, seed: int) -> Model:
+def _loaded(source: ModelSource, tokenizer: PreTrainedTokenizerFast, seed: int) -> Model:
     if source.preset:
         if source.preset not in PRESETS:
             raise ConfigError(f"model: no preset is called {source.preset!r}; there are: {', '.join(PRESETS)}")
-        tokens = {"vocab_size": len(words), "eos_token_id": words.eos_token_id, "bos_token_id": words.bos_token_id}
+        tokens = {
+            "vocab_size": len(tokenizer),
+            "eos_token_id": tokenizer.eos_token_id,
+            "bos_token_id": tokenizer.bos_token_id,
+        }
         torch.manual_seed(seed)
         return Transformer(PRESETS[source.preset].replace(**{**tokens, **source.changes}))
     if is_ours(source.folder):
@@ -105,7 +110,7 @@ def _loaded(source: ModelSource, words: PreTrainedTokenizerFast, seed: int) -> M
     local = Path(source.folder).is_dir()
     found = AutoModelForCausalLM.from_pretrained(source.folder, dtype=torch.float32, local_files_only=local)
     require_finite(found, source.folder)
-    return Borrowed(found)
+    return TransformersModel(found)
 
 
 def require_finite(model: nn.Module, source: str | Path) -> None:
@@ -129,9 +134,9 @@ def _placed(model: Model, source: ModelSource, placement: Placement) -> Model:
     if not dist.is_initialized():
         return model.to(device())
     wanted = ParallelConfig(
-        expert_parallel_degree=placement.experts,
+        expert_parallel_degree=placement.expert_parallel_degree,
         bfloat16=placement.bfloat16,
-        activation_checkpointing=placement.recompute,
+        activation_checkpointing=placement.activation_checkpointing,
         compile=placement.compile,
     )
     if isinstance(model, Transformer):
@@ -143,9 +148,9 @@ def _placed(model: Model, source: ModelSource, placement: Placement) -> Model:
             model.to_empty(device=device())
             checkpoint.load_into(model, source.folder)
         return model
-    if placement.experts > 1:
+    if placement.expert_parallel_degree > 1:
         raise ConfigError("placement: experts can be shared in models of our own architecture only")
-    if placement.recompute:
+    if placement.activation_checkpointing:
         model.inner.gradient_checkpointing_enable({"use_reentrant": False})
     precision = MixedPrecisionPolicy()
     if placement.bfloat16:
@@ -158,7 +163,7 @@ def _placed(model: Model, source: ModelSource, placement: Placement) -> Model:
     return model
 
 
-def save(model: Model, words: PreTrainedTokenizerFast, folder: Path) -> None:
+def save(model: Model, tokenizer: PreTrainedTokenizerFast, folder: Path) -> None:
     """A checkpoint with its tokenizer, which transformers, vLLM and `prover prove --policy native` can load.
 
     All processes call this. Raises ModelError.
@@ -172,7 +177,7 @@ def save(model: Model, words: PreTrainedTokenizerFast, folder: Path) -> None:
             with replacing(folder, "*") as new:
                 model.inner.save_pretrained(new, state_dict=state)
     if first:
-        words.save_pretrained(folder)
+        tokenizer.save_pretrained(folder)
 
 
 def tensors(model: Model) -> Iterator[tuple[str, Tensor]]:

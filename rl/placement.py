@@ -16,7 +16,7 @@ import torch
 from prover.model.parallel import ParallelConfig, ParallelConfigError, check_parallel_config
 from prover.model.transformer import MAX_LOGITS
 from prover.serving.model import machine
-from rl.config import DPOConfig, ExpertIterationConfig, GRPOConfig, Placement, SFTConfig, Stage, Writing
+from rl.config import DPOConfig, ExpertIterationConfig, GRPOConfig, Placement, RolloutConfig, SFTConfig, Stage
 from rl.shape import Shape
 
 _LEAN = 1.5e9  # bytes of a Lean process
@@ -59,15 +59,15 @@ def plan(config: Stage, shape: Shape) -> Plan:
     where, trainer = config.placement, _trainer(config, shape)
     processes = [trainer]
     if isinstance(config, GRPOConfig | ExpertIterationConfig):
-        rollout = _rollout(config, config.writing, shape)
+        rollout = _rollout(config, config.rollout, shape)
         if where.trainers == 1 and not where.rollouts and rollout.count:  # it is one process
             memory = trainer.memory | {f"rollout: {name}": size for name, size in rollout.memory.items()}
             processes = [Process("trainer", 1, trainer.gpus, memory, "this process, which also writes")]
         else:
             processes.append(rollout)
     if not isinstance(config, DPOConfig) and (not isinstance(config, SFTConfig) or "continuation" in config.kinds):
-        note = "" if where.lean else "one for each core"
-        processes.append(Process("lean", where.lean or os.cpu_count() or 1, 0, {"Lean": _LEAN}, note))
+        note = "" if where.lean_workers else "one for each core"
+        processes.append(Process("lean", where.lean_workers or os.cpu_count() or 1, 0, {"Lean": _LEAN}, note))
     if isinstance(config, GRPOConfig):
         processes.append(_controller(config, shape))
     published = f"{shape.source} is not on this machine; its shape is taken from a table"
@@ -81,7 +81,9 @@ def plan(config: Stage, shape: Shape) -> Plan:
 def _trainer(config: Stage, shape: Shape) -> Process:
     where, world = config.placement, config.placement.trainers
     number = 2 if where.bfloat16 else 4
-    spread = world > 1 or where.bfloat16 or where.recompute or where.compile  # by FSDP2, be it over one process
+    spread = (
+        world > 1 or where.bfloat16 or where.activation_checkpointing or where.compile
+    )  # by FSDP2, be it over one process
     looks_ahead = isinstance(config, SFTConfig | ExpertIterationConfig) and config.mtp > 0
     kept = shape.kept if looks_ahead or shape.config is None else shape.kept[: shape.config.num_hidden_layers]
     state = 4 * shape.total / world
@@ -92,20 +94,26 @@ def _trainer(config: Stage, shape: Shape) -> Process:
         memory["reference"] = state + (number * shape.root if spread else 0)
     memory["batch"] = _batch(config, shape) / world
     places = config.micro_batch * config.context
-    held = len(kept) * shape.width + int(_BACK * max(kept)) if where.recompute else sum(kept)
+    held = len(kept) * shape.width + int(_BACK * max(kept)) if where.activation_checkpointing else sum(kept)
     # Each layer's attention turns the mask into numbers, and keeps them.
-    masks = places * config.context * (1 + number * (1 if where.recompute else len(kept)))
+    masks = places * config.context * (1 + number * (1 if where.activation_checkpointing else len(kept)))
     # In fp32: the logits, their log-softmax, their softmax, its entropy. Models of our own take some rows at a time.
     logits = places * shape.vocabulary if shape.config is None else min(places * shape.vocabulary, MAX_LOGITS)
     step = {"activations": float(number * held * places), "masks": float(masks)}
     step["logits"] = float(logits * (16 if number == 4 else 18))
     if spread:
         # A layer and the next one; a layer's gradients, and these in fp32; what is outside, and its gradients.
-        layer = shape.layer + shape.experts / where.experts
+        layer = shape.layer + shape.experts / where.expert_parallel_degree
         step["gathered"] = layer * (3 * number + 4) + 2 * number * shape.root
     whole = {"a whole tensor": 4.0 * shape.largest if world > 1 else 0.0}
     memory |= step if sum(step.values()) > sum(whole.values()) else whole
-    note = "this process" if world == 1 else f"experts over {where.experts}" if where.experts > 1 else ""
+    note = (
+        "this process"
+        if world == 1
+        else f"experts over {where.expert_parallel_degree}"
+        if where.expert_parallel_degree > 1
+        else ""
+    )
     return Process("trainer", world, _gpus(where, world == 1), memory, note)
 
 
@@ -113,32 +121,36 @@ def _batch(config: Stage, shape: Shape) -> float:
     """Bytes of the rows of an update, if all are full."""
     if not isinstance(config, GRPOConfig):
         return float(getattr(config, "batch", 1) * config.context * _PLACE)
-    writing = config.writing
-    replayed = config.replay_experts and writing.engine == "native" and not writing.base_url
-    return float(config.groups * writing.answers * config.context * (_PLACE + 8 * shape.choices * replayed))
+    rollout = config.rollout
+    replayed = config.replay_experts and rollout.engine == "native" and not rollout.base_url
+    return float(
+        config.prompts_per_step * rollout.num_generations * config.context * (_PLACE + 8 * shape.choices * replayed)
+    )
 
 
-def _rollout(config: Stage, writing: Writing, shape: Shape) -> Process:
+def _rollout(config: Stage, rollout: RolloutConfig, shape: Shape) -> Process:
     where = config.placement
     gpus = _gpus(where, not where.rollouts)
-    number = 2 if gpus or writing.base_url else 4
-    laid_out = 2 if writing.engine == "native" and number == 4 else 1  # on a CPU beside the model's own matrices
+    number = 2 if gpus or rollout.base_url else 4
+    laid_out = 2 if rollout.engine == "native" and number == 4 else 1  # on a CPU beside the model's own matrices
     memory = {"weights": float(laid_out * number * shape.total)}
-    memory[f"cache of {writing.room} answers"] = float(number * writing.room * config.context * shape.cache)
-    if writing.base_url:
-        return Process("rollout", 0, 0, memory, f"on the GPUs of {writing.base_url}")
-    return Process("rollout", where.rollouts or 1, gpus, memory, writing.engine if where.rollouts else "this process")
+    memory[f"cache of {rollout.max_num_seqs} answers"] = float(
+        number * rollout.max_num_seqs * config.context * shape.cache
+    )
+    if rollout.base_url:
+        return Process("rollout", 0, 0, memory, f"on the GPUs of {rollout.base_url}")
+    return Process("rollout", where.rollouts or 1, gpus, memory, rollout.engine if where.rollouts else "this process")
 
 
 def _controller(config: GRPOConfig, shape: Shape) -> Process:
     """What holds the new weights in fp32 on their way, all of them, in the machine's own memory."""
     where, size = config.placement, 4.0 * shape.total
     memory = {"new weights": size}
-    if config.writing.base_url:
+    if config.rollout.base_url:
         memory["for a server that is started again"] = size
     if where.trainers > 1:
         memory["at the first trainer"] = size
-    if where.trainers > 1 or (where.rollouts and not config.writing.base_url):
+    if where.trainers > 1 or (where.rollouts and not config.rollout.base_url):
         memory["in Ray's store"] = size
     return Process("controller", 1, 0, memory, "this process")
 
@@ -150,16 +162,18 @@ def _gpus(where: Placement, here: bool) -> float:
 
 def _misfits(config: Stage, shape: Shape) -> Iterator[str]:
     """What does not go together, whatever the machines are."""
-    where, writing = config.placement, getattr(config, "writing", None)
+    where, rollout = config.placement, getattr(config, "rollout", None)
     if where.gpus > 1:
         yield f"a trainer computes on one GPU, and placement.gpus gives it {where.gpus:g}"
-    if shape.config is None and where.experts > 1:
+    if shape.config is None and where.expert_parallel_degree > 1:
         yield "experts can be shared in models of our own architecture only"
-    if shape.config is None and writing is not None and writing.engine == "native" and not writing.base_url:
-        yield "only our own models can be written with by engine native; writing.engine can be vllm"
-    if shape.config is not None and where.experts > 1:
+    if shape.config is None and rollout is not None and rollout.engine == "native" and not rollout.base_url:
+        yield "only our own models can be written with by engine native; rollout.engine can be vllm"
+    if shape.config is not None and where.expert_parallel_degree > 1:
         try:
-            check_parallel_config(shape.config, ParallelConfig(expert_parallel_degree=where.experts), where.trainers)
+            check_parallel_config(
+                shape.config, ParallelConfig(expert_parallel_degree=where.expert_parallel_degree), where.trainers
+            )
         except ParallelConfigError as error:
             yield str(error)
 

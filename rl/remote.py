@@ -1,4 +1,4 @@
-"""Trainers and writers of answers in Ray actors, on this machine or across a cluster.
+"""Trainers and rollout workers in Ray actors, on this machine or across a cluster.
 
 All of them need the same file system: for the run's folder, and for the checkpoint to start from.
 """
@@ -18,6 +18,7 @@ import ray
 import torch
 import torch.distributed as dist
 from ray.exceptions import RayActorError, RayError, RayTaskError
+from torch import Tensor
 
 from data.config import ConfigError
 from eval.folder import RunError
@@ -25,7 +26,7 @@ from lean_env.ray_workers import Cluster
 from prover.engines.base import Answer, SamplingParams
 from prover.policy import PolicyUnavailable, Prompt
 from rl import dpo, sft
-from rl.config import DPOConfig, GRPOConfig, ModelSource, SFTConfig, Stage, Writing
+from rl.config import DPOConfig, GRPOConfig, ModelSource, RolloutConfig, SFTConfig, Stage
 from rl.examples import States
 from rl.folder import TrainFolder
 from rl.learner import Learner, Rewarded
@@ -41,8 +42,8 @@ class TrainersLost(RunError):
     """A process of those that share the model is gone, and with it a part of the model."""
 
 
-class _Rank:
-    """One of the processes that share the model: an actor."""
+class _TrainerActor:
+    """A Ray actor: one of the processes that share the model."""
 
     def __init__(self, threads: int) -> None:
         torch.set_num_threads(threads)
@@ -85,18 +86,32 @@ class _Rank:
     def learner(self, config: GRPOConfig) -> None:
         self._learner = Learner(config, tokenizer_of(config.model, ()))
 
-    def call(self, method: str, *args: Any) -> Any:
-        """A method of the Learner; of `weights` only the first process keeps what comes."""
+    # What follows are the methods of the Learner, which all processes call.
+
+    def learn(self, groups: Sequence[Rewarded]) -> dict[str, float]:
         assert self._learner is not None
-        found = getattr(self._learner, method)(*args)
-        if method != "weights":
-            return found
-        kept = [named for named in found if dist.get_rank() == 0]
-        return kept or None
+        return self._learner.learn(groups)
+
+    def weights(self) -> list[tuple[str, Tensor]]:
+        """All weights in the first process, none in the others."""
+        assert self._learner is not None
+        return [named for named in self._learner.weights() if dist.get_rank() == 0]
+
+    def save(self, folder: Path, state: dict[str, Any]) -> None:
+        assert self._learner is not None
+        self._learner.save(folder, state)
+
+    def restore(self, folder: Path) -> dict[str, Any]:
+        assert self._learner is not None
+        return self._learner.restore(folder)
+
+    def write(self, folder: Path) -> None:
+        assert self._learner is not None
+        self._learner.write(folder)
 
 
-class Trainers:
-    """The processes that share the model, on the driver's side. As a Learner, see rl.grpo.Learns.
+class TrainerGroup:
+    """The processes that share the model, on the driver's side; a Learner, as rl.grpo.LearnerProtocol says.
 
     Ray numbers what a thread hands over. In threads that outlive one Ray and meet another, an argument was once seen to
     arrive as an earlier one; so calls are made from a thread of this object's own.
@@ -108,11 +123,11 @@ class Trainers:
         Cluster(placement.address or None)
         self._thread = ThreadPoolExecutor(1)
         threads = max((os.cpu_count() or 1) // placement.trainers, 1)
-        make: Any = ray.remote(_Rank).options(num_cpus=0, num_gpus=placement.gpus, max_concurrency=2)
-        self._ranks: list[Any] = [make.remote(threads) for _ in range(placement.trainers)]
-        place = self._get([self._ranks[0].place.remote()])[0]
-        world = len(self._ranks)
-        self._get([actor.join.remote(place, rank, world) for rank, actor in enumerate(self._ranks)])
+        make: Any = ray.remote(_TrainerActor).options(num_cpus=0, num_gpus=placement.gpus, max_concurrency=2)
+        self._actors: list[Any] = [make.remote(threads) for _ in range(placement.trainers)]
+        place = self._get([self._actors[0].place.remote()])[0]
+        world = len(self._actors)
+        self._get([actor.join.remote(place, rank, world) for rank, actor in enumerate(self._actors)])
 
     def _get(self, references: Sequence[Any]) -> list[Any]:
         """All results. Raises what a process raised; TrainersLost if one is gone."""
@@ -130,66 +145,68 @@ class Trainers:
     async def run(self, config: Stage, folder: TrainFolder, states: States) -> None:
         """A whole stage."""
         given = ray.put(states)
-        work = [actor.stage.remote(config, folder.path.absolute(), given) for actor in self._ranks]
+        work = [actor.stage.remote(config, folder.path.absolute(), given) for actor in self._actors]
         running = asyncio.create_task(asyncio.to_thread(self._get, work))
         while not running.done():
             await asyncio.wait([running], timeout=_LOOK)
             if folder.stop.is_set():
-                self._ranks[0].stop.remote()
+                self._actors[0].stop.remote()
             for line in await asyncio.to_thread(self._lines):
                 folder.tell(line)
         running.result()
 
     def _lines(self) -> list[str]:
         try:
-            return list(ray.get(self._ranks[0].lines.remote()))
+            return list(ray.get(self._actors[0].lines.remote()))
         except RayError:  # it will be told by what the stage raises
             return []
 
-    def learner(self, config: GRPOConfig) -> Trainers:
-        self._get([actor.learner.remote(config) for actor in self._ranks])
+    def learner(self, config: GRPOConfig) -> TrainerGroup:
+        self._get([actor.learner.remote(config) for actor in self._actors])
         return self
 
-    def _call(self, method: str, *args: Any) -> Any:
-        def ask() -> list[Any]:
-            return self._get([actor.call.remote(method, *args) for actor in self._ranks])
+    def _on_all(self, start: Callable[[Any], Any]) -> Any:
+        """What the first process returns. start: calls a remote method of an actor."""
 
-        return self._thread.submit(ask).result()[0]
+        def results() -> list[Any]:
+            return self._get([start(actor) for actor in self._actors])
+
+        return self._thread.submit(results).result()[0]
 
     def learn(self, groups: Sequence[Rewarded]) -> dict[str, float]:
-        found: dict[str, float] = self._call("learn", list(groups))
+        found: dict[str, float] = self._on_all(lambda actor: actor.learn.remote(list(groups)))
         return found
 
     def weights(self) -> Weights:
-        found: Weights = self._call("weights")
+        found: Weights = self._on_all(lambda actor: actor.weights.remote())
         return found
 
     def save(self, folder: Path, state: dict[str, Any]) -> None:
-        self._call("save", folder.absolute(), state)
+        self._on_all(lambda actor: actor.save.remote(folder.absolute(), state))
 
     def restore(self, folder: Path) -> dict[str, Any]:
-        found: dict[str, Any] = self._call("restore", folder.absolute())
+        found: dict[str, Any] = self._on_all(lambda actor: actor.restore.remote(folder.absolute()))
         return found
 
     def write(self, folder: Path) -> None:
-        self._call("write", folder.absolute())
+        self._on_all(lambda actor: actor.write.remote(folder.absolute()))
 
     def close(self) -> None:
-        for actor in self._ranks:
+        for actor in self._actors:
             ray.kill(actor)
         self._thread.shutdown(wait=False)
 
 
-class _Scribe:
-    """Writes answers with an engine of its own: an actor."""
+class _RolloutActor:
+    """A Ray actor that writes answers with an engine of its own."""
 
-    def __init__(self, source: ModelSource, writing: Writing, threads: int) -> None:
+    def __init__(self, source: ModelSource, rollout: RolloutConfig, threads: int) -> None:
         torch.set_num_threads(threads)
-        self._source, self._writing = source, writing
+        self._source, self._rollout = source, rollout
         self._sampler: EngineSampler | None = None
 
     async def start(self, weights: list[Any]) -> None:
-        self._sampler = EngineSampler(await open_engine(self._source, tokenizer_of(self._source, ()), self._writing))
+        self._sampler = EngineSampler(await open_engine(self._source, tokenizer_of(self._source, ()), self._rollout))
         await self.update(weights)
 
     async def answers(self, prompt: Prompt, family: str, n: int, decoding: SamplingParams) -> list[Answer]:
@@ -206,45 +223,45 @@ class _Scribe:
         return os.getpid()
 
 
-class Scribes:
+class RolloutWorkers:
     """Several processes that write answers, as a Sampler. One that is lost is replaced, and its work done again."""
 
-    def __init__(self, source: ModelSource, writing: Writing, count: int, gpus: float) -> None:
+    def __init__(self, source: ModelSource, rollout: RolloutConfig, count: int, gpus: float) -> None:
         threads = max((os.cpu_count() or 1) // count, 1)
-        options: Any = ray.remote(_Scribe).options(num_cpus=0, num_gpus=gpus, max_concurrency=10_000)
-        self._make: Callable[[], Any] = lambda: options.remote(source, writing, threads)
+        options: Any = ray.remote(_RolloutActor).options(num_cpus=0, num_gpus=gpus, max_concurrency=10_000)
+        self._make: Callable[[], Any] = lambda: options.remote(source, rollout, threads)
         self._weights: Any = ray.put([])
-        self._thread = ThreadPoolExecutor(1)  # of its own, as the Trainers' is
-        self._free = [_Place(self) for _ in range(count)]
+        self._thread = ThreadPoolExecutor(1)  # of its own, as the TrainerGroup's is
+        self._slots = [_WorkerSlot(self) for _ in range(count)]
 
     async def start(self) -> None:
-        await asyncio.gather(*(place.actor() for place in self._free))
+        await asyncio.gather(*(slot.actor() for slot in self._slots))
 
     async def answers(self, prompt: Prompt, family: str, n: int, decoding: SamplingParams) -> AsyncGenerator[Answer]:
-        place = min(self._free, key=lambda place: place.load)
-        place.load += n
+        slot = min(self._slots, key=lambda slot: slot.load)
+        slot.load += n
         try:
-            for answer in await place.call("answers", prompt, family, n, decoding):
+            for answer in await slot.call(lambda actor: actor.answers.remote(prompt, family, n, decoding)):
                 yield answer
         finally:
-            place.load -= n
+            slot.load -= n
 
     async def update(self, weights: Weights) -> None:
         held = list(weights)
         self._weights = await asyncio.get_running_loop().run_in_executor(self._thread, ray.put, held)
-        await asyncio.gather(*(place.call("update", self._weights) for place in self._free))
+        await asyncio.gather(*(slot.call(lambda actor: actor.update.remote(self._weights)) for slot in self._slots))
 
     async def close(self) -> None:
-        for place in self._free:
-            place.kill()
+        for slot in self._slots:
+            slot.kill()
         self._thread.shutdown(wait=False)
 
 
-class _Place:
-    """Where a scribe is, and after its loss another one."""
+class _WorkerSlot:
+    """One of the RolloutWorkers' places: an actor, and after its loss another one."""
 
-    def __init__(self, scribes: Scribes) -> None:
-        self._scribes, self.load = scribes, 0
+    def __init__(self, workers: RolloutWorkers) -> None:
+        self._workers, self.load = workers, 0
         self._actor: Any = None
         self._starting: asyncio.Task[Any] | None = None
 
@@ -259,17 +276,20 @@ class _Place:
         return self._actor
 
     async def _start(self) -> Any:
-        actor = self._scribes._make()
-        await _result(actor.start.remote(self._scribes._weights))
+        actor = self._workers._make()
+        await _result(actor.start.remote(self._workers._weights))
         return actor
 
-    async def call(self, method: str, *args: Any) -> Any:
-        """Raises PolicyUnavailable if the engine does, or if one actor after the other is lost."""
+    async def call(self, start: Callable[[Any], Any]) -> Any:
+        """The result of what `start` calls: a remote method of the slot's actor.
+
+        Raises PolicyUnavailable if the engine does, or if one actor after the other is lost.
+        """
         for _ in range(_LOST):
             actor = None
             try:
                 actor = await self.actor()
-                return await _result(getattr(actor, method).remote(*args))
+                return await _result(start(actor))
             except RayTaskError as error:
                 if isinstance(error.cause, PolicyUnavailable | ConfigError):
                     raise error.cause from None

@@ -19,11 +19,13 @@ _OPEN = frozenset(("sorry", "admit"))
 
 
 class RewardSettings(BaseModel):
-    """A proved answer earns 1, any other 0 (V1.5 §2.3), less the first two of these, and with what the third adds.
+    """The options of the reward: a proved answer earns 1, any other 0 (DeepSeek-Prover-V1.5 §2.3); less the first two
+    of these, and with what the third adds.
 
-    consistency: what a proof loses that lacks one of the `have` steps of the answer's own sketch (V2 §2.2; early in
-        training). format: what an answer loses from which no proof can be read (R1 §2.2.2). function: `module:function`
-        of your own, whose values are added (see rl.reward_function); it can reward what Lean refused. weight: of them.
+    consistency: what a proof loses that lacks one of the `have` steps of the answer's own sketch (DeepSeek-Prover-V2
+        §2.2; early in training). format: what an answer loses from which no proof can be read (DeepSeek-R1 §2.2.2).
+    function: `module:function` of your own, whose values are added (see rl.reward_function); it can reward what Lean
+        refused. weight: of them.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -35,14 +37,18 @@ class RewardSettings(BaseModel):
 
 
 @dataclass(frozen=True)
-class Graded:
-    """An answer's reward and where it comes from. readable: a proof could be read; consistent: it follows its plan."""
+class RewardResult:
+    """An answer's reward and where it comes from.
+
+    proof: as it was read from the answer. readable: whether there was one to read. follows_sketch: whether it has all
+    `have` steps of the answer's own sketch.
+    """
 
     reward: float
     verdict: Verdict
     proof: str = ""
     readable: bool = True
-    consistent: bool = True
+    follows_sketch: bool = True
 
 
 class Judge:
@@ -58,20 +64,22 @@ class Judge:
         self._family, self._settings, self._seconds = family, settings or RewardSettings(), seconds
         self._function = RewardFunction(self._settings.function) if self._settings.function else None
 
-    async def grade(self, prompt: Prompt, answer: str, finished: bool = True) -> Graded:
+    async def grade(self, prompt: Prompt, answer: str, finished: bool = True) -> RewardResult:
         """answer: what the model wrote to the prompt; finished: it was not cut off at the length limit."""
         try:
             proof = ProofReader(self._family, prompt).proof(answer, finished)
         except AnswerParseError as reason:
             verdict = Verdict(Reason.ANSWER, str(reason))
-            return Graded(-self._settings.format, verdict, readable=False)
+            return RewardResult(-self._settings.format, verdict, readable=False)
         whole = f"{prompt.prefix}\n{proof}" if prompt.prefix.strip() else proof
         verdict = await self.pool.judge(prompt.theorem.claim(whole), timeout=self._seconds)
-        consistent = follows(answer, whole)
-        lost = 0.0 if consistent else self._settings.consistency
-        return Graded(1.0 - lost if verdict.proved else 0.0, verdict, whole, consistent=consistent)
+        follows_sketch = follows(answer, whole)
+        lost = 0.0 if follows_sketch else self._settings.consistency
+        return RewardResult(1.0 - lost if verdict.proved else 0.0, verdict, whole, follows_sketch=follows_sketch)
 
-    async def group(self, problem: Problem, answers: Sequence[str], graded: Sequence[Graded]) -> list[Graded]:
+    async def group(
+        self, problem: Problem, answers: Sequence[str], graded: Sequence[RewardResult]
+    ) -> list[RewardResult]:
         """The grades of all answers to a prompt, with what the user's function adds. Raises ConfigError."""
         if self._function is None or not answers:
             return list(graded)

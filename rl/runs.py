@@ -14,7 +14,7 @@ from data.problems import Problem
 from lean_env import LeanPool
 from prover.prompts import FAMILIES
 from rl import dpo, grpo, sft
-from rl.config import DPOConfig, GRPOConfig, ModelSource, Placement, SFTConfig, Stage, Writing, read_all
+from rl.config import DPOConfig, GRPOConfig, ModelSource, Placement, RolloutConfig, SFTConfig, Stage, read_all
 from rl.continuations import states
 from rl.examples import States
 from rl.folder import TrainFolder
@@ -39,7 +39,7 @@ def read_problems(paths: Iterable[Path]) -> list[Problem]:
     return found
 
 
-async def look(problems: Sequence[Problem], pool: LeanPool) -> None:
+async def check_statements_elaborate(problems: Sequence[Problem], pool: LeanPool) -> None:
     """Let Lean read some of the statements, before all else. Raises ConfigError if it has errors in all of them."""
     said: list[str] = []
     for problem in problems[:: -(-len(problems) // _LOOKED_AT)]:
@@ -50,27 +50,27 @@ async def look(problems: Sequence[Problem], pool: LeanPool) -> None:
     raise ConfigError(f"problems: Lean can read none of {len(said)} statements that it was asked, such as {said[0]}")
 
 
-def judges(pool: LeanPool, writing: Writing, reward: RewardSettings | None = None) -> dict[str, Judge]:
+def judges(pool: LeanPool, rollout: RolloutConfig, reward: RewardSettings | None = None) -> dict[str, Judge]:
     """For each family that theorems are asked in."""
-    return {name: Judge(pool, FAMILIES[name], reward, writing.check_seconds) for name in writing.families}
+    return {name: Judge(pool, FAMILIES[name], reward, rollout.check_seconds) for name in rollout.families}
 
 
 @asynccontextmanager
 async def sampling(
-    source: ModelSource, words: PreTrainedTokenizerFast, writing: Writing, placement: Placement
+    source: ModelSource, tokenizer: PreTrainedTokenizerFast, rollout: RolloutConfig, placement: Placement
 ) -> AsyncGenerator[Sampler]:
     """What writes the answers, in this process, at a URL or on Ray; it may still have other weights than the learner.
 
     Raises ConfigError, PolicyUnavailable.
     """
     sampler: Sampler
-    if placement.rollouts and not writing.base_url:
-        from rl.remote import Scribes
+    if placement.rollouts and not rollout.base_url:
+        from rl.remote import RolloutWorkers
 
-        sampler = Scribes(source, writing, placement.rollouts, placement.gpus)
+        sampler = RolloutWorkers(source, rollout, placement.rollouts, placement.gpus)
         await sampler.start()
     else:
-        sampler = EngineSampler(await open_engine(source, words, writing), restarts=bool(writing.base_url))
+        sampler = EngineSampler(await open_engine(source, tokenizer, rollout), restarts=bool(rollout.base_url))
     try:
         yield sampler
     finally:
@@ -101,25 +101,25 @@ async def run_dpo(config: DPOConfig, folder: TrainFolder) -> None:
 
 async def _shared(config: Stage, folder: TrainFolder, known: States) -> None:
     """A stage in several processes."""
-    from rl.remote import Trainers
+    from rl.remote import TrainerGroup
 
-    with closing(await asyncio.to_thread(Trainers, config)) as trainers:
+    with closing(await asyncio.to_thread(TrainerGroup, config)) as trainers:
         await trainers.run(config, folder, known)
 
 
 async def run_grpo(config: GRPOConfig, folder: TrainFolder, pool: LeanPool) -> None:
     """Raises ConfigError, PolicyUnavailable."""
     every = read_problems(config.problems)
-    await look(every, pool)
-    words = tokenizer_of(config.model, ())
-    graded = judges(pool, config.writing, config.reward)
-    async with sampling(config.model, words, config.writing, config.placement) as sampler:
+    await check_statements_elaborate(every, pool)
+    tokenizer = tokenizer_of(config.model, ())
+    graded = judges(pool, config.rollout, config.reward)
+    async with sampling(config.model, tokenizer, config.rollout, config.placement) as sampler:
         if config.placement.trainers == 1:
-            learner = await asyncio.to_thread(Learner, config, words)
+            learner = await asyncio.to_thread(Learner, config, tokenizer)
             await grpo.Loop(config, folder, every, learner, sampler, graded).run()
             return
-        from rl.remote import Trainers
+        from rl.remote import TrainerGroup
 
-        with closing(await asyncio.to_thread(Trainers, config)) as trainers:
+        with closing(await asyncio.to_thread(TrainerGroup, config)) as trainers:
             await asyncio.to_thread(trainers.learner, config)
             await grpo.Loop(config, folder, every, trainers, sampler, graded).run()

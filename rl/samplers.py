@@ -20,7 +20,7 @@ from prover.model.config import ModelError
 from prover.model.generate import Generator
 from prover.policy import PolicyUnavailable, Prompt, Usage
 from prover.prompts import FAMILIES, ProofReader
-from rl.config import ModelSource, Writing
+from rl.config import ModelSource, RolloutConfig
 from rl.model import device
 
 if TYPE_CHECKING:
@@ -108,26 +108,26 @@ class EngineSampler:
         await self._engine.close()
 
 
-async def open_engine(source: ModelSource, words: PreTrainedTokenizerFast, writing: Writing) -> Engine:
+async def open_engine(source: ModelSource, tokenizer: PreTrainedTokenizerFast, rollout: RolloutConfig) -> Engine:
     """The engine that a configuration names. Raises ConfigError, PolicyUnavailable."""
-    if writing.base_url:
+    if rollout.base_url:
         from prover.engines.server import Server
 
-        return await Server.connect(writing.base_url, "")
+        return await Server.connect(rollout.base_url, "")
     if not source.folder:
         raise ConfigError("model: answers are drawn from a model that has been trained before; give its folder")
-    if writing.engine == "vllm":
+    if rollout.engine == "vllm":
         from prover.engines.vllm import InProcess
 
         return await InProcess.load(source.folder)
-    return await asyncio.to_thread(native, source.folder, words, writing.room)
+    return await asyncio.to_thread(native, source.folder, tokenizer, rollout.max_num_seqs)
 
 
-def native(folder: str, words: PreTrainedTokenizerFast, room: int) -> Native:
+def native(folder: str, tokenizer: PreTrainedTokenizerFast, room: int) -> Native:
     """Our own generator, with a copy of the model of its own. Raises ConfigError."""
     try:
         at = device()
         network = checkpoint.load(folder, device=at, dtype=torch.bfloat16 if at.type == "cuda" else torch.float32)
     except (ModelError, ShapeError) as error:
         raise ConfigError(f"{error}\nOnly our own models can be written with by engine native") from None
-    return Native(Generator(network.requires_grad_(False), max_num_seqs=room), words, folder)
+    return Native(Generator(network.requires_grad_(False), max_num_seqs=room), tokenizer, folder)

@@ -11,7 +11,7 @@ from rl.config import Selection
 _PRIOR = 0.25  # below 1: most theorems are proved nearly always, or nearly never
 
 
-class Chooser:
+class PromptSampler:
     """Draws theorems by how often they have been proved so far (see Selection).
 
     count: how many there are; they are called by their numbers. Draw number n follows from the seed, n and what has
@@ -26,14 +26,14 @@ class Chooser:
         """The expected share of proofs among its answers: the mean of Beta(prior + proved, prior + not proved)."""
         return (self._proved[theorem] + _PRIOR) / (self._tried[theorem] + 2 * _PRIOR)
 
-    def draw(self, number: int, without: Collection[int]) -> int:
+    def sample(self, number: int, without: Collection[int]) -> int:
         """Draw number `number`; none of the theorems `without`, unless there are no others."""
         free: Sequence[int] = [k for k in range(len(self._tried)) if k not in without] or range(len(self._tried))
         rates = [self.rate(k) for k in free]
-        chances = [rate * (1 - rate) + self._settings.floor for rate in rates]
+        chances = [rate * (1 - rate) + self._settings.min_weight for rate in rates]
         return random.Random(f"{self._seed}:{number}").choices(free, chances)[0]
 
-    def note(self, theorem: int, proved: int, answers: int) -> None:
+    def update(self, theorem: int, proved: int, answers: int) -> None:
         """It was asked, and so many answers proved it. What was noted before counts half."""
         self._proved[theorem] = self._proved[theorem] / 2 + proved
         self._tried[theorem] = self._tried[theorem] / 2 + answers

@@ -1,4 +1,4 @@
-"""Supervised fine-tuning on proofs (V1.5 §2.2, V2 §2.2)."""
+"""Supervised fine-tuning on proofs (DeepSeek-Prover-V1.5 §2.2, DeepSeek-Prover-V2 §2.2)."""
 
 from __future__ import annotations
 
@@ -31,11 +31,11 @@ def run(config: SFTConfig, folder: TrainFolder, states: States | None = None) ->
     """
     data, held_out = read_all(corpora.read, config.data), read_all(corpora.read, config.held_out)
     shown = corpus_text(config.family, data) if not config.model.folder else ()
-    words = tokenizer_of(config.model, shown)
-    texts = made(Writer(words, config.family), data, config.kinds, states or {}, config, folder)
-    unseen = made(Writer(words, config.family), held_out, ["whole"], {}, config, folder)
+    tokenizer = tokenizer_of(config.model, shown)
+    texts = made(Writer(tokenizer, config.family), data, config.kinds, states or {}, config, folder)
+    unseen = made(Writer(tokenizer, config.family), held_out, ["proof"], {}, config, folder)
     order = Epochs([len(text) for text in texts], config.context, config.batch, config.epochs, config.seed)
-    trainer = Trainer(config, words, len(order))
+    trainer = Trainer(config, tokenizer, len(order))
     folder.restore(trainer)
     fit(trainer, folder, texts, order, Supervised(config.mtp), unseen)
     trainer.write(folder.path / "model")
@@ -76,10 +76,10 @@ class Supervised:
     def __call__(self, output: Output, batch: Batch, total: int) -> tuple[Tensor, dict[str, Tensor]]:
         """total: tokens that count in the whole batch."""
         assert output.logprobs is not None
-        loss = losses.supervised(output.logprobs[batch.counts], total)
+        loss = losses.supervised(output.logprobs[batch.loss_mask], total)
         told = {"nll": loss.detach()}
         if output.mtp_logprobs:
-            further = losses.ahead(output.mtp_logprobs, batch.counts, batch.which, total)
+            further = losses.ahead(output.mtp_logprobs, batch.loss_mask, batch.sample_ids, total)
             told["mtp"] = further.detach()
             loss = loss + self.mtp * further
         return loss, told

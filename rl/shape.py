@@ -18,7 +18,7 @@ from prover.model.transformer import Transformer
 from rl.config import ModelSource, made_by
 from rl.model import is_ours
 
-# Checkpoints that need not be here, by their names (V1.5 §2.1, V2 §2.3).
+# Checkpoints that need not be here, by their names (DeepSeek-Prover-V1.5 §2.1, DeepSeek-Prover-V2 §2.3).
 _LLAMA_7B = {
     "vocab_size": 102_400,
     "hidden_size": 4096,

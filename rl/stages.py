@@ -53,7 +53,7 @@ async def run(config: Stage, folder: TrainFolder, pool: LeanPool | None) -> None
 def _alone(config: Stage) -> Iterator[None]:
     """torch's ways to compute in bfloat16, and to compute again what was not kept, need a process group: one of one."""
     where = config.placement
-    if where.trainers > 1 or not (where.bfloat16 or where.recompute or where.compile):
+    if where.trainers > 1 or not (where.bfloat16 or where.activation_checkpointing or where.compile):
         yield
         return
     backend = "nccl" if torch.cuda.is_available() else "gloo"

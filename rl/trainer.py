@@ -44,9 +44,9 @@ class Trainer:
     `updates`: how many there will be, if the schedule needs to know.
     """
 
-    def __init__(self, stage: Stage, words: PreTrainedTokenizerFast, updates: int) -> None:
-        self.stage, self.words, self.updates, self.done = stage, words, updates, 0
-        self.model = models.load(stage.model, words, stage.placement, stage.seed)
+    def __init__(self, stage: Stage, tokenizer: PreTrainedTokenizerFast, updates: int) -> None:
+        self.stage, self.tokenizer, self.updates, self.done = stage, tokenizer, updates, 0
+        self.model = models.load(stage.model, tokenizer, stage.placement, stage.seed)
         self.device = next(self.model.parameters()).device
         self.optimiser = _adamw(self.model, stage.optimiser)
         self._rank, self._world = (dist.get_rank(), dist.get_world_size()) if dist.is_initialized() else (0, 1)
@@ -71,8 +71,8 @@ class Trainer:
     def run(self, batch: Batch, *, network: Any = None, **how: Any) -> Output:
         """What the model, or another one like it, says of a part of a batch. how: as Transformer.forward takes it."""
         shape = (batch.tokens, batch.targets, batch.segments)
-        replayed = {"expert_ids": batch.chosen, "candidate_token_ids": batch.kept}
-        found: Output = (network or self.model)(*shape, parent_segment_ids=batch.after, **replayed, **how)
+        replayed = {"expert_ids": batch.expert_ids, "candidate_token_ids": batch.candidate_token_ids}
+        found: Output = (network or self.model)(*shape, parent_segment_ids=batch.parent_segment_ids, **replayed, **how)
         return found
 
     def update(self, parts: Sequence[Batch], texts: int, objective: Objective, **how: Any) -> dict[str, float]:
@@ -91,8 +91,8 @@ class Trainer:
             for name, value in {**sums, "loss": loss.detach()}.items():
                 told[name] = told.get(name, torch.zeros((), device=self.device)) + value
             if output.routing:
-                routing = [_of(routed, batch.real.flatten()) for routed in output.routing]
-                loss = loss + self.stage.moe.sequence * _uneven(routing, batch, texts)
+                routing = [_of(routed, batch.is_not_padding.flatten()) for routed in output.routing]
+                loss = loss + self.stage.moe.aux_loss_coef * _uneven(routing, batch, texts)
                 new = expert_load(routing)
                 loads = new if loads is None else loads + new
             (loss * self._world).backward()  # the gradient will be the mean of the processes'
@@ -106,7 +106,9 @@ class Trainer:
         if loads is not None:
             missing = len(self._routers) - len(loads)  # of modules that were not run
             update_router_bias(
-                self.model, torch.cat((loads, loads.new_zeros(missing, loads.shape[1]))), self.stage.moe.bias_rate
+                self.model,
+                torch.cat((loads, loads.new_zeros(missing, loads.shape[1]))),
+                self.stage.moe.bias_update_speed,
             )
             found["imbalance"] = float(load_imbalance(loads).max())
         return found
@@ -206,7 +208,7 @@ class Trainer:
 
     def write(self, folder: Path) -> None:
         """The model and its tokenizer as a checkpoint for use (see rl.model.save)."""
-        models.save(self.model, self.words, folder)
+        models.save(self.model, self.tokenizer, folder)
 
 
 def _adamw(model: nn.Module, settings: Optimiser) -> torch.optim.AdamW:
@@ -224,14 +226,14 @@ def _adamw(model: nn.Module, settings: Optimiser) -> torch.optim.AdamW:
     )
 
 
-def _of(routing: Routing, real: Tensor) -> Routing:
+def _of(routing: Routing, is_not_padding: Tensor) -> Routing:
     """Without padding."""
-    return routing if bool(real.all()) else Routing(*(tensor[real] for tensor in routing))
+    return routing if bool(is_not_padding.all()) else Routing(*(tensor[is_not_padding] for tensor in routing))
 
 
 def _uneven(routing: Sequence[Routing], batch: Batch, texts: int) -> Tensor:
     """This part's share of the mean over texts of how unevenly they use the experts, summed over the layers."""
-    numbers, which = batch.which[batch.real].unique(return_inverse=True)
+    numbers, which = batch.sample_ids[batch.is_not_padding].unique(return_inverse=True)
     if not len(numbers):
         return sum((routed.scores.sum() * 0 for routed in routing), torch.zeros((), device=which.device))
     return torch.stack([sequence_aux_loss(routed, which) for routed in routing]).sum() * (len(numbers) / texts)

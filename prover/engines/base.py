@@ -90,14 +90,16 @@ class SamplingParams:
 class Replay:
     """The choices behind a sampled answer, for training to compute the same again (DeepSeek-V3.2 §3.1).
 
-    drawn: natural logarithm of the probability that each token was drawn with, after temperature and truncation.
-    kept: of each token those that truncation left to draw from, int32; empty if it left all.
-    chosen: experts that each token of prompt and answer but the last used, int16 [tokens, mixtures, k]; None: unknown.
+    sampler_logprobs: natural logarithm of the probability that each token was sampled with, after temperature and
+        truncation.
+    candidate_token_ids: of each token those that truncation left to sample from, int32; empty if it left all.
+    expert_ids: experts that each token of prompt and answer but the last used, int16 [tokens, moe_layers, k]; None:
+        unknown.
     """
 
-    drawn: tuple[float, ...]
-    kept: tuple[Tensor, ...] = ()
-    chosen: Tensor | None = None
+    sampler_logprobs: tuple[float, ...]
+    candidate_token_ids: tuple[Tensor, ...] = ()
+    expert_ids: Tensor | None = None
 
 
 @dataclass(frozen=True)

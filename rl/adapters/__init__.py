@@ -14,7 +14,7 @@ from data.problems import ProblemError, problem_of
 from data.source import SourceError
 from prover.policy import Prompt
 from prover.prompts import PromptFormat
-from rl.reward import Graded, Judge
+from rl.reward import Judge, RewardResult
 
 
 def theorem_of(row: Mapping[str, Any]) -> Theorem:
@@ -43,7 +43,7 @@ class Grader:
         self._thread.start()
         atexit.register(self.close)
 
-    def grade(self, row: Mapping[str, Any], answer: str) -> Future[Graded]:
+    def grade(self, row: Mapping[str, Any], answer: str) -> Future[RewardResult]:
         """See Judge.grade. These libraries do not say which answers were cut off: all count as finished, so that the
         last line of one that was cut off is judged as it stands. Raises ProblemError.
         """

@@ -157,8 +157,8 @@ def test_the_stages_that_ask_lean_stop_where_they_can_go_on(config: Path, tmp_pa
         prover("train", "sft", config, "--set", "epochs=8", "--set", "optimiser.lr=6e-3", cwd=tmp_path).returncode == 0
     )
     shared = {"model": {"folder": "runs/toy/model"}, "context": 384}
-    asked = {**shared, "problems": [str(tmp_path / "toy.jsonl")], "writing": {"answers": 6, "max_tokens": 40}}
-    updates = {"groups": 3, "updates": 6, "save_every": 100, "staleness": 0}
+    asked = {**shared, "problems": [str(tmp_path / "toy.jsonl")], "rollout": {"num_generations": 6, "max_tokens": 40}}
+    updates = {"prompts_per_step": 3, "updates": 6, "save_every": 100, "staleness": 0}
     files = {
         "expert-iteration": asked,
         "grpo": {**asked, **updates},

@@ -87,9 +87,9 @@ async def test_new_weights_are_taken_when_what_is_being_written_has_come_to_its_
     for model, found in ((old, await under_way), (new, await after)):
         for answer in found:
             assert answer.replay is not None
-            assert answer.replay.drawn == pytest.approx(answer.log_probs, abs=1e-5)
+            assert answer.replay.sampler_logprobs == pytest.approx(answer.log_probs, abs=1e-5)
             text = torch.tensor([[*answer.prompt_tokens, *answer.tokens]])
-            told = model(text[:, :-1], targets=text[:, 1:], expert_ids=answer.replay.chosen[None])
+            told = model(text[:, :-1], targets=text[:, 1:], expert_ids=answer.replay.expert_ids[None])
             told = told.logprobs[0, len(answer.prompt_tokens) - 1 :].detach()
             torch.testing.assert_close(torch.tensor(answer.log_probs), told, atol=1e-4, rtol=0)
 

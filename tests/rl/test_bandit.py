@@ -24,12 +24,12 @@ from prover.model.router import Router
 from prover.policy import Prompt
 from rl import grpo
 from rl.batch import Text, packed, rows_of
-from rl.config import GRPOConfig, ModelSource, Moe, Optimiser, PolicyLoss, Selection, Writing
+from rl.config import GRPOConfig, ModelSource, Moe, Optimiser, PolicyLoss, RolloutConfig, Selection
 from rl.folder import TrainFolder
-from rl.groups import Asked, Busy, ask, decoding
+from rl.groups import RolloutRequest, StageTimer, decoding, rollout_group
 from rl.learner import Learner, Rewarded
 from rl.losses import advantages
-from rl.reward import Graded
+from rl.reward import RewardResult
 from rl.samplers import EngineSampler, Weights, native
 
 PROBLEMS = [Problem(name, Theorem(name, f"theorem {name} : {name} = {name}")) for name in ("a", "b", "c")]
@@ -46,9 +46,14 @@ class FirstLetter:
     def __init__(self, letters: str) -> None:
         self.letters = letters
 
-    async def grade(self, prompt: Prompt, answer: str, finished: bool = True) -> Graded:
+    async def grade(self, prompt: Prompt, answer: str, finished: bool = True) -> RewardResult:
         right = answer[:1] != "" and answer[0] in self.letters
-        return Graded(float(right), verdict(right), answer)
+        return RewardResult(float(right), verdict(right), answer)
+
+    async def group(
+        self, problem: Problem, answers: Sequence[str], graded: Sequence[RewardResult]
+    ) -> Sequence[RewardResult]:
+        return graded
 
 
 def configured(folder: Path, **changes: Any) -> GRPOConfig:
@@ -56,21 +61,23 @@ def configured(folder: Path, **changes: Any) -> GRPOConfig:
         "model": ModelSource(folder=str(folder)),
         "problems": [Path("none")],
         "context": 128,
-        "groups": 4,
+        "prompts_per_step": 4,
         "updates": 22,
         "staleness": 0,
         "optimiser": Optimiser(lr=1.5e-2, weight_decay=0, betas=(0.9, 0.95)),
         "loss": PolicyLoss(kl=0),
         "save_every": 1000,
     }
-    fields["writing"] = Writing(**{"answers": 24, "max_tokens": 2, "families": [FAMILY], **changes.pop("writing", {})})
+    fields["rollout"] = RolloutConfig(
+        **{"num_generations": 24, "max_tokens": 2, "families": [FAMILY], **changes.pop("rollout", {})}
+    )
     return GRPOConfig(**{**fields, **changes})
 
 
 async def trained(config: GRPOConfig, place: Path, judge: Any) -> tuple[TrainFolder, Any]:
     """The folder of a run, and who learnt in it."""
     words = tokenizer.load(config.model.folder)
-    sampler = EngineSampler(native(config.model.folder, words, config.writing.room))
+    sampler = EngineSampler(native(config.model.folder, words, config.rollout.max_num_seqs))
     folder = TrainFolder(place)
     try:
         with folder.working("grpo", config, {}):
@@ -91,8 +98,12 @@ TRUNCATED = {"top_p": 0.9, "temperature": 0.9}
     [
         {"staleness": 0},
         {"staleness": 1},
-        {"staleness": 1, "minibatches": 2, "loss": PolicyLoss(kl=0, clip_high=0.28, off_policy=0.5, weighting="token")},
-        {"staleness": 0, "writing": TRUNCATED, "loss": PolicyLoss(kl=0.001, weighting="dr-grpo")},
+        {
+            "staleness": 1,
+            "minibatches": 2,
+            "loss": PolicyLoss(kl=0, clip_high=0.28, off_policy_mask_threshold=0.5, weighting="token"),
+        },
+        {"staleness": 0, "rollout": TRUNCATED, "loss": PolicyLoss(kl=0.001, weighting="dr-grpo")},
     ],
     ids=["on-policy", "one behind", "one behind, two steps", "truncated"],
 )
@@ -114,8 +125,10 @@ async def test_it_comes_to_do_what_is_paid_for(small: Path, tmp_path: Path, chan
 async def test_groups_that_teach_nothing_end_cleanly(small: Path, tmp_path: Path) -> None:
     """All answers earn the same: nothing is learnt from them, if they are replaced or not."""
     for replace in (True, False):
-        still = Moe(sequence=0, bias_rate=0)  # Adam makes whole steps of the smallest gradient
-        config = configured(small, groups=2, updates=3, selection=Selection(replace=replace), moe=still)
+        still = Moe(aux_loss_coef=0, bias_update_speed=0)  # Adam makes whole steps of the smallest gradient
+        config = configured(
+            small, prompts_per_step=2, updates=3, selection=Selection(drop_zero_variance_groups=replace), moe=still
+        )
         folder, learner = await trained(config, tmp_path / str(replace), FirstLetter(""))
         rows, before = folder.metrics(), checkpoint.load(small).state_dict()
         assert len(rows) == 3
@@ -127,11 +140,11 @@ async def test_groups_that_teach_nothing_end_cleanly(small: Path, tmp_path: Path
 
 async def test_what_the_generator_did_is_computed_again(small: Path) -> None:
     """In a packed batch, and though the routers would choose other experts by now."""
-    writing = Writing(temperature=0.8, top_p=0.9, max_tokens=6)
+    rollout = RolloutConfig(temperature=0.8, top_p=0.9, max_tokens=6)
     sampler = EngineSampler(native(str(small), tokenizer.load(str(small)), 8))
-    asked, how = Asked(0, PROBLEMS[0], FAMILY), decoding(writing, 0, 0, replay=True)
+    asked, how = RolloutRequest(0, PROBLEMS[0], FAMILY), decoding(rollout, 0, 0, replay=True)
     try:
-        group = await ask(sampler, {FAMILY: FirstLetter(LETTERS)}, asked, 5, how, Busy())  # type: ignore[dict-item]
+        group = await rollout_group(sampler, {FAMILY: FirstLetter(LETTERS)}, asked, 5, how, StageTimer())  # type: ignore[dict-item]
     finally:
         await sampler.close()
     model = checkpoint.load(small)
@@ -146,12 +159,12 @@ async def test_what_the_generator_did_is_computed_again(small: Path) -> None:
             batch.tokens,
             batch.targets,
             batch.segments,
-            batch.chosen,
-            batch.kept,
+            batch.expert_ids,
+            batch.candidate_token_ids,
             temperature,
-            parent_segment_ids=batch.after,
+            parent_segment_ids=batch.parent_segment_ids,
         ).logprobs
-        return float((told - batch.drawn)[batch.counts].abs().max().detach())
+        return float((told - batch.sampler_logprobs)[batch.loss_mask].abs().max().detach())
 
     assert apart(True, True, 0.8) < 1e-4
     assert apart(True, False, 1.0) < 1e-4  # those before temperature and truncation
@@ -173,8 +186,8 @@ def answers(source: torch.Generator, count: int, prompt: list[int], vocabulary: 
 @pytest.mark.parametrize("weighting", ["sequence", "token", "dr-grpo"])
 def test_a_step_is_the_written_out_one(small: Path, weighting: Any) -> None:
     """From each text alone: the loss, what is told, and the gradient's norm."""
-    how = PolicyLoss(kl=0.3, correction=1.5, off_policy=0.1, weighting=weighting)
-    config = configured(small, loss=how, context=30, micro_batch=2, moe=Moe(sequence=0, bias_rate=0))
+    how = PolicyLoss(kl=0.3, importance_ratio_cap=1.5, off_policy_mask_threshold=0.1, weighting=weighting)
+    config = configured(small, loss=how, context=30, micro_batch=2, moe=Moe(aux_loss_coef=0, bias_update_speed=0))
     words = tokenizer.load(str(small))
     learner, source = Learner(config, words), torch.Generator().manual_seed(5)
     model, began = checkpoint.load(small), checkpoint.load(small)
@@ -202,11 +215,11 @@ def test_a_step_is_the_written_out_one(small: Path, weighting: Any) -> None:
             .gather(1, torch.tensor(text.tokens[text.start :]).unsqueeze(1))[:, 0]
             for m in (model, began)
         )
-        drawn, before = torch.tensor(text.drawn), before.detach()
+        drawn, before = torch.tensor(text.sampler_logprobs), before.detach()
         weight = {
             "sequence": 1 / (len(every) * length),
             "token": 1 / sum(lengths),
-            "dr-grpo": 1 / (len(every) * config.writing.max_tokens),
+            "dr-grpo": 1 / (len(every) * config.rollout.max_tokens),
         }[weighting]
         masked = advantage < 0 and float((drawn - now.detach()).mean()) > 0.1
         correction = (now.detach() - drawn).exp().clamp(max=1.5)
@@ -276,16 +289,21 @@ class Counting:
 
     def write(self, folder: Path) -> None: ...
 
-    async def grade(self, prompt: Prompt, answer: str, finished: bool = True) -> Graded:
+    async def grade(self, prompt: Prompt, answer: str, finished: bool = True) -> RewardResult:
         await asyncio.sleep(self.chance.random() * 0.004)
-        return Graded(float(answer.split()[0]), verdict(answer[0] == "1"))
+        return RewardResult(float(answer.split()[0]), verdict(answer[0] == "1"))
+
+    async def group(
+        self, problem: Problem, answers: Sequence[str], graded: Sequence[RewardResult]
+    ) -> Sequence[RewardResult]:
+        return graded
 
 
 async def looped(
     place: Path, script: Callable[[int], Sequence[int] | None], seed: int = 0, dies: int = 0, **changes: Any
 ) -> tuple[Counting, list[dict[str, Any]], list[dict[str, Any]]]:
     """What was learnt, the metrics and the rows of answers."""
-    config = configured(Path("none"), **{"writing": {"answers": 2}, **changes})
+    config = configured(Path("none"), **{"rollout": {"num_generations": 2}, **changes})
     counting, folder = Counting(script, seed), TrainFolder(place)
     counting.dies = dies
     with folder.working("grpo", config, {}):
@@ -306,10 +324,10 @@ async def test_no_group_is_learnt_from_too_late(tmp_path: Path, staleness: int, 
             tmp_path / str(seed),
             lambda number, earns=earns: earns[number],  # type: ignore[misc]
             seed,
-            groups=groups,
+            prompts_per_step=groups,
             updates=8,
             staleness=staleness,
-            selection=Selection(replace=replace),
+            selection=Selection(drop_zero_variance_groups=replace),
         )
         rows.sort(key=lambda row: row["number"])
         assert [row["number"] for row in rows] == list(range(len(rows)))
@@ -332,7 +350,7 @@ async def test_when_hardly_any_group_is_of_use_it_makes_do(tmp_path: Path) -> No
         counting, metrics, _ = await looped(
             tmp_path / str(staleness),
             lambda number: (0, 1) if number >= 7 else (0, 0),
-            groups=2,
+            prompts_per_step=2,
             updates=4,
             staleness=staleness,
         )
@@ -345,9 +363,9 @@ async def test_prompts_that_do_not_fit_are_passed_over(tmp_path: Path, replace: 
     counting, metrics, rows = await looped(
         tmp_path / "run",
         lambda number: None if number % 3 == 0 else (0, 1),
-        groups=2,
+        prompts_per_step=2,
         updates=3,
-        selection=Selection(replace=replace),
+        selection=Selection(drop_zero_variance_groups=replace),
     )
     assert [len(update) for update in counting.learnt] == [2, 2, 2]
     assert sum(not row["answers"] for row in rows) == 3
@@ -357,7 +375,7 @@ async def test_prompts_that_do_not_fit_are_passed_over(tmp_path: Path, replace: 
 @pytest.mark.parametrize("staleness", [0, 1])
 async def test_a_run_that_was_killed_leaves_nothing_twice(tmp_path: Path, staleness: int) -> None:
     """Its last update before that had no group of use: the third of four, after a checkpoint of the second."""
-    how: dict[str, Any] = {"groups": 1, "updates": 4, "save_every": 2, "staleness": staleness}
+    how: dict[str, Any] = {"prompts_per_step": 1, "updates": 4, "save_every": 2, "staleness": staleness}
     with pytest.raises(RuntimeError, match="killed"):
         await looped(tmp_path / "run", lambda number: (0, 0) if 2 <= number < 6 else (0, 1), dies=3, **how)
     _, metrics, rows = await looped(tmp_path / "run", lambda number: (0, 1), **how)
@@ -369,8 +387,8 @@ async def test_a_run_that_was_killed_leaves_nothing_twice(tmp_path: Path, stalen
 async def test_a_run_that_was_killed_asks_the_same_theorems(tmp_path: Path, staleness: int) -> None:
     chance = random.Random(1)
     earns = [chance.choice([(0, 1), (0, 0), (1, 1)]) for _ in range(100)]
-    how: dict[str, Any] = {"groups": 2, "updates": 12, "save_every": 1, "staleness": staleness}
-    how["selection"] = Selection(replace=False)
+    how: dict[str, Any] = {"prompts_per_step": 2, "updates": 12, "save_every": 1, "staleness": staleness}
+    how["selection"] = Selection(drop_zero_variance_groups=False)
     _, _, whole = await looped(tmp_path / "whole", lambda number: earns[number], **how)
     with pytest.raises(RuntimeError, match="killed"):
         await looped(tmp_path / "run", lambda number: earns[number], dies=6, **how)
@@ -387,7 +405,10 @@ async def test_prompts_that_do_not_fit_are_hardly_asked_again(tmp_path: Path) ->
             async for answer in super().answers(prompt, family, n, decoding):
                 yield answer
 
-    config, folder = configured(Path("none"), groups=1, updates=60, writing={"answers": 2}), TrainFolder(tmp_path)
+    config, folder = (
+        configured(Path("none"), prompts_per_step=1, updates=60, rollout={"num_generations": 2}),
+        TrainFolder(tmp_path),
+    )
     narrow = Narrow(lambda number: None, 0)
     with folder.working("grpo", config, {}):
         await grpo.Loop(config, folder, PROBLEMS, narrow, narrow, {FAMILY: narrow}).run()  # type: ignore[arg-type]
@@ -401,7 +422,7 @@ async def test_which_update_a_group_belongs_to_is_no_matter_of_time(tmp_path: Pa
     found = []
     for seed in range(5):  # of how long everything takes
         counting, metrics, rows = await looped(
-            tmp_path / str(seed), lambda number: earns[number], seed, groups=2, updates=8, staleness=1
+            tmp_path / str(seed), lambda number: earns[number], seed, prompts_per_step=2, updates=8, staleness=1
         )
         found.append((list(map(len, counting.learnt)), [row["groups"] for row in metrics], len(rows)))
     assert found == found[:1] * 5

@@ -14,7 +14,7 @@ from torch import Tensor
 from transformers import LlamaConfig, LlamaForCausalLM
 
 from rl.batch import Batch, Epochs, Text, packed, places, rows_of, together
-from rl.model import Borrowed
+from rl.model import TransformersModel
 from tests.prover.model.twin import SMALL, fresh, twin
 
 MIXTURES, K = 2, 2
@@ -91,25 +91,25 @@ def text(source: torch.Generator, length: int, vocabulary: int = 50) -> Text:
 
 def read_back(batch: Batch, number: int) -> dict[str, Any]:
     """A text as it stands in a batch; its places are side by side in one row."""
-    row, places = (batch.which == number).nonzero(as_tuple=True)
+    row, places = (batch.sample_ids == number).nonzero(as_tuple=True)
     assert row.unique().numel() == 1
     assert places.tolist() == list(range(int(places[0]), int(places[0]) + len(places)))
     here = (int(row[0]), slice(int(places[0]), int(places[-1]) + 1))
-    counts = batch.counts[here]
+    counts = batch.loss_mask[here]
     found = {
         "tokens": (*batch.tokens[here].tolist(), int(batch.targets[here][-1])),
         "start": 1 + int((~counts).sum()),
-        "drawn": batch.drawn[here][counts],
+        "drawn": batch.sampler_logprobs[here][counts],
         "segments": batch.segments[here].unique().tolist(),
     }
     assert batch.targets[here][:-1].tolist() == batch.tokens[here][1:].tolist()
-    assert not batch.drawn[here][~counts].any()
-    if batch.kept is not None:
-        kept = batch.kept[here]
+    assert not batch.sampler_logprobs[here][~counts].any()
+    if batch.candidate_token_ids is not None:
+        kept = batch.candidate_token_ids[here]
         assert (kept == batch.targets[here].unsqueeze(1)).any(1).all()  # as Transformer wants it
         found["kept"] = [set(some[some >= 0].tolist()) for some in kept[counts]]
-    if batch.chosen is not None:
-        found["chosen"] = batch.chosen[here]
+    if batch.expert_ids is not None:
+        found["chosen"] = batch.expert_ids[here]
     return found
 
 
@@ -120,32 +120,37 @@ def test_all_of_a_text_can_be_read_back(seed: int, lengths: list[int], width: in
     rows = [*packed([len(text) for text in texts], width), []]
     batch = rows_of(texts, rows, width)
     assert batch.tokens.shape == (len(rows), width)
-    assert int(batch.real.sum()) == sum(map(len, texts))
-    assert not batch.counts[~batch.real].any()
+    assert int(batch.is_not_padding.sum()) == sum(map(len, texts))
+    assert not batch.loss_mask[~batch.is_not_padding].any()
     for number, wanted in enumerate(texts):
         found = read_back(batch, number)
         assert (found["tokens"], found["start"]) == (wanted.tokens, wanted.start)
-        torch.testing.assert_close(found["drawn"], torch.tensor(wanted.drawn))
-        if batch.kept is not None:
-            assert found["kept"] == [set(tokens.tolist()) for tokens in wanted.kept]
-        assert torch.equal(found["chosen"], wanted.chosen.long())  # type: ignore[union-attr]
+        torch.testing.assert_close(found["drawn"], torch.tensor(wanted.sampler_logprobs))
+        if batch.candidate_token_ids is not None:
+            assert found["kept"] == [set(tokens.tolist()) for tokens in wanted.candidate_token_ids]
+        assert torch.equal(found["chosen"], wanted.expert_ids.long())  # type: ignore[union-attr]
     for row, numbers in enumerate(rows):
         own = [read_back(batch, number)["segments"] for number in numbers]
-        rest = batch.segments[row][~batch.real[row]].unique().tolist()
+        rest = batch.segments[row][~batch.is_not_padding[row]].unique().tolist()
         assert len({segment for some in [*own, rest] for segment in some}) == len(numbers) + len(rest)
 
 
 def test_what_not_all_texts_have_is_not_replayed() -> None:
     source = torch.Generator().manual_seed(3)
     texts = [replace(text(source, 9), start=5) for _ in range(3)]
-    texts = [replace(some, kept=some.kept[:4] or (), drawn=some.drawn[:4]) for some in texts]
+    texts = [
+        replace(
+            some, candidate_token_ids=some.candidate_token_ids[:4] or (), sampler_logprobs=some.sampler_logprobs[:4]
+        )
+        for some in texts
+    ]
     bare = Text(texts[0].tokens, 5)
-    assert rows_of([*texts, bare], [[0, 1], [2]], 20).chosen is not None  # it is in another part
+    assert rows_of([*texts, bare], [[0, 1], [2]], 20).expert_ids is not None  # it is in another part
     batch = rows_of([*texts, bare], [[0, 1], [2, 3]], 20)
-    assert batch.chosen is None
-    assert batch.kept is None
+    assert batch.expert_ids is None
+    assert batch.candidate_token_ids is None
     moved = batch.to(torch.device("cpu"))
-    assert moved.chosen is None
+    assert moved.expert_ids is None
     assert torch.equal(moved.tokens, batch.tokens)
 
 
@@ -156,7 +161,12 @@ def alone(network: Any, some: Text, **how: Any) -> tuple[Tensor, Tensor]:
     """Log-probabilities and entropies of all targets of one text in a row of its own, without padding."""
     batch = rows_of([some], [[0]], len(some))
     told = network(
-        batch.tokens, batch.targets, candidate_token_ids=batch.kept, expert_ids=batch.chosen, entropy=True, **how
+        batch.tokens,
+        batch.targets,
+        candidate_token_ids=batch.candidate_token_ids,
+        expert_ids=batch.expert_ids,
+        entropy=True,
+        **how,
     )
     return told.logprobs[0].detach(), told.entropy[0]
 
@@ -168,15 +178,15 @@ def check(network: Any, texts: list[Text], width: int, **how: Any) -> None:
     shape = (batch.tokens, batch.targets, batch.segments)
     told = network(
         *shape,
-        parent_segment_ids=batch.after,
-        candidate_token_ids=batch.kept,
-        expert_ids=batch.chosen,
+        parent_segment_ids=batch.parent_segment_ids,
+        candidate_token_ids=batch.candidate_token_ids,
+        expert_ids=batch.expert_ids,
         entropy=True,
         **how,
     )
     for number, some in enumerate(texts):
         for found, wanted in zip((told.logprobs, told.entropy), alone(network, some, **how), strict=True):
-            torch.testing.assert_close(found[batch.which == number].detach(), wanted, atol=2e-5, rtol=0)
+            torch.testing.assert_close(found[batch.sample_ids == number].detach(), wanted, atol=2e-5, rtol=0)
 
 
 def some_texts(seed: int, vocabulary: int) -> list[Text]:
@@ -192,7 +202,7 @@ def test_a_packed_text_has_the_log_probabilities_it_has_alone(replay: bool, seed
     network = fresh(SMALL.replace(num_hidden_layers=3, first_k_dense_replace=1))
     texts = some_texts(seed, SMALL.vocab_size)
     if not replay:
-        texts = [replace(some, chosen=None, kept=()) for some in texts]
+        texts = [replace(some, expert_ids=None, candidate_token_ids=()) for some in texts]
     texts = [some for some in texts if some.start < len(some.tokens)]
     check(network, texts, 30, temperature=temperature)
 
@@ -210,10 +220,10 @@ def test_a_borrowed_model_sees_each_text_alone_too(theirs: str) -> None:
         num_key_value_heads=2,
         initializer_range=0.15,
     )
-    network = Borrowed(LlamaForCausalLM(shape).eval() if theirs == "llama" else twin(ours))
-    texts = [replace(some, chosen=None) for some in some_texts(5, 101) if some.start < len(some.tokens)]
+    network = TransformersModel(LlamaForCausalLM(shape).eval() if theirs == "llama" else twin(ours))
+    texts = [replace(some, expert_ids=None) for some in some_texts(5, 101) if some.start < len(some.tokens)]
     check(network, texts, 30)
-    bare = [replace(some, kept=()) for some in texts]
+    bare = [replace(some, candidate_token_ids=()) for some in texts]
     check(network, bare, 30, temperature=0.8)
     if theirs == "deepseek":
         rows = packed([len(some) for some in texts], 30)
@@ -223,14 +233,14 @@ def test_a_borrowed_model_sees_each_text_alone_too(theirs: str) -> None:
                 batch.tokens,
                 batch.targets,
                 batch.segments,
-                parent_segment_ids=batch.after,
-                candidate_token_ids=batch.kept,
+                parent_segment_ids=batch.parent_segment_ids,
+                candidate_token_ids=batch.candidate_token_ids,
                 entropy=True,
             )
             for model in (ours, network)
         ]
         for found, wanted in zip(*((told.logprobs, told.entropy) for told in both), strict=True):
-            torch.testing.assert_close(found[batch.real], wanted[batch.real], atol=2e-5, rtol=0)
+            torch.testing.assert_close(found[batch.is_not_padding], wanted[batch.is_not_padding], atol=2e-5, rtol=0)
     with pytest.raises(ValueError, match="our own architecture"):
         network(batch_of(texts).tokens, batch_of(texts).targets, expert_ids=torch.zeros(1, 1, 1, 1))
 
@@ -242,15 +252,19 @@ def batch_of(texts: list[Text]) -> Batch:
 def test_packed_gradients_are_the_sum_of_those_alone() -> None:
     network = fresh(SMALL.replace(num_nextn_predict_layers=0))
     texts = [some for some in some_texts(11, SMALL.vocab_size) if some.start < len(some.tokens)]
-    texts = [replace(some, kept=()) for some in texts]
+    texts = [replace(some, candidate_token_ids=()) for some in texts]
 
     def gradient(batches: list[Batch]) -> dict[str, Tensor]:
         network.zero_grad()
         for batch in batches:
             told = network(
-                batch.tokens, batch.targets, batch.segments, parent_segment_ids=batch.after, expert_ids=batch.chosen
+                batch.tokens,
+                batch.targets,
+                batch.segments,
+                parent_segment_ids=batch.parent_segment_ids,
+                expert_ids=batch.expert_ids,
             )
-            told.logprobs[batch.counts].sum().backward()
+            told.logprobs[batch.loss_mask].sum().backward()
         return {name: p.grad.clone() for name, p in network.named_parameters() if p.grad is not None}
 
     whole = gradient([rows_of(texts, packed([len(some) for some in texts], 40), 40)])
@@ -271,10 +285,10 @@ def answers(seed: int, prompts: int, each: int, vocabulary: int = 101) -> list[T
         for _ in range(each):
             new = text(source, len(prompt) + int(torch.randint(1, 7, (1,), generator=source)), vocabulary)
             tokens = (*prompt.tolist(), *new.tokens[len(prompt) :])
-            assert new.chosen is not None
-            shared = new.chosen[: len(prompt) - 1] if shared is None else shared
-            chosen = torch.cat((shared, new.chosen[len(prompt) - 1 :]))
-            found.append(Text(tokens, len(prompt), chosen=chosen))
+            assert new.expert_ids is not None
+            shared = new.expert_ids[: len(prompt) - 1] if shared is None else shared
+            chosen = torch.cat((shared, new.expert_ids[len(prompt) - 1 :]))
+            found.append(Text(tokens, len(prompt), expert_ids=chosen))
     return found
 
 
@@ -287,9 +301,9 @@ def test_answers_to_one_prompt_stand_together_and_fit(seed: int, prompts: int, e
     assert all(places([texts[n] for n in row]) <= width for row in rows)
     assert len(rows) <= len(packed([len(some) for some in texts], width))
     batch = rows_of(texts, rows, width)
-    assert int(batch.real.sum()) == sum(places([texts[n] for n in row]) for row in rows)
+    assert int(batch.is_not_padding.sum()) == sum(places([texts[n] for n in row]) for row in rows)
     for number, wanted in enumerate(texts):
-        here = (batch.which == number) & batch.counts
+        here = (batch.sample_ids == number) & batch.loss_mask
         assert batch.targets[here].tolist() == list(wanted.tokens[wanted.start :])
 
 
@@ -303,28 +317,32 @@ def test_a_shared_prompt_gives_the_same_probabilities_and_gradients(kind: str) -
             vocab_size=101, hidden_size=32, intermediate_size=48, num_hidden_layers=2, num_attention_heads=4,
             initializer_range=0.15,
         )  # fmt: skip
-        network = Borrowed(LlamaForCausalLM(shape).eval())
+        network = TransformersModel(LlamaForCausalLM(shape).eval())
     texts = answers(3, 3, 4)
     if kind == "llama":
-        texts = [replace(some, chosen=None) for some in texts]
+        texts = [replace(some, expert_ids=None) for some in texts]
     rows = together(texts, range(len(texts)), 40)
     assert max(map(len, rows)) > 2
 
     def told(batch: Batch) -> Tensor:
         return network(
-            batch.tokens, batch.targets, batch.segments, parent_segment_ids=batch.after, expert_ids=batch.chosen
+            batch.tokens,
+            batch.targets,
+            batch.segments,
+            parent_segment_ids=batch.parent_segment_ids,
+            expert_ids=batch.expert_ids,
         ).logprobs
 
     batch = rows_of(texts, rows, 43)
     together_ = told(batch)
     network.zero_grad()
-    together_[batch.counts].square().sum().backward()
+    together_[batch.loss_mask].square().sum().backward()
     found = {name: p.grad.clone() for name, p in network.named_parameters() if p.grad is not None}
     network.zero_grad()
     for number, some in enumerate(texts):
         one = rows_of([some], [[0]], len(some))
-        wanted = told(one)[one.counts]
-        torch.testing.assert_close(together_[(batch.which == number) & batch.counts], wanted, atol=2e-5, rtol=0)
+        wanted = told(one)[one.loss_mask]
+        torch.testing.assert_close(together_[(batch.sample_ids == number) & batch.loss_mask], wanted, atol=2e-5, rtol=0)
         wanted.square().sum().backward()
     for name, p in network.named_parameters():
         if p.grad is not None:

@@ -90,7 +90,7 @@ def asked(words: PreTrainedTokenizerFast, family: PromptFormat, prompt: Prompt) 
 @pytest.mark.parametrize("pair", PAIRS, ids=IDS)
 def test_whole_proofs_come_back(words: PreTrainedTokenizerFast, family: str, pair: Pair) -> None:
     prompt, form = Prompt(pair.problem.theorem), FAMILIES[family]
-    ids, answer = parts(words, Writer(words, family).whole(pair))
+    ids, answer = parts(words, Writer(words, family).proof(pair))
     assert ids == asked(words, form, prompt)
     assert form.proof(prompt, answer, True) == indented(uncommented(pair.proof), 0)
     if isinstance(form, Completion):
@@ -164,7 +164,7 @@ def test_holes_and_what_is_around_them_make_up_the_theorem(words: PreTrainedToke
     begin, hole, end = words.convert_tokens_to_ids(["<|fim_prefix|>", "<|fim_suffix|>", "<|fim_middle|>"])
     for first in range(lines):
         for last in range(first + 1, lines + 1):
-            example = writer.fill(pair, first, last)
+            example = writer.fim(pair, first, last)
             assert example is not None
             ids, middle = parts(words, example)
             assert ids[:2] == [words.bos_token_id, begin]
@@ -179,7 +179,7 @@ def test_holes_and_what_is_around_them_make_up_the_theorem(words: PreTrainedToke
             assert all(line.startswith("  ") for line in proof if line.strip())
             assert len(middle.splitlines()) == last - first
     for first, last in ((0, 0), (1, 1), (0, lines + 1), (-1, 1)):
-        assert writer.fill(pair, first, last) is None
+        assert writer.fim(pair, first, last) is None
 
 
 def test_a_tokenizer_without_holes_is_refused() -> None:
@@ -191,7 +191,7 @@ def test_a_tokenizer_without_holes_is_refused() -> None:
             return None
 
     with pytest.raises(ConfigError, match="fim_prefix"):
-        Writer(Words(), FEW_SHOT).fill(PAIRS[0], 0, 1)  # type: ignore[arg-type]
+        Writer(Words(), FEW_SHOT).fim(PAIRS[0], 0, 1)  # type: ignore[arg-type]
 
 
 # ---- all of them ----
@@ -200,12 +200,12 @@ def test_a_tokenizer_without_holes_is_refused() -> None:
 def test_each_pair_gives_what_it_has(words: PreTrainedTokenizerFast) -> None:
     writer = Writer(words, "deepseek-v1.5-noncot")
     known = {PAIRS[1]: [("intro h\n", 0, "p q : Prop\nh : p ∧ q\n⊢ q ∧ p")], PAIRS[2]: []}
-    kinds: Any = ["whole", "cot", "continuation", "fill"]
+    kinds: Any = ["proof", "cot", "continuation", "fim"]
     found = list(examples(writer, PAIRS, kinds, known, seed=3))
-    assert [e.theorem for e in found if e.kind == "whole"] == IDS
+    assert [e.theorem for e in found if e.kind == "proof"] == IDS
     assert [e.theorem for e in found if e.kind == "cot"] == IDS[1:]
     assert [e.theorem for e in found if e.kind == "continuation"] == ["swap"]
-    assert [e.theorem for e in found if e.kind == "fill"] == IDS
+    assert [e.theorem for e in found if e.kind == "fim"] == IDS
     assert list(examples(writer, PAIRS, kinds, known, seed=3)) == found
     assert any(list(examples(writer, PAIRS, kinds, known, seed=s)) != found for s in range(4, 8))
     for example in found:

@@ -23,8 +23,8 @@ SETTINGS = st.builds(
     clip_low=st.sampled_from([0.05, 0.2, 0.9]),
     clip_high=st.sampled_from([0.05, 0.28, 5.0]),
     kl=st.sampled_from([0.0, 0.02, 3.0]),
-    correction=st.sampled_from([None, 0.9, 2.0, 100.0]),
-    off_policy=st.sampled_from([None, 0.01, 0.1, 5.0]),
+    importance_ratio_cap=st.sampled_from([None, 0.9, 2.0, 100.0]),
+    off_policy_mask_threshold=st.sampled_from([None, 0.01, 0.1, 5.0]),
 )
 
 
@@ -68,16 +68,16 @@ def written_out(case: Case, how: PolicyLoss) -> dict[str, float]:
     sums = dict.fromkeys(("loss", "clipped", "masked", "mismatch", "kl"), 0.0)
     for place, answer in enumerate(case.which.tolist()):
         advantage, weight = float(case.advantages[answer]), float(case.weights[answer])
-        if how.correction is None:
+        if how.importance_ratio_cap is None:
             ratio, correction = math.exp(now[place] - drawn[place]), 1.0
         else:
             ratio = math.exp(now[place] - old[place])
-            correction = min(math.exp(old[place] - drawn[place]), how.correction)
+            correction = min(math.exp(old[place] - drawn[place]), how.importance_ratio_cap)
         clipped = min(max(ratio, 1 - how.clip_low), 1 + how.clip_high)
         gain = min(ratio * advantage, clipped * advantage)
         own = [k for k, other in enumerate(case.which.tolist()) if other == answer]
         fallen = sum(drawn[k] - now[k] for k in own) / len(own)
-        masked = how.off_policy is not None and advantage < 0 and fallen > how.off_policy
+        masked = how.off_policy_mask_threshold is not None and advantage < 0 and fallen > how.off_policy_mask_threshold
         sums["loss"] -= 0.0 if masked else weight * correction * gain
         if how.kl:
             apart = reference[place] - now[place]
@@ -131,7 +131,7 @@ def test_a_clipped_token_moves_no_further(
 ) -> None:
     now = torch.tensor([math.log(ratio)], dtype=torch.float64, requires_grad=True)
     zero, one = torch.zeros(1, dtype=torch.float64), torch.ones(1, dtype=torch.float64)
-    how = PolicyLoss(clip_low=0.2, clip_high=0.2, kl=0, correction=correction)
+    how = PolicyLoss(clip_low=0.2, clip_high=0.2, kl=0, importance_ratio_cap=correction)
     loss, told = losses.policy(now, zero, zero, None, torch.tensor([0]), one * advantage, one, how)
     loss.backward()
     assert now.grad is not None
@@ -155,7 +155,7 @@ def test_answers_far_from_the_sampler_give_numbers() -> None:
     case.drawn, case.reference = case.drawn - 300, case.reference + 300
     now = case.now.clone().requires_grad_()
     for correction in (None, 2.0):
-        loss, _ = case.loss(PolicyLoss(correction=correction), now)
+        loss, _ = case.loss(PolicyLoss(importance_ratio_cap=correction), now)
         loss.backward()
         assert bool(loss.isfinite())
         assert now.grad is not None
@@ -167,7 +167,7 @@ def test_only_worse_answers_that_have_become_less_likely_are_left_out() -> None:
     now = torch.tensor([-0.5, -0.1, -0.5, -0.1, 0.5, 0.1, -0.15, -0.15], dtype=torch.float64, requires_grad=True)
     which = torch.tensor([0, 0, 1, 1, 2, 2, 3, 3])  # fallen by 0.3, 0.3, -0.3, 0.15 a token
     advantages, weights = torch.tensor([-1.0, 1.0, -1.0, -1.0]).double(), torch.ones(4).double()
-    how = PolicyLoss(kl=0, off_policy=0.2, clip_low=0.999, clip_high=1000)
+    how = PolicyLoss(kl=0, off_policy_mask_threshold=0.2, clip_low=0.999, clip_high=1000)
     loss, told = losses.policy(now, drawn, now.detach(), None, which, advantages, weights, how)
     loss.backward()
     assert now.grad is not None
@@ -214,7 +214,7 @@ def test_the_distance_is_unbiased_whoever_drew(seed: int, correction: float | No
     """V3.2 §3.1: its value, and its gradient; the plain estimator's are not, its gradient even on-policy."""
     case = Outcomes(seed)
     nothing = torch.zeros_like(case.values)
-    found = case.expected(PolicyLoss(kl=1.0, correction=correction), nothing)
+    found = case.expected(PolicyLoss(kl=1.0, importance_ratio_cap=correction), nothing)
     wanted = case.exactly(case.distance)
     torch.testing.assert_close(found, wanted, **CLOSE)
 
@@ -235,7 +235,7 @@ def test_the_distance_is_unbiased_whoever_drew(seed: int, correction: float | No
 def test_what_is_learnt_is_what_is_earned_whoever_drew(seed: int, correction: float | None) -> None:
     """Where nothing is clipped or cut off, the expected gradient is that of the policy's mean advantage."""
     case = Outcomes(seed)
-    how = PolicyLoss(clip_low=0.999999, clip_high=1e6, kl=0, correction=correction)
+    how = PolicyLoss(clip_low=0.999999, clip_high=1e6, kl=0, importance_ratio_cap=correction)
     found = case.expected(how, case.values)
     wanted = case.exactly(lambda log_probs: -(log_probs.exp() * case.values).sum())
     torch.testing.assert_close(found, wanted, **CLOSE)

@@ -17,8 +17,8 @@ from prover.model.transformer import Transformer
 from prover.prompts import FAMILIES
 from prover.serving.model import Machine
 from rl import placement
-from rl.config import DPOConfig, GRPOConfig, ModelSource, Placement, SFTConfig, Writing, read
-from rl.model import Borrowed
+from rl.config import DPOConfig, GRPOConfig, ModelSource, Placement, RolloutConfig, SFTConfig, read
+from rl.model import TransformersModel
 from rl.placement import Plan, Process, lines, plan
 from rl.shape import shape_of
 
@@ -31,14 +31,14 @@ LLAMA = {
     "num_attention_heads": 4,
     "num_key_value_heads": 2,
 }
-SERVED = Writing(base_url="http://127.0.0.1:8000/v1", max_tokens=256)
+SERVED = RolloutConfig(base_url="http://127.0.0.1:8000/v1", max_tokens=256)
 
 
 def grpo(
-    where: Placement | None = None, writing: Writing = SERVED, preset: str = "tiny", **fields: object
+    where: Placement | None = None, rollout: RolloutConfig = SERVED, preset: str = "tiny", **fields: object
 ) -> GRPOConfig:
     source = fields.pop("model", ModelSource(preset=preset))
-    base = {"model": source, "problems": [Path("p.jsonl")], "writing": writing, "placement": where or Placement()}
+    base = {"model": source, "problems": [Path("p.jsonl")], "rollout": rollout, "placement": where or Placement()}
     return GRPOConfig(**{**base, **fields})
 
 
@@ -122,7 +122,7 @@ def test_what_layers_keep_is_what_autograd_keeps(kind: str, tmp_path: Path) -> N
     if kind == "llama":
         LlamaConfig(**LLAMA).save_pretrained(tmp_path)
         source = ModelSource(folder=str(tmp_path))
-        model: Borrowed | Transformer = Borrowed(LlamaForCausalLM(LlamaConfig(**LLAMA)))
+        model: TransformersModel | Transformer = TransformersModel(LlamaForCausalLM(LlamaConfig(**LLAMA)))
     else:
         source, model = ModelSource(preset=kind, vocabulary=512), Transformer(PRESETS[kind].replace(vocab_size=512))
     shape, batch, tokens = shape_of(source), 2, 256
@@ -160,7 +160,8 @@ torch.set_num_threads(1)
 config = GRPOConfig.model_validate_json(sys.argv[1])
 words = train([f"theorem t{n} (a{n} b : Nat) : a{n} + {n * n} = b" for n in range(4000)], config.model.vocabulary)
 chance = torch.Generator().manual_seed(0)
-texts = torch.randint(len(words), (config.groups, config.writing.answers, config.context + 1), generator=chance)
+size = (config.prompts_per_step, config.rollout.num_generations, config.context + 1)
+texts = torch.randint(len(words), size, generator=chance)
 def peak():
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 torch.nn.functional.grouped_mm(torch.ones(8, 8), torch.ones(1, 8, 8), offs=torch.tensor([8], dtype=torch.int32))
@@ -176,7 +177,13 @@ print(json.dumps([peak() - before, plan(config, shape_of(source)).processes[0].n
 @pytest.mark.slow
 def test_a_trainer_takes_about_what_is_foretold() -> None:
     model = ModelSource(preset="30m", vocabulary=2048)
-    config = grpo(writing=SERVED.model_copy(update={"answers": 2}), model=model, groups=2, micro_batch=4, context=512)
+    config = grpo(
+        rollout=SERVED.model_copy(update={"num_generations": 2}),
+        model=model,
+        prompts_per_step=2,
+        micro_batch=4,
+        context=512,
+    )
     command = [sys.executable, "-c", _MEASURE, config.model_dump_json()]
     ran = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert not ran.returncode, ran.stderr
@@ -198,7 +205,7 @@ def test_what_is_not_held() -> None:
     assert "reference" in plain
     assert "gathered" not in plain  # nothing is spread
     assert "reference" not in of(planned(grpo(loss={"kl": 0.0})), "trainer").memory
-    again = of(planned(grpo(Placement(recompute=True))), "trainer").memory
+    again = of(planned(grpo(Placement(activation_checkpointing=True))), "trainer").memory
     assert again["activations"] < 0.6 * plain["activations"]
     assert again["masks"] < 0.5 * plain["masks"]
     model, files = ModelSource(preset="tiny"), [Path("x")]
@@ -209,7 +216,11 @@ def test_what_is_not_held() -> None:
 
 
 def test_a_whole_tensor_can_be_more_than_a_step() -> None:
-    config = grpo(Placement(trainers=64, experts=64, gpus=1, bfloat16=True, recompute=True), preset="671b", context=512)
+    config = grpo(
+        Placement(trainers=64, expert_parallel_degree=64, gpus=1, bfloat16=True, activation_checkpointing=True),
+        preset="671b",
+        context=512,
+    )
     memory = of(planned(config), "trainer").memory
     assert memory["a whole tensor"] == 4 * 256 * 2 * 2048 * 7168
     assert "activations" not in memory
@@ -222,15 +233,15 @@ def test_processes_of_the_stages() -> None:
     model, files = ModelSource(preset="tiny"), [Path("x")]
     assert [p.role for p in planned(DPOConfig(model=model, answers=files)).processes] == ["trainer"]
     assert [p.role for p in planned(SFTConfig(model=model, data=files)).processes] == ["trainer"]
-    states = SFTConfig(model=model, data=files, kinds=["continuation"], placement=Placement(lean=3))
+    states = SFTConfig(model=model, data=files, kinds=["continuation"], placement=Placement(lean_workers=3))
     assert [(p.role, p.count) for p in planned(states).processes] == [("trainer", 1), ("lean", 3)]
-    found = planned(grpo(Placement(trainers=2, rollouts=3, lean=5, gpus=1), Writing()))
+    found = planned(grpo(Placement(trainers=2, rollouts=3, lean_workers=5, gpus=1), RolloutConfig()))
     counted = [(p.role, p.count, p.gpus) for p in found.processes]
     assert counted == [("trainer", 2, 1), ("rollout", 3, 1), ("lean", 5, 0), ("controller", 1, 0)]
 
 
 def test_one_process_that_also_writes() -> None:
-    found = planned(grpo(writing=Writing(room=10)))
+    found = planned(grpo(rollout=RolloutConfig(max_num_seqs=10)))
     assert [p.role for p in found.processes] == ["trainer", "lean", "controller"]
     shape = shape_of(ModelSource(preset="tiny"))
     memory = found.processes[0].memory
@@ -253,19 +264,25 @@ def problems(*args: object, **fields: object) -> str:
 
 def test_a_plan_that_works_has_no_problems(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("os.cpu_count", lambda: 4)
-    assert not problems(Placement(trainers=2, experts=2, lean=2))
+    assert not problems(Placement(trainers=2, expert_parallel_degree=2, lean_workers=2))
 
 
 def test_experts_that_do_not_fall_evenly() -> None:
-    assert "6 processes do not fall into groups of 4" in problems(Placement(trainers=6, experts=4, address="auto"))
-    assert "8 experts do not fall evenly on 3" in problems(Placement(trainers=3, experts=3, address="auto"))
+    assert "6 processes do not fall into groups of 4" in problems(
+        Placement(trainers=6, expert_parallel_degree=4, address="auto")
+    )
+    assert "8 experts do not fall evenly on 3" in problems(
+        Placement(trainers=3, expert_parallel_degree=3, address="auto")
+    )
 
 
 def test_what_others_models_cannot(tmp_path: Path) -> None:
     LlamaConfig(**LLAMA).save_pretrained(tmp_path)
-    found = problems(Placement(trainers=2, experts=2), Writing(), model=ModelSource(folder=str(tmp_path)))
+    found = problems(
+        Placement(trainers=2, expert_parallel_degree=2), RolloutConfig(), model=ModelSource(folder=str(tmp_path))
+    )
     assert "our own architecture only" in found
-    assert "writing.engine can be vllm" in found
+    assert "rollout.engine can be vllm" in found
 
 
 def test_memory_of_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -281,11 +298,11 @@ def test_memory_of_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_too_much_for_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("os.cpu_count", lambda: 2)
-    found = problems(Placement(trainers=3, lean=4), Writing(), preset="671b")
+    found = problems(Placement(trainers=3, lean_workers=4), RolloutConfig(), preset="671b")
     assert "3 of trainer are wanted, and this machine has 2 cores" in found
     assert "4 of lean are wanted" in found
     assert "GB of memory are wanted" in found
-    assert not problems(Placement(trainers=3, lean=4, address="auto"), preset="671b")
+    assert not problems(Placement(trainers=3, lean_workers=4, address="auto"), preset="671b")
 
 
 # The configurations that are shown
@@ -294,8 +311,8 @@ def test_too_much_for_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(("name", "room"), [("grpo-7b", 80e9), ("grpo-671b", 141e9)])
 def test_configurations_fit_the_gpus_that_they_name(name: str, room: float, monkeypatch: pytest.MonkeyPatch) -> None:
     config = read(GRPOConfig, ROOT / "configs" / f"{name}.yaml")
-    assert set(config.writing.families) <= set(FAMILIES)
-    assert config.writing.max_tokens < config.context
+    assert set(config.rollout.families) <= set(FAMILIES)
+    assert config.rollout.max_tokens < config.context
     monkeypatch.setattr(placement, "machine", lambda: Machine(1024, int(room)))
     monkeypatch.setattr("os.cpu_count", lambda: 128)
     monkeypatch.setattr("os.sysconf", lambda name: 1 << 21)

@@ -17,7 +17,7 @@ from prover.policy import Prompt
 from prover.prompts import FAMILIES
 from rl import losses
 from rl.config import PolicyLoss
-from rl.reward import Graded, Judge, RewardSettings, follows
+from rl.reward import Judge, RewardResult, RewardSettings, follows
 
 CHAT, TEXT = FAMILIES["deepseek-v2"], FAMILIES["deepseek-v1.5-noncot"]
 SWAP = Theorem("swap", "theorem swap (p q : Prop) (hp : p) (hq : q) : q ∧ p")
@@ -30,7 +30,7 @@ def block(theorem: Theorem, proof: str) -> str:
     return f"```lean4\n{theorem.statement} := by\n  {proof}\n```\n"
 
 
-async def graded(pool: LeanPool, answer: str, theorem: Theorem = SWAP, **how: Any) -> Graded:
+async def graded(pool: LeanPool, answer: str, theorem: Theorem = SWAP, **how: Any) -> RewardResult:
     family = how.pop("family", CHAT)
     prompt = Prompt(theorem, prefix=how.pop("prefix", ""))
     return await Judge(pool, family, how.pop("settings", STRICT)).grade(prompt, answer, **how)
@@ -41,7 +41,7 @@ async def graded(pool: LeanPool, answer: str, theorem: Theorem = SWAP, **how: An
 
 async def test_a_proof_earns_1_and_anything_else_nothing(pool: LeanPool) -> None:
     proved = await graded(pool, block(SWAP, "exact ⟨hq, hp⟩"))
-    assert (proved.reward, proved.proof, proved.readable, proved.consistent) == (1, "exact ⟨hq, hp⟩", True, True)
+    assert (proved.reward, proved.proof, proved.readable, proved.follows_sketch) == (1, "exact ⟨hq, hp⟩", True, True)
     assert proved.verdict.proved
     wrong = await graded(pool, block(SWAP, "exact ⟨hp, hq⟩"))
     assert (wrong.reward, wrong.proof, wrong.verdict.reason) == (0, "exact ⟨hp, hq⟩", Reason.ERROR)
@@ -96,7 +96,7 @@ async def test_a_proof_that_leaves_its_plan_costs(pool: LeanPool, proof: str) ->
     found = await graded(pool, answer)
     assert found.reward == PROOFS[proof]
     if found.verdict.proved:
-        assert found.consistent is (found.reward == 1)
+        assert found.follows_sketch is (found.reward == 1)
         assert (await graded(pool, answer, settings=RewardSettings())).reward == 1
 
 
@@ -163,7 +163,9 @@ def learnt(earns: list[float], updates: int, loss: PolicyLoss) -> tuple[torch.Te
     return logits.detach(), earned
 
 
-@pytest.mark.parametrize("loss", [PolicyLoss(), PolicyLoss(weighting="token", off_policy=0.1, correction=None)])
+@pytest.mark.parametrize(
+    "loss", [PolicyLoss(), PolicyLoss(weighting="token", off_policy_mask_threshold=0.1, importance_ratio_cap=None)]
+)
 async def test_a_bandit_that_cheats_earns_nothing_and_learns_nothing(pool: LeanPool, loss: PolicyLoss) -> None:
     arms = cheats()
     assert len(arms) > 50

@@ -12,7 +12,7 @@ from data.config import ConfigError
 from data.problems import Problem
 from lean_env import LeanPool, Reason, Verdict
 from prover.prompts import FAMILIES
-from rl.reward import Graded, Judge, RewardSettings
+from rl.reward import Judge, RewardResult, RewardSettings
 
 MODULE = """
 def shorter(completions, **columns):
@@ -40,7 +40,7 @@ def endless(completions, **columns):
 number = 3
 """
 PROBLEM = Problem("t", Theorem("t", "theorem t : True"))
-GRADED = [Graded(1.0, Verdict(Reason.PROVED), "trivial"), Graded(0.0, Verdict(Reason.ERROR), "omega")]
+GRADED = [RewardResult(1.0, Verdict(Reason.PROVED), "trivial"), RewardResult(0.0, Verdict(Reason.ERROR), "omega")]
 
 
 @pytest.fixture

@@ -80,7 +80,7 @@ async def test_what_it_learnt_proves(trained: Path, data: Path, pool: LeanPool) 
     engine = samplers.native(str(trained / "model"), words, 8)
     pair = next(pairs.read(data))
     prompt, family = Prompt(pair.problem.theorem), FAMILIES[FAMILY]
-    judge = runs.judges(pool, runs.Writing())[FAMILY]
+    judge = runs.judges(pool, runs.RolloutConfig())[FAMILY]
     given = engine.generate(
         family.request(prompt), 8, SamplingParams(max_tokens=60), lambda: ProofReader(family, prompt), Usage()
     )
@@ -139,14 +139,14 @@ def test_a_run_with_other_settings_wants_a_folder_of_its_own(data: Path, tmp_pat
     train(config(data), tmp_path)
     with pytest.raises(RunError, match="seed: there 0, now 1"):
         train(config(data, seed=1), tmp_path)
-    train(config(data, keep=1, placement={"lean": 1}), tmp_path)  # where it runs is its own affair
+    train(config(data, keep=1, placement={"lean_workers": 1}), tmp_path)  # where it runs is its own affair
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("experts", [1, 2])
 async def test_two_processes_compute_what_one_does(experts: int, data: Path, tmp_path: Path, local_ray: None) -> None:
     one = train(config(data, epochs=2), tmp_path / "one")
-    shared = config(data, epochs=2, placement={"trainers": 2, "experts": experts})
+    shared = config(data, epochs=2, placement={"trainers": 2, "expert_parallel_degree": experts})
     two = TrainFolder(tmp_path / "two")
     with two.working("sft", shared, {}):
         await stages.run(shared, two, None)
@@ -176,7 +176,7 @@ def test_any_causal_model_of_transformers_can_be_trained(data: Path, tmp_path: P
 
 
 async def test_continuations_are_read_from_lean(data: Path, tmp_path: Path, pool: LeanPool) -> None:
-    given = config(data, kinds=["whole", "continuation", "fill"], context=256)
+    given = config(data, kinds=["proof", "continuation", "fim"], context=256)
     folder = TrainFolder(tmp_path / "run")
     with folder.working("sft", given, {}):
         await stages.run(given, folder, pool)

@@ -23,7 +23,7 @@ from data.problems import Problem
 from lean_env import LeanPool
 from prover.model import checkpoint
 from rl import dpo, remote, sft, stages
-from rl.config import DPOConfig, ExpertIterationConfig, GRPOConfig, ModelSource, SFTConfig, Stage, Writing
+from rl.config import DPOConfig, ExpertIterationConfig, GRPOConfig, ModelSource, RolloutConfig, SFTConfig, Stage
 from rl.folder import TrainFolder
 from rl.measure import measure
 from rl.model import tokenizer_of
@@ -59,8 +59,8 @@ def grpo(data: Path, model: Path, **changes: Any) -> GRPOConfig:
         "model": {"folder": str(model)},
         "problems": [data],
         "context": 256,
-        "writing": {"answers": 6, "max_tokens": 40},
-        "groups": 3,
+        "rollout": {"num_generations": 6, "max_tokens": 40},
+        "prompts_per_step": 3,
         "updates": 8,
         "save_every": 2,
         "optimiser": {"lr": 5e-4},
@@ -69,7 +69,7 @@ def grpo(data: Path, model: Path, **changes: Any) -> GRPOConfig:
 
 
 def iterated(data: Path, model: Path, **changes: Any) -> ExpertIterationConfig:
-    fields = {"model": {"folder": str(model)}, "problems": [data], "writing": {"answers": 4, "max_tokens": 40}}
+    fields = {"model": {"folder": str(model)}, "problems": [data], "rollout": {"num_generations": 4, "max_tokens": 40}}
     return ExpertIterationConfig.model_validate(fields | {"context": 192} | changes)
 
 
@@ -90,7 +90,7 @@ async def test_answers_get_better_by_what_lean_says(
     staleness: int, data: Path, half: Path, pool: LeanPool, tmp_path: Path
 ) -> None:
     lines: list[str] = []
-    given = grpo(data, half, staleness=staleness, updates=40, groups=8, save_every=100)
+    given = grpo(data, half, staleness=staleness, updates=40, prompts_per_step=8, save_every=100)
     folder = await run("grpo", given, tmp_path / "run", pool, lines)
     rows = metrics(folder)
     assert len(rows) == 40
@@ -98,8 +98,8 @@ async def test_answers_get_better_by_what_lean_says(
     assert all(row["groups"] == 8 for row in rows)
     assert rows[0]["mismatch"] < 1e-4  # sampler and trainer compute the same
     assert "proved" in lines[-1]
-    every, writing = list(problems.read(data)), Writing(answers=8, max_tokens=40)
-    before, after = [await measure(model, every, pool, writing) for model in (half, folder / "model")]
+    every, rollout = list(problems.read(data)), RolloutConfig(num_generations=8, max_tokens=40)
+    before, after = [await measure(model, every, pool, rollout) for model in (half, folder / "model")]
     (_, old, _, high), (_, new, low, _) = before["all"]["pass"][0], after["all"]["pass"][0]
     assert new > old + 0.08
     assert new > high
@@ -122,7 +122,7 @@ async def test_what_was_drawn_is_kept_in_order(data: Path, half: Path, pool: Lea
 async def test_what_earlier_runs_found_tells_what_is_asked_first(
     data: Path, half: Path, pool: LeanPool, tmp_path: Path
 ) -> None:
-    given = grpo(data, half, updates=1, groups=1)
+    given = grpo(data, half, updates=1, prompts_per_step=1)
     first = answers(await run("grpo", given, tmp_path / "first", pool) / "answers.jsonl")[0]
     *proved, other = problems.read(data)
     proved.append(Problem(other.name, Theorem(other.name, f"theorem {other.name} : True")))  # another of its name
@@ -130,7 +130,7 @@ async def test_what_earlier_runs_found_tells_what_is_asked_first(
     rows = [{**first, **as_row(Pair(problem, "")), "answers": [known] * 999} for problem in proved]
     earlier = tmp_path / "earlier.jsonl"  # which proved all theorems but one, every time
     earlier.write_text("".join(f"{json.dumps(row)}\n" for row in rows))
-    given = grpo(data, half, updates=1, groups=1, selection={"answers": [earlier], "floor": 0})
+    given = grpo(data, half, updates=1, prompts_per_step=1, selection={"answers": [earlier], "min_weight": 0})
     assert answers(await run("grpo", given, tmp_path / "second", pool) / "answers.jsonl")[0]["name"] == other.name
     earlier.write_text(json.dumps({**first, "answers": [{"answer": "x"}]}))
     with pytest.raises(ConfigError, match=r"earlier\.jsonl: not what a run writes"):
@@ -215,7 +215,7 @@ async def test_expert_iteration_goes_on_where_it_was_and_its_proofs_are_learnt(
 async def test_proofs_stay_with_the_theorem_that_they_prove(half: Path, pool: LeanPool, tmp_path: Path) -> None:
     """Although others have its name."""
     both = [corpus(tmp_path / "a.jsonl", 6), corpus(tmp_path / "b.jsonl", 6, first=1)]
-    given = iterated(both[0], half, problems=both, writing={"answers": 8, "max_tokens": 40})
+    given = iterated(both[0], half, problems=both, rollout={"num_generations": 8, "max_tokens": 40})
     folder = await run("expert-iteration", given, tmp_path / "run", pool)
     learnt = list(pairs.read(folder / "iteration-1" / "pairs.jsonl"))
     assert {"omega" in pair.proof for pair in learnt} == {True, False}
@@ -275,7 +275,7 @@ def test_an_answer_ends_as_the_model_ended_it(half: Path, tmp_path: Path) -> Non
 
 @pytest.mark.slow
 async def test_preferences_come_from_what_lean_said(data: Path, half: Path, pool: LeanPool, tmp_path: Path) -> None:
-    drawn = await run("grpo", grpo(data, half, updates=3, groups=6), tmp_path / "drawn", pool)
+    drawn = await run("grpo", grpo(data, half, updates=3, prompts_per_step=6), tmp_path / "drawn", pool)
     given = DPOConfig.model_validate(
         {
             "model": {"folder": str(half)},
@@ -302,23 +302,23 @@ async def test_on_ray_a_lost_writer_costs_a_retry(
     killed: list[int] = []
 
     async def kill() -> None:
-        for place in list(scribes[0]._free):
+        for place in list(workers[0]._slots):
             await asyncio.sleep(6)
             actor = await place.actor()
             pid = await remote._result(actor.pid.remote())
             os.kill(pid, signal.SIGKILL)
             killed.append(pid)
 
-    scribes: list[remote.Scribes] = []
-    start = remote.Scribes.start
+    workers: list[remote.RolloutWorkers] = []
+    start = remote.RolloutWorkers.start
 
-    async def noted(self: remote.Scribes) -> None:
+    async def noted(self: remote.RolloutWorkers) -> None:
         await start(self)
-        scribes.append(self)
+        workers.append(self)
         tasks.append(asyncio.create_task(kill()))
 
     tasks: list[asyncio.Task[None]] = []
-    monkeypatch.setattr(remote.Scribes, "start", noted)
+    monkeypatch.setattr(remote.RolloutWorkers, "start", noted)
     try:
         folder = await run("grpo", given, tmp_path / "run", pool)
         await asyncio.gather(*tasks)
@@ -334,6 +334,6 @@ def test_a_model_that_cannot_write_is_said(data: Path) -> None:
     with pytest.raises(ConfigError, match="temperature must be 1"):
         stages.configs.validated(
             GRPOConfig,
-            {"model": {"folder": "x"}, "problems": [data], "writing": {"engine": "vllm", "temperature": 0.7}},
+            {"model": {"folder": "x"}, "problems": [data], "rollout": {"engine": "vllm", "temperature": 0.7}},
             "here",
         )
