@@ -14,9 +14,11 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any, Protocol
 
+from pydantic import ValidationError
+
 from data.lines import Lines, LinesError, read_lines
 from eval.folder import Folder, RunError, now
-from rl.config import Stage
+from rl.config import STAGES, Stage
 from rl.field_names import updated
 from rl.stop import Interrupted
 
@@ -58,7 +60,7 @@ class TrainFolder(Folder):
     def head(self) -> dict[str, Any]:
         """As Folder.head, with the fields of today: a run that an earlier version began goes on."""
         head = super().head
-        return head | {part: updated(head[part]) for part in ("config", "identity") if part in head}
+        return head | {part: _completed(updated(head[part])) for part in ("config", "identity") if part in head}
 
     @contextmanager
     def working(self, stage: str, config: Stage, versions: Mapping[str, str]) -> Iterator[None]:
@@ -192,6 +194,18 @@ def remaining(seconds: float) -> str:
         return f"{seconds:.0f} s left"
     minutes = round(seconds / 60)
     return f"{minutes} min left" if minutes < 90 else f"{minutes // 60} h {minutes % 60} min left"
+
+
+def _completed(fields: dict[str, Any]) -> dict[str, Any]:
+    """A run's recorded fields, with the defaults of those that came later."""
+    kind = STAGES.get(fields.get("stage", ""))
+    if kind is None:
+        return fields
+    try:
+        known = kind.model_validate({key: value for key, value in fields.items() if key != "stage"})
+    except ValidationError:  # of a later version
+        return fields
+    return fields | {key: value for key, value in known.model_dump(mode="json").items() if key not in _FREE}
 
 
 def _board(path: Path, step: int) -> Any:
