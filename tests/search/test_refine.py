@@ -18,7 +18,7 @@ def correcting(prompt: Prompt) -> Sequence[str]:
     """Learns from what Lean says: only a second correction is right."""
     if not prompt.rounds:
         return ["exact hq"]
-    said = prompt.rounds[-1].said
+    said = prompt.rounds[-1].feedback
     if "Type mismatch" in said:
         return ["constructor\nexact hp"]
     return ["constructor\nexact hp\nexact hq"] if "unsolved goals" in said else ["exact nonsense"]
@@ -30,7 +30,7 @@ async def test_errors_go_back_to_the_policy_until_the_proof_holds(pool: LeanPool
     assert result.proof == "constructor\nexact hp\nexact hq"
     shown = max((prompt.rounds for prompt, _, _ in policy.asked), key=len)
     assert [r.proof for r in shown] == ["exact hq", "constructor\nexact hp"]
-    assert shown[0].said.startswith("line 1: exact hq\nType mismatch")
+    assert shown[0].feedback.startswith("line 1: exact hq\nType mismatch")
     assert result.trace is not None
     assert result.trace.completed is not None
     assert result.trace.attempts[result.trace.completed].outcome == "proved"

@@ -27,7 +27,7 @@ from prover.prompts import Request
 from rl.folder import TrainFolder
 from rl.grpo import Loop
 from rl.learner import Learner
-from rl.model import Borrowed, tokenizer_of
+from rl.model import TransformersModel, tokenizer_of
 from rl.samplers import EngineSampler
 from tests.prover.readers import to_the_end
 from tests.rl.test_bandit import FAMILY, LETTERS, PROBLEMS, FirstLetter, configured
@@ -215,8 +215,8 @@ async def test_an_update_that_breaks_is_told_until_one_succeeds(it: Engine) -> N
 
 async def test_it_writes_what_is_trained_on(it: Engine, tmp_path: Path) -> None:
     """GRPO from the checkpoint: what was drawn is as likely to the trainer, and in the end it has the last weights."""
-    writing = {"answers": 8, "max_tokens": 16, "engine": "vllm"}
-    config = configured(it.folder, context=256, writing=writing, groups=2, updates=4, staleness=1)
+    rollout = {"num_generations": 8, "max_tokens": 16, "engine": "vllm"}
+    config = configured(it.folder, context=256, rollout=rollout, prompts_per_step=2, updates=4, staleness=1)
     learner, folder = Learner(config, tokenizer_of(config.model, ())), TrainFolder(tmp_path / "run")
     judges: Any = {FAMILY: FirstLetter(LETTERS)}
     with folder.working("grpo", config, {}):
@@ -226,7 +226,7 @@ async def test_it_writes_what_is_trained_on(it: Engine, tmp_path: Path) -> None:
     assert rows[0]["mismatch"] < 1e-3
     assert any(row["groups"] for row in rows)
     trained = learner.trainer.model
-    it.model.load_state_dict((trained.inner if isinstance(trained, Borrowed) else trained).state_dict())
+    it.model.load_state_dict((trained.inner if isinstance(trained, TransformersModel) else trained).state_dict())
     await it.assert_same()
 
 
