@@ -63,6 +63,11 @@ class Pays:
     async def grade(self, prompt: Prompt, answer: str, finished: bool = True) -> RewardResult:
         return RewardResult(earned(answer), Verdict(Reason.PROVED if earned(answer) else Reason.ERROR))
 
+    async def group(
+        self, problem: Problem, answers: Sequence[str], graded: Sequence[RewardResult]
+    ) -> list[RewardResult]:
+        return list(graded)
+
 
 def ours(folder: Path, problems: Sequence[Problem], updates: int, staleness: int) -> tuple[float, float, float]:
     """Samples a second in all; seconds of a step that training takes, and that it waits for answers."""

@@ -30,7 +30,7 @@ import yaml
 
 import lean_env.worker
 from data.headers import CORE
-from data.judging import theorem_names
+from data.judging import read_challenge
 from data.problems import read
 from lean_env import Claim, Lean, LeanPool, Verdict, Worker, embedded, kernel
 from lean_env.embedded import install
@@ -56,7 +56,7 @@ class Times:
 
 
 async def of_files(pool: LeanPool, challenge: str, solution: str) -> list[Claim]:
-    return [Claim(challenge, solution, name) for name in await theorem_names(pool, challenge)]
+    return [Claim(challenge, solution, name) for name in (await read_challenge(pool, challenge)).names]
 
 
 async def examples(pool: LeanPool) -> AsyncIterator[Claim]:
@@ -110,7 +110,7 @@ class Timer:
 
     async def times(self, claim: Claim) -> Times | None:
         """None where it is not proved."""
-        verdict, additions = await self.first.elaborate(claim)
+        verdict, additions = await self.first.first_look(claim)
         if not verdict.proved:
             return None
         rounds = [await self._round(claim, additions) for _ in range(ROUNDS)]

@@ -23,6 +23,7 @@ from search.searches import searcher
 
 T = TypeVar("T")
 _SECONDS = 60.0  # for a theorem, where the client does not say
+_START = 5.0  # seconds besides, in which a Lean process may have to start before it reads
 
 
 async def prove(pool: LeanPool, policy: Policy, limits: Limits, asked: ProveRequest) -> ProveAnswer:
@@ -93,7 +94,7 @@ def _allowed(seconds: float | None, limits: Limits) -> float:
 async def _read(reading: Awaitable[T], limits: Limits) -> T:
     """Commands of a file run while it is read: a loop among them must not keep a worker."""
     try:
-        async with asyncio.timeout(limits.seconds):
+        async with asyncio.timeout(limits.seconds + _START):
             return await reading
     except TimeoutError:
         raise FileError(f"it could not be read within {limits.seconds:g} s") from None

@@ -167,6 +167,7 @@ def test_validate_tells_what_can_be_asked_and_what_is_wrong_with_it(problems: Pa
     assert {n: [flag["kind"] for flag in row["flags"]] for n, row in rows.items() if row["flags"]} == {
         "odd": ["differs"],
         "void": ["contradictory"],
+        "wrong": ["false"],
     }
     assert "5 problems: 4 can be asked of this Lean, 1 cannot" in " ".join(done.stderr.split())
     text = prover("data", "validate", problems, cwd=tmp_path).stdout

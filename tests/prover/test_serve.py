@@ -215,8 +215,8 @@ def test_an_empty_token_in_the_environment_is_not_no_token(empty: str, host: str
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("limits:\n  runing: 3\n", "limits.runing: Extra inputs are not permitted"),
-        ("limit:\n  running: 3\n", "limit: Extra inputs are not permitted"),
+        ("limits:\n  runing: 3\n", "limits.runing: there is no such field; do you mean limits.running?"),
+        ("limit:\n  running: 3\n", "limit: there is no such field; do you mean limits?"),
         ("limits:\n  running: 0\n", "limits.running: Input should be greater than or equal to 1"),
         ("limits:\n  seconds: .inf\n", "limits.seconds: Input should be a finite number"),
         ("limits:\n  running: '3'\n", "limits.running: Input should be a valid integer"),
