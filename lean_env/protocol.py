@@ -17,12 +17,16 @@ _STRICT = ConfigDict(strict=True, extra="allow")  # other REPLs may say more
 
 @with_config(_STRICT)
 class Place(TypedDict):
+    """A position: line from 1 on, column from 0 on."""
+
     line: _Natural
     column: _Natural
 
 
 @with_config(_STRICT)
 class MessageAnswer(TypedDict):
+    """One of Lean's messages."""
+
     severity: str
     data: str
     pos: NotRequired[Place | None]
@@ -32,6 +36,8 @@ class MessageAnswer(TypedDict):
 
 @with_config(_STRICT)
 class SorryAnswer(TypedDict):
+    """A `sorry` with the goal that stands there."""
+
     goal: str
     pos: NotRequired[Place | None]
     endPos: NotRequired[Place | None]
@@ -41,6 +47,8 @@ class SorryAnswer(TypedDict):
 
 @with_config(_STRICT)
 class TacticAnswer(TypedDict):
+    """A tactic of a proof, with the goals before and after it."""
+
     tactic: str
     goals: str
     goalsAfter: NotRequired[str]
@@ -50,6 +58,8 @@ class TacticAnswer(TypedDict):
 
 @with_config(_STRICT)
 class StepAnswer(TypedDict):
+    """A tactic that was tried on a kept proof state."""
+
     tactic: str
     goals: list[str]
     proofStatus: str
@@ -58,6 +68,8 @@ class StepAnswer(TypedDict):
 
 @with_config(_STRICT)
 class Refusal(TypedDict):
+    """What the guard refuses in a text, and where."""
+
     what: str
     text: str
     pos: NotRequired[Place]
@@ -65,18 +77,24 @@ class Refusal(TypedDict):
 
 @with_config(_STRICT)
 class Difference(TypedDict):
+    """A constant that differs between challenge and solution, and how."""
+
     name: str
     how: str
 
 
 @with_config(_STRICT)
 class Axiom(TypedDict):
+    """An axiom that a theorem rests on; whether the challenge has it too."""
+
     name: str
     challenge: bool
 
 
 @with_config(_STRICT)
 class Export(TypedDict):
+    """Declarations in lean4export's format; `given`: how many, the first ones, are the library's."""
+
     ndjson: str
     given: _Natural
     declarations: _Natural
@@ -84,6 +102,8 @@ class Export(TypedDict):
 
 @with_config(_STRICT)
 class Comparison(TypedDict):
+    """What a theorem of the solution is, against that of the challenge."""
+
     challenge: str | None
     solution: str | None
     differs: list[Difference]
@@ -95,6 +115,8 @@ class Comparison(TypedDict):
 
 @with_config(_STRICT)
 class Confirmation(TypedDict):
+    """The second process's findings on an export."""
+
     refused: str | None
     facts: NotRequired[Comparison]
     types: NotRequired[list[str]]
@@ -106,6 +128,8 @@ _Span = Annotated[list[_Natural], Field(min_length=2, max_length=2)]
 
 @with_config(_STRICT)
 class HoleAnswer(TypedDict):
+    """A `sorry` inside of a proof: its place, and how a proof is laid out there."""
+
     span: _Span
     layout: Literal["", "value", "lines", "tactic", "end", "term"]
     replaced: _Span
@@ -113,6 +137,8 @@ class HoleAnswer(TypedDict):
 
 @with_config(_STRICT)
 class Declaration(TypedDict):
+    """A declaration of a command, with the places of its parts in the text."""
+
     kind: str
     name: str
     namespace: str
@@ -131,6 +157,8 @@ class Declaration(TypedDict):
 
 @with_config(_STRICT)
 class Command(TypedDict):
+    """A command of a file."""
+
     kind: str
     span: _Span | None
     declarations: list[Declaration]
@@ -138,6 +166,8 @@ class Command(TypedDict):
 
 @with_config(_STRICT)
 class Answer(TypedDict):
+    """An answer to any request; which fields it has depends on the request."""
+
     env: NotRequired[_Natural]
     messages: NotRequired[list[MessageAnswer]]
     sorries: NotRequired[list[SorryAnswer]]

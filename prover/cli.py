@@ -207,7 +207,7 @@ def _version(wanted: bool) -> None:
 
 
 @app.callback()
-def settings(
+def _settings(
     sandbox: Annotated[
         Literal["auto", "required"],
         typer.Option(

@@ -20,12 +20,14 @@ from pydantic import (
 from data.config import ConfigError, read_config, validated
 from data.parsing import ParseError, is_deep, parse_yaml
 from data.problems import ProblemError
-from prover.prompts import FAMILIES
+from prover.prompts import prompt_format
 from rl.field_names import ELSEWHERE, current, updated
 from rl.reward import RewardSettings
 
 
 class Part(BaseModel):
+    """A part of a configuration: unknown fields are errors, and it does not change."""
+
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
@@ -163,8 +165,8 @@ class RolloutConfig(Part):
 
     @model_validator(mode="after")
     def _are_known(self) -> RolloutConfig:
-        if unknown := [name for name in self.families if name not in FAMILIES]:
-            raise ValueError(f"no family is called {unknown[0]!r}; there are: {', '.join(FAMILIES)}")
+        for name in self.families:
+            prompt_format(name)
         return self
 
 

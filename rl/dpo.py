@@ -19,7 +19,7 @@ from prover.engines.base import FinishReason, Request
 from prover.engines.tokens import prompt_tokens
 from prover.model.transformer import Output
 from prover.policy import Prompt
-from prover.prompts import FAMILIES
+from prover.prompts import prompt_format
 from rl import groups, losses, model
 from rl.batch import Batch, Epochs, Text
 from rl.config import DPOConfig
@@ -115,9 +115,10 @@ def preferences(config: DPOConfig, tokenizer: Any) -> list[Preference]:
     judged: dict[tuple[int, ...], tuple[set[_Answer], set[_Answer]]] = defaultdict(lambda: (set(), set()))
     for path in config.answers:
         for told in groups.read(path):  # a theorem comes as often as it was asked
-            if told.family not in FAMILIES:
-                raise ConfigError(f"answers: {path}: no family is called {told.family!r}")
-            request = FAMILIES[told.family].request(Prompt(told.problem.theorem))
+            try:
+                request = prompt_format(told.family).request(Prompt(told.problem.theorem))
+            except ValueError as error:
+                raise ConfigError(f"answers: {path}: {error}") from None
             good, bad = judged[tuple(prompt_tokens(tokenizer, request))]
             for answer in told.answers:
                 (good if groups.is_proved(answer) else bad).add(_whole(request, answer))

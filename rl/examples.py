@@ -13,7 +13,7 @@ from data.pairs import Pair
 from prover.engines.tokens import prompt_tokens
 from prover.model.tokenizer import FIM_MIDDLE, FIM_PREFIX, FIM_SUFFIX
 from prover.policy import Prompt
-from prover.prompts import FAMILIES, PromptFormat
+from prover.prompts import PromptFormat, prompt_format
 from prover.prompts.text import opening, proof_lines
 from rl.config import Kind
 
@@ -41,9 +41,10 @@ class Writer:
     """Makes examples with a model's tokenizer, as the model will be asked."""
 
     def __init__(self, tokenizer: PreTrainedTokenizerFast, family: str) -> None:
-        if family not in FAMILIES:
-            raise ConfigError(f"no family is called {family!r}; there are: {', '.join(FAMILIES)}")
-        self._tokenizer, self._family = tokenizer, FAMILIES[family]
+        try:
+            self._tokenizer, self._family = tokenizer, prompt_format(family)
+        except ValueError as error:
+            raise ConfigError(str(error)) from None
 
     def proof(self, pair: Pair) -> Example:
         """The whole proof, without its comments, from the statement."""

@@ -12,7 +12,7 @@ from data import pairs, problems
 from data.config import ConfigError
 from data.problems import Problem
 from lean_env import LeanPool
-from prover.prompts import FAMILIES
+from prover.prompts import prompt_format
 from rl import dpo, grpo, sft
 from rl.config import DPOConfig, GRPOConfig, ModelSource, Placement, RolloutConfig, SFTConfig, Stage, read_all
 from rl.continuations import states
@@ -52,7 +52,7 @@ async def check_statements_elaborate(problems: Sequence[Problem], pool: LeanPool
 
 def judges(pool: LeanPool, rollout: RolloutConfig, reward: RewardSettings | None = None) -> dict[str, Judge]:
     """For each family that theorems are asked in."""
-    return {name: Judge(pool, FAMILIES[name], reward, rollout.check_seconds) for name in rollout.families}
+    return {name: Judge(pool, prompt_format(name), reward, rollout.check_seconds) for name in rollout.families}
 
 
 @asynccontextmanager

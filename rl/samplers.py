@@ -19,7 +19,7 @@ from prover.model.config import ConfigError as ShapeError
 from prover.model.config import ModelError
 from prover.model.generate import Generator
 from prover.policy import PolicyUnavailable, Prompt, Usage
-from prover.prompts import FAMILIES, ProofReader
+from prover.prompts import ProofReader, prompt_format
 from rl.config import ModelSource, RolloutConfig
 from rl.model import device
 
@@ -60,7 +60,7 @@ class EngineSampler:
         self._giving = asyncio.Lock()
 
     async def answers(self, prompt: Prompt, family: str, n: int, sampling: SamplingParams) -> AsyncGenerator[Answer]:
-        format_, came = FAMILIES[family], 0
+        format_, came = prompt_format(family), 0
         for number, pause in enumerate((*_PAUSES, None)):
             # Which of the answers have come is not known, so that the others are drawn anew.
             rest = replace(sampling, seed=sampling.seed + number * n)

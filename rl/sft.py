@@ -14,7 +14,7 @@ from data.config import ConfigError
 from data.pairs import Pair
 from prover.model.transformer import Output
 from prover.policy import Prompt
-from prover.prompts import FAMILIES
+from prover.prompts import prompt_format
 from rl import losses
 from rl.batch import Batch, Epochs, Text, packed
 from rl.config import Kind, SFTConfig, Stage, read_all
@@ -43,14 +43,16 @@ def run(config: SFTConfig, folder: TrainFolder, states: States | None = None) ->
 
 def corpus_text(family: str, data: Iterable[Pair]) -> list[str]:
     """What a new tokenizer is trained on: what the model will be shown."""
-    if family not in FAMILIES:
-        raise ConfigError(f"no family is called {family!r}; there are: {', '.join(FAMILIES)}")
+    try:
+        format_ = prompt_format(family)
+    except ValueError as error:
+        raise ConfigError(str(error)) from None
     found = []
     for pair in data:
         prompt = Prompt(pair.problem.theorem)
-        asked = FAMILIES[family].request(prompt)
+        asked = format_.request(prompt)
         said = asked.text or "\n".join(message.content for message in asked.messages)
-        found.append(said + FAMILIES[family].render(prompt, pair.proof))
+        found.append(said + format_.render(prompt, pair.proof))
     return found
 
 

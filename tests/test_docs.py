@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import os
 import re
 import shlex
@@ -107,6 +108,18 @@ def test_a_command_that_is_not_known_is_found() -> None:
     for wrong in (["prove", "x.lean", "--no-such-option"], ["prov", "x.lean"], ["train", "grppo", "x.yaml"]):
         with pytest.raises(Exception, match=r"(?i)no such"):
             parse(wrong)
+
+
+def test_public_classes_and_functions_have_docstrings() -> None:
+    kinds = (ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
+    bare = [
+        f"{file.relative_to(ROOT)}: {node.name}"
+        for package in ("lean_env", "data", "prover", "search", "eval", "rl")
+        for file in (ROOT / package).rglob("*.py")
+        for node in ast.parse(file.read_text("utf-8")).body
+        if isinstance(node, kinds) and not node.name.startswith("_") and not ast.get_docstring(node)
+    ]
+    assert bare == []
 
 
 @pytest.mark.slow

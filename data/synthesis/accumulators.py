@@ -33,6 +33,7 @@ def _any(make: Maker) -> _Loop:
 
 
 def accumulators(make: Maker, level: int) -> Draft:
+    """A theorem about a loop with an accumulator."""
     return [_values, _starts, _shifts, _against, _special][level - 1](make)
 
 

@@ -9,6 +9,7 @@ from data.synthesis.terms import CONSTANT, factor, form, plain, plus, written
 
 
 def arithmetic(make: Maker, level: int) -> Draft:
+    """A theorem about natural numbers or integers."""
     return [_sums, _chain, _residues, _products, _divisors][level - 1](make)
 
 

@@ -9,6 +9,7 @@ from data.synthesis.terms import factor
 
 
 def equations(make: Maker, level: int) -> Draft | None:
+    """A theorem about equations; None if none came of this draw."""
     return [_chain, _inverses, _products, _cancelled, _groups][level - 1](make)
 
 

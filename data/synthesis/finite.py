@@ -32,6 +32,7 @@ def _applied(names: list[str], term: str) -> str:
 
 
 def finite(make: Maker, level: int) -> Draft | None:
+    """A theorem about a type with a few values; None if none came of this draw."""
     return [_truth, _entries, _compositions, _operations, _choices][level - 1](make)
 
 

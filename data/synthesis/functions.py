@@ -16,6 +16,7 @@ _LAWS = {
 
 
 def functions(make: Maker, level: int) -> Draft:
+    """A theorem about functions that are defined in it."""
     return [_values, _compositions, _used, _composed, _sums][level - 1](make)
 
 

@@ -31,6 +31,7 @@ class Change:
 
 
 def weight(make: Maker) -> Weight:
+    """A recursive function from lists to numbers."""
     f, x, xs = make.name("definition"), *make.one([("x", "xs"), ("a", "as"), ("y", "ys")])
     each, constant = make.one([(1, 0), (0, 1), (make.number(1, 4), make.number(0, 5)), (make.number(0, 2), 1)])
     step = make.mixed([f"{f} {xs}", *([plain({x: each, CONSTANT: constant})])])
@@ -49,6 +50,7 @@ def _summand(text: str) -> str:
 
 
 def change(make: Maker, most: int = 2) -> Change:
+    """A recursive function from lists to lists; `most`: elements that it makes of one."""
     g, x, xs = make.name("definition"), *make.one([("x", "xs"), ("a", "as"), ("y", "ys")])
     parts = tuple((make.one([1, 1, 1, 2, 3, 0]), make.number(0, 6)) for _ in range(make.number(1, most)))
     elements = [factor(plain({x: a, CONSTANT: b} if a else {CONSTANT: b})) for a, b in parts]
@@ -59,6 +61,7 @@ def change(make: Maker, most: int = 2) -> Change:
 
 
 def lists(make: Maker, level: int) -> Draft | None:
+    """A theorem about recursive functions on lists; None if none came of this draw."""
     return [_library, _values, _induction, _conditions, _reversal][level - 1](make)
 
 

@@ -9,6 +9,7 @@ from data.synthesis.terms import CONSTANT, factor, plain
 
 
 def logic(make: Maker, level: int) -> Draft:
+    """A theorem of propositional or predicate logic."""
     return [_propositions, _quantifiers, _paths, _numbers, _relations][level - 1](make)
 
 

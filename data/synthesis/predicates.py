@@ -56,6 +56,7 @@ def _predicate(make: Maker, rules: list[tuple[int, int]]) -> _Predicate:
 
 
 def predicates(make: Maker, level: int) -> Draft:
+    """A theorem about an inductive predicate."""
     return [_step, _steps, _invariants, _derivations, _relations][level - 1](make)
 
 

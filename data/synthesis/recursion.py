@@ -7,6 +7,7 @@ from data.synthesis.terms import CONSTANT, factor, plain, plus, written
 
 
 def recursion(make: Maker, level: int) -> Draft:
+    """A theorem about a recursive function on natural numbers."""
     return [_values, _ranges, _lines, _growth, _two][level - 1](make)
 
 

@@ -18,6 +18,7 @@ def form(make: Maker, variables: list[str], most: int = 4, constant: int = 6) ->
 
 
 def plus(*forms: Form) -> dict[str, int]:
+    """The sum of linear forms."""
     total: dict[str, int] = {}
     for f in forms:
         for key, value in f.items():
@@ -26,6 +27,7 @@ def plus(*forms: Form) -> dict[str, int]:
 
 
 def times(factor: int, f: Form) -> dict[str, int]:
+    """A linear form times a number."""
     return {key: factor * value for key, value in f.items()}
 
 

@@ -99,6 +99,7 @@ def _change(make: Maker, kind: _Kind, *, mirror: bool | None = None, moving: boo
 
 
 def trees(make: Maker, level: int) -> Draft | None:
+    """A theorem about an inductive type of its own; None if none came of this draw."""
     return [_values, _unfolded, _changed, _flattened, _carried][level - 1](make)
 
 

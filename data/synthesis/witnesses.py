@@ -7,6 +7,7 @@ from data.synthesis.terms import CONSTANT, Form, factor, form, plain, plus, time
 
 
 def witnesses(make: Maker, level: int) -> Draft:
+    """A theorem that something exists."""
     return [_solved, _pair, _bounds, _several, _functions][level - 1](make)
 
 

@@ -59,7 +59,8 @@ def run_(
     model: Annotated[str | None, typer.Option(help="Policies openai, vllm and native: the model.")] = None,
     base_url: Annotated[str | None, typer.Option(metavar="URL", help="Policy openai: the server.")] = None,
     family: Annotated[
-        str | None, typer.Option(help="Whose prompts the model knows.", show_default="by the model's name")
+        str | None,
+        typer.Option(help="The prompt format: a name, or your own file (.yaml).", show_default="by the model's name"),
     ] = None,
     max_tokens: Annotated[
         int | None, typer.Option(help="Length of an answer.", show_default="as published for the family")

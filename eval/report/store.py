@@ -20,6 +20,7 @@ def lines(values: Iterable[Mapping[str, Any]]) -> bytes:
 
 
 def text(value: Mapping[str, Any]) -> str:
+    """An object as JSON text."""
     return json.dumps(dict(value), ensure_ascii=False, allow_nan=False)
 
 

@@ -19,7 +19,9 @@ Model = Annotated[
     str,
     typer.Option(help="Policies openai, vllm and native: the model; a folder or a name. native has one of its own."),
 ]
-Family = Annotated[str, typer.Option(help="Whose prompts the model knows; by default by its name.")]
+Family = Annotated[
+    str, typer.Option(help="The prompt format: a name, or your own file (.yaml); by default by its name.")
+]
 MaxTokens = Annotated[
     int | None, typer.Option(help="Length of an answer; by default as published for the family.", min=1)
 ]
@@ -48,10 +50,12 @@ class PolicyOptions:
         if self.policy == "tactics" and (self.model or self.family or self.max_tokens):
             raise CommandError("--model, --family and --max-tokens are for policies with a model", Exit.INPUT)
         if self.family:
-            from prover.prompts import FAMILIES
+            from prover.prompts import prompt_format
 
-            if self.family not in FAMILIES:
-                raise CommandError(f"no family is called {self.family!r}; there are: {', '.join(FAMILIES)}", Exit.INPUT)
+            try:
+                prompt_format(self.family)
+            except ValueError as error:
+                raise CommandError(str(error), Exit.INPUT) from None
 
     def open(self) -> AbstractAsyncContextManager[Policy]:
         return open_policy(

@@ -34,12 +34,12 @@ async def open_policy(
 
     from prover.engines.base import Engine
     from prover.policy.model import ModelPolicy
-    from prover.prompts import FAMILIES, family_of
+    from prover.prompts import family_of, prompt_format
     from prover.prompts.bare import BARE
     from prover.prompts.completion import NON_COT
 
-    if family and family not in FAMILIES:
-        raise ValueError(f"no family is called {family!r}; there are: {', '.join(FAMILIES)}")
+    if family:
+        prompt_format(family)  # raises, before a model is loaded
     engine: Engine
     if name == "openai":
         from prover.engines.server import Server
@@ -56,7 +56,7 @@ async def open_policy(
 
         engine = await InProcess.load(model)
     try:
-        yield ModelPolicy(engine, FAMILIES[family or family_of(engine.model)], max_tokens)
+        yield ModelPolicy(engine, prompt_format(family or family_of(engine.model)), max_tokens)
     finally:
         await engine.close()
 

@@ -6,12 +6,15 @@ A family of models is one file with its `FORMATS`: requests, the reader of the a
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
+from data.config import ConfigError
 from prover.engines.base import Message, Request
 from prover.prompts import bare, completion, deepseek_v2, goedel_v2, instruct, kimina
 from prover.prompts.base import AnswerParseError, PromptFormat
 from prover.prompts.prompt import PreviousAttempt, Prompt
 from prover.prompts.reader import ProofReader
+from prover.prompts.template import PromptTemplate, read_template
 
 __all__ = [
     "FAMILIES",
@@ -20,9 +23,11 @@ __all__ = [
     "PreviousAttempt",
     "Prompt",
     "PromptFormat",
+    "PromptTemplate",
     "ProofReader",
     "Request",
     "family_of",
+    "prompt_format",
 ]
 
 FAMILIES: dict[str, PromptFormat] = {
@@ -31,6 +36,20 @@ FAMILIES: dict[str, PromptFormat] = {
     for format_ in module.FORMATS
 }
 """The prompt formats by name (`--family`)."""
+
+
+def prompt_format(name: str) -> PromptFormat:
+    """The format of this name; a name that ends with .yaml is a file (see PromptTemplate). Raises ValueError."""
+    if name in FAMILIES:
+        return FAMILIES[name]
+    if not name.endswith(".yaml"):
+        raise ValueError(f"no family is called {name!r}; there are: {', '.join(FAMILIES)}, and files (.yaml)")
+    try:
+        return read_template(Path(name))
+    except ConfigError as error:
+        raise ValueError(str(error)) from None
+    except OSError as error:
+        raise ValueError(f"{name}: {error.strerror or error}") from None
 
 
 def family_of(model: str) -> str:

@@ -17,6 +17,7 @@ def _version_of(distribution_name: str) -> str:
 
 
 def main() -> None:
+    """Run vLLM's command line."""
     metadata.version = _version_of
     from vllm.entrypoints.cli.main import main as vllm
 

@@ -19,7 +19,7 @@ from typing import Any
 from data.parsing import ParseError, parse_json
 from data.problems import ProblemError
 from lean_env import LeanPool
-from prover.prompts import FAMILIES
+from prover.prompts import prompt_format
 from rl.adapters import Grader, messages
 from rl.reward import Judge, RewardSettings
 
@@ -31,7 +31,7 @@ def row(problem: Mapping[str, Any], family: str, source: str = "lean") -> dict[s
 
     Raises ProblemError.
     """
-    asked = messages(problem, FAMILIES[family])
+    asked = messages(problem, prompt_format(family))
     return {
         "data_source": source,
         "prompt": [{"role": "user", "content": asked}] if isinstance(asked, str) else asked,
@@ -66,7 +66,12 @@ def _grader(**options: Any) -> Grader:
 @lru_cache
 def _made(family: str, workers: int = 1, seconds: float = 60.0, **settings: float) -> Grader:
     return Grader(
-        Judge(LeanPool(workers=workers, cache=True), FAMILIES[family], RewardSettings.model_validate(settings), seconds)
+        Judge(
+            LeanPool(workers=workers, cache=True),
+            prompt_format(family),
+            RewardSettings.model_validate(settings),
+            seconds,
+        )
     )
 
 

@@ -47,6 +47,7 @@ def invalid(message: str) -> Refused:
 
 
 def shutting_down() -> Refused:
+    """The answer to requests that come while the service ends."""
     return Refused(503, _END, headers=RETRY)
 
 

@@ -140,6 +140,8 @@ class ProveRow(BaseModel):
 
 
 class ProveAnswer(BaseModel):
+    """The theorems of a request, with the proofs that were found."""
+
     theorems: list[ProveRow]
     code: str = Field(description="What was sent, with the found proofs filled in and nothing else changed.")
 
@@ -157,16 +159,22 @@ class CheckRow(BaseModel):
 
 
 class CheckAnswer(BaseModel):
+    """The verdicts on the challenge's theorems."""
+
     theorems: list[CheckRow]
 
 
 class Health(BaseModel):
+    """The state of the service."""
+
     status: str = Field(examples=["ok"])
     lean: str | None = Field(description="Lean's version; null where Lean runs on other machines.")
     policy: str = Field(description="What writes the proofs.")
 
 
 class ErrorBody(BaseModel):
+    """What went wrong."""
+
     message: str = Field(description="What is wrong, in a line.")
     messages: list[str] = Field(description="Lean's errors (`line:column: error: …`), or each field that is wrong.")
 

@@ -43,7 +43,7 @@ def test_from_a_benchmark_to_a_report_that_is_checked_again(problems: Path, tmp_
     assert done.returncode == 0, done.stderr
     assert "5 problems: 4 asked, 1 this Lean cannot express" in done.stdout
     assert "3 proved, 1 failed: 75.0%" in done.stdout
-    assert "flagged by the audit: 1, of which proved: 1" in done.stdout
+    assert "flagged by the audit: 2, of which proved: 1" in done.stdout
     run = tmp_path / "runs" / "small"
     assert sorted(p.name for p in run.iterdir()) == [
         "attempts.jsonl",

@@ -24,6 +24,7 @@ HINTS = 12
 
 
 def algebra(goal: Goal) -> Iterator[Proposal]:
+    """Proofs of equations and divisibility by algebra."""
     yield from _quotients(goal)
     yield from _common_divisors(goal)
     yield from _divisibility(goal)

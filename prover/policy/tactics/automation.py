@@ -24,5 +24,6 @@ ONE_LINERS = (
 
 
 def automation(goal: Goal) -> Iterator[Proposal]:
+    """Lean's automation, one line each."""
     for tactic in ONE_LINERS:
         yield Proposal(tactic, AUTOMATION)

@@ -15,6 +15,7 @@ HORIZON = 400
 
 
 def instances(goal: Goal) -> Iterator[Proposal]:
+    """Proofs by instances of hypotheses that are laws."""
     yield from _recurrences(goal)
     yield from _applied(goal)
 

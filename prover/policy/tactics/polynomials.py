@@ -37,6 +37,7 @@ def polynomial(term: Term) -> Polynomial | None:
 
 
 def add(a: Polynomial, b: Polynomial) -> Polynomial:
+    """The sum of two polynomials."""
     result = dict(a)
     for m, c in b.items():
         result[m] = result.get(m, Fraction(0)) + c
@@ -44,10 +45,12 @@ def add(a: Polynomial, b: Polynomial) -> Polynomial:
 
 
 def scale(a: Polynomial, by: Fraction) -> Polynomial:
+    """A polynomial times a number."""
     return {m: c * by for m, c in a.items()}
 
 
 def multiply(a: Polynomial, b: Polynomial) -> Polynomial:
+    """The product of two polynomials."""
     result: Polynomial = {}
     for m, c in a.items():
         for n, d in b.items():
@@ -60,6 +63,7 @@ def multiply(a: Polynomial, b: Polynomial) -> Polynomial:
 
 
 def degree(a: Polynomial) -> int:
+    """The total degree; 0 for the zero polynomial."""
     return max((sum(e for _, e in m) for m in a), default=0)
 
 

@@ -58,6 +58,7 @@ PROPOSITION_HEADS = {"=", "≠", "<", "≤", ">", "≥", "∣", "∧", "∨", "�
 
 
 def is_proposition(term: Term) -> bool:
+    """Whether a type as printed is that of a proof."""
     if term.head in ("∀", "→"):
         return is_proposition(term.args[-1])
     return term.head in PROPOSITION_HEADS
