@@ -185,7 +185,8 @@ class Server:
                 event = await asyncio.wait_for(anext(events, None), None if reply.writing else _COUNTING)
                 if event is None:
                     break
-                self._last_event, self.last_error = time.monotonic(), ""
+                if reply.writing:  # what comes later says nothing about new requests
+                    self._last_event, self.last_error = time.monotonic(), ""
                 for number, answer in reply.take(event):
                     yield number, answer
         except TimeoutError:  # nothing more comes, and nothing is missing
