@@ -86,10 +86,16 @@ async def read_challenge(pool: LeanPool, challenge: str, path: str = "<challenge
 
 
 async def judge_pair(
-    pool: LeanPool, challenge: str, solution: str, names: Collection[str] = (), timeout: float = 60.0
+    pool: LeanPool,
+    challenge: str,
+    solution: str,
+    names: Collection[str] = (),
+    timeout: float = 60.0,
+    path: str = "<challenge>",
 ) -> dict[str, Verdict]:
     """The verdict on each of the challenge's theorems `names` (none: on those that it asks for). Raises as above."""
-    asked = await read_challenge(pool, challenge)
+    pool.expect_proofs((challenge.removeprefix(BYTE_ORDER_MARK),))
+    asked = await read_challenge(pool, challenge, path)
     return await asked.judge(pool, solution, names or asked.names, timeout)
 
 

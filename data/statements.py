@@ -1,13 +1,23 @@
-"""A statement that somebody typed, as a Lean file."""
+"""What somebody has typed or sent, as a Lean file: a file's text, or a statement alone."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 
-from data.lean_file import FileError, LeanFile, parse
+from data.lean_file import FileError, LeanFile, parse, with_header
 from lean_env import LeanPool, Message, Position
 
 _BARE = "theorem statement : "  # what stands before a proposition that is typed alone
+
+
+async def parse_source(pool: LeanPool, text: str, path: str | None, header: str | None = None) -> LeanFile:
+    """A Lean file from its text, whose imports a header replaces; without a `path`, from a statement after the header.
+
+    Raises FileError, InputError.
+    """
+    if path is None:
+        return await parse_statement(pool, text, header or "")
+    return await parse(pool, text if header is None else await with_header(pool, text, header), path)
 
 
 async def parse_statement(pool: LeanPool, text: str, header: str = "") -> LeanFile:

@@ -58,9 +58,9 @@ class TrainFolder(Folder):
 
     @property
     def head(self) -> dict[str, Any]:
-        """As Folder.head, with the fields of today: a run that an earlier version began goes on."""
+        """The head of the run, its identity in the fields of today: a run that an earlier version began goes on."""
         head = super().head
-        return head | {part: _completed(updated(head[part])) for part in ("config", "identity") if part in head}
+        return head | {"identity": _completed(updated(head["identity"]))}
 
     @contextmanager
     def working(self, stage: str, config: Stage, versions: Mapping[str, str]) -> Iterator[None]:

@@ -230,7 +230,7 @@ async def rollout_all(
 
     async def one(which: RolloutRequest) -> Group:
         return await rollout_group(
-            sampler, judges, which, rollout.num_generations, decoding(rollout, seed, which.number), busy
+            sampler, judges, which, rollout.num_generations, sampling_params(rollout, seed, which.number), busy
         )
 
     async with aclosing(in_order(one, asked, window)) as groups:
@@ -238,7 +238,7 @@ async def rollout_all(
             yield group
 
 
-def decoding(rollout: RolloutConfig, seed: int, number: int, replay: bool = False) -> SamplingParams:
+def sampling_params(rollout: RolloutConfig, seed: int, number: int, replay: bool = False) -> SamplingParams:
     """How the answers of a group are drawn: from numbers that no other group of the run has."""
     return SamplingParams(
         temperature=rollout.temperature,

@@ -19,7 +19,7 @@ from data.lines import Lines
 from data.problems import Problem
 from rl.config import GRPOConfig
 from rl.folder import TrainFolder, remaining
-from rl.groups import Group, RolloutRequest, StageTimer, decoding, read, rollout_group
+from rl.groups import Group, RolloutRequest, StageTimer, read, rollout_group, sampling_params
 from rl.learner import Rewarded
 from rl.reward import Judge
 from rl.samplers import Sampler, Weights
@@ -167,7 +167,7 @@ class Loop:
 
     async def _group(self, asked: RolloutRequest) -> Group:
         config = self.config
-        how = decoding(config.rollout, config.seed, asked.number, replay=True)
+        how = sampling_params(config.rollout, config.seed, asked.number, replay=True)
         return await rollout_group(self.sampler, self.judges, asked, config.rollout.num_generations, how, self.busy)
 
     async def _batch(self) -> tuple[list[Group], list[Group]] | None:

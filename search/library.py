@@ -6,12 +6,10 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from data import LeanFile, parse
+from data import LeanFile
 from data.headers import HEADERS
-from data.judging import read_challenge
-from data.lean_file import with_header
-from data.parsing import BYTE_ORDER_MARK
-from data.statements import parse_statement
+from data.judging import judge_pair
+from data.statements import parse_source
 from lean_env import LeanPool, Verdict
 from lean_env.console import installed_lean
 from lean_env.running import blocking
@@ -132,10 +130,8 @@ async def prove_async(
 async def _file(pool: LeanPool, code: str | Path | None, statement: str | None, header: str | None) -> LeanFile:
     replacement = None if header is None else HEADERS.get(header, header)
     if statement is not None:
-        return await parse_statement(pool, statement, replacement or "")
-    path = str(code) if isinstance(code, Path) else "<code>"
-    text = _text(code or "")
-    return await parse(pool, text if replacement is None else await with_header(pool, text, replacement), path)
+        return await parse_source(pool, statement, None, replacement)
+    return await parse_source(pool, _text(code or ""), str(code) if isinstance(code, Path) else "<code>", replacement)
 
 
 def _text(code: str | Path, errors: str = "strict") -> str:
@@ -181,10 +177,8 @@ async def check_async(
         FileError, InputError: Lean cannot read the challenge. Unavailable: there is no Lean.
     """
     async with LeanPool(installed_lean(), workers=workers, strict=strict) as pool:
-        stated = _text(challenge)
-        pool.expect_proofs((stated.removeprefix(BYTE_ORDER_MARK),))
-        asked = await read_challenge(pool, stated, str(challenge) if isinstance(challenge, Path) else "<challenge>")
-        return await asked.judge(pool, _text(solution, "surrogateescape"), list(theorems) or asked.names, timeout)
+        path = str(challenge) if isinstance(challenge, Path) else "<challenge>"
+        return await judge_pair(pool, _text(challenge), _text(solution, "surrogateescape"), theorems, timeout, path)
 
 
 prove = blocking(prove_async)

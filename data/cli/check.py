@@ -11,9 +11,8 @@ from typing import Annotated
 
 import typer
 
-from data.judging import judge_lines, read_challenge, verdict_row
+from data.judging import judge_lines, judge_pair, verdict_row
 from data.lean_file import FileError
-from data.parsing import BYTE_ORDER_MARK
 from lean_env import LeanPool, Reason, Verdict
 from lean_env.check import InputError
 from lean_env.console import (
@@ -77,9 +76,7 @@ async def _pair(
     pool: LeanPool, challenge: str, solution: str, names: list[str], path: str, timeout: float
 ) -> dict[str, Verdict]:
     async with pool:
-        pool.expect_proofs((challenge.removeprefix(BYTE_ORDER_MARK),))
-        asked = await read_challenge(pool, challenge, path)
-        return await asked.judge(pool, solution, names or asked.names, timeout)
+        return await judge_pair(pool, challenge, solution, names, timeout, path)
 
 
 async def _many(path: Path, timeout: float, pool: LeanPool) -> Exit:

@@ -6,11 +6,11 @@ import asyncio
 from collections.abc import Awaitable, Sized
 from typing import TypeVar
 
-from data import Declaration, LeanFile, parse
+from data import Declaration, LeanFile
 from data.headers import HEADERS
 from data.judging import read_challenge, verdict_row
-from data.lean_file import FileError, with_header
-from data.statements import parse_statement
+from data.lean_file import FileError
+from data.statements import parse_source
 from lean_env import LeanPool, Reason, Verdict
 from prover.policy import Policy, PolicyUnavailable
 from search import Budget
@@ -103,10 +103,9 @@ async def _read(reading: Awaitable[T], limits: Limits) -> T:
 async def _file(pool: LeanPool, asked: ProveRequest) -> LeanFile:
     header = HEADERS.get(asked.header or "", asked.header)
     if asked.statement is not None:
-        return await parse_statement(pool, asked.statement, header or "")
+        return await parse_source(pool, asked.statement, None, header)
     assert asked.code is not None
-    text = asked.code if header is None else await with_header(pool, asked.code, header)
-    return await parse(pool, text, "<code>")
+    return await parse_source(pool, asked.code, "<code>", header)
 
 
 def _not_reached(declaration: Declaration, limits: Limits) -> ProveRow:

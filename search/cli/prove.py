@@ -13,13 +13,13 @@ from typing import Annotated, Self
 import typer
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-from data import LeanFile, parse
+from data import LeanFile
 from data.cli.files import check_output, write_text
 from data.headers import HEADERS
 from data.holes import Hole
-from data.lean_file import FileError, with_header
+from data.lean_file import FileError
 from data.other_theorems import OtherTheorem
-from data.statements import parse_statement
+from data.statements import parse_source
 from data.writing import is_stream
 from lean_env import LeanPool
 from lean_env.check import InputError
@@ -179,7 +179,7 @@ class _Session:
         problem: Exception | None = None
         async with lean_pool(lean, self.options.workers, self.options.ray, True, self.options.strict) as pool:
             pool.expect_proofs()
-            file = await self._file(pool, text, path, header)
+            file = await parse_source(pool, text, path, header)
             there = [d.name for d in wanted(file)]
             if unknown := set(names) - set(there):
                 told = next((f": {o.said}" for o in file.others if o.name in unknown), "")
@@ -220,13 +220,6 @@ class _Session:
         for outcome, status in zip(self.outcomes, before, strict=True):
             if outcome.status is not status and not self.options.as_json:
                 _tell(outcome, "")
-
-    async def _file(self, pool: LeanPool, text: str, path: str | None, header: str | None) -> LeanFile:
-        if path is None:
-            return await parse_statement(pool, text, header or "")
-        if header is not None:
-            text = await with_header(pool, text, header)
-        return await parse(pool, text, path)
 
     async def _prove(self, pool: LeanPool, file: LeanFile, names: list[str]) -> None:
         total, options = len(wanted(file, names)), self.options

@@ -259,13 +259,13 @@ async def test_no_process_outlives_its_python(pool: LeanPool, backend: str, how:
     assert bool(actors) == (backend == "ray")
     if how is signal.SIGINT:
         os.killpg(python.pid, how)
-        _, said = await asyncio.wait_for(python.communicate(), 90)
+        _, said = await asyncio.wait_for(python.communicate(), 30)
         assert not any(map(alive, pids))
         assert said.strip().endswith(b"KeyboardInterrupt"), said.decode()
     else:
         python.send_signal(how)
         await python.wait()
-    await gone([*pids, *actors], 60)
+    await gone([*pids, *actors], 10)
 
 
 # ---- contexts ----

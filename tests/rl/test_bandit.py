@@ -26,7 +26,7 @@ from rl import grpo
 from rl.batch import Text, packed, rows_of
 from rl.config import GRPOConfig, ModelSource, Moe, Optimiser, PolicyLoss, RolloutConfig, Selection
 from rl.folder import TrainFolder
-from rl.groups import RolloutRequest, StageTimer, decoding, rollout_group
+from rl.groups import RolloutRequest, StageTimer, rollout_group, sampling_params
 from rl.learner import Learner, Rewarded
 from rl.losses import advantages
 from rl.reward import RewardResult
@@ -142,7 +142,7 @@ async def test_what_the_generator_did_is_computed_again(small: Path) -> None:
     """In a packed batch, and though the routers would choose other experts by now."""
     rollout = RolloutConfig(temperature=0.8, top_p=0.9, max_tokens=6)
     sampler = EngineSampler(native(str(small), tokenizer.load(str(small)), 8))
-    asked, how = RolloutRequest(0, PROBLEMS[0], FAMILY), decoding(rollout, 0, 0, replay=True)
+    asked, how = RolloutRequest(0, PROBLEMS[0], FAMILY), sampling_params(rollout, 0, 0, replay=True)
     try:
         group = await rollout_group(sampler, {FAMILY: FirstLetter(LETTERS)}, asked, 5, how, StageTimer())  # type: ignore[dict-item]
     finally:
@@ -249,7 +249,7 @@ class Counting:
         self.dies = 0  # with this update
         self.learnt: list[list[int]] = []  # of each update, how far behind its groups are
 
-    async def answers(self, prompt: Prompt, family: str, n: int, decoding: SamplingParams) -> AsyncGenerator[Answer]:
+    async def answers(self, prompt: Prompt, family: str, n: int, sampling: SamplingParams) -> AsyncGenerator[Answer]:
         assert self.updated  # until then it may hold other weights
         number, version = self.asked, self.updates - 1
         self.asked += 1
@@ -399,10 +399,10 @@ async def test_a_run_that_was_killed_asks_the_same_theorems(tmp_path: Path, stal
 async def test_prompts_that_do_not_fit_are_hardly_asked_again(tmp_path: Path) -> None:
     class Narrow(Counting):
         async def answers(
-            self, prompt: Prompt, family: str, n: int, decoding: SamplingParams
+            self, prompt: Prompt, family: str, n: int, sampling: SamplingParams
         ) -> AsyncGenerator[Answer]:
             self.script = lambda number: None if prompt.theorem.name == "a" else (0, 1)
-            async for answer in super().answers(prompt, family, n, decoding):
+            async for answer in super().answers(prompt, family, n, sampling):
                 yield answer
 
     config, folder = (
