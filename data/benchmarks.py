@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from data import problems
-from data.parsing import parse_json
+from data.records.parsing import parse_json
 from lean_env.embedded.install import Progress, home, locked
 
 _RECORD = "fetched.json"
@@ -258,7 +258,10 @@ def _fetch(benchmark: Benchmark, folder: Path, source: Path | None, report: Prog
 
 def _download(benchmark: Benchmark, target: Path, report: Progress) -> Path:
     """What lies at the benchmark's address, in the file `target`. Raises FetchError."""
-    from data.download import DownloadError, download  # an HTTP client takes long to import, and few commands need one
+    from data.records.download import (  # an HTTP client takes long to import, and few commands need one
+        DownloadError,
+        download,
+    )
 
     try:
         download(benchmark.url, target, _LIMIT, report)

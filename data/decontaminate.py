@@ -6,8 +6,8 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from data.normalise import conclusion, digest
 from data.pairs import Pair, proof_tokens
+from data.syntax.normal_form import conclusion, digest
 from data.theorem import Theorem
 
 MOST = 4

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from data.commands import begins
-from data.lexer import Token, dotted, tokens
+from data.syntax.commands import begins
+from data.syntax.lexer import Token, dotted, tokens
 
 _NO_NAMES = frozenset(("hiding", "renaming", "in"))  # what follows in an `open`
 

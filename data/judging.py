@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from data.lean_file import Declaration, FileError, LeanFile, parse, parse_solution
-from data.parsing import BYTE_ORDER_MARK, ParseError, nonblank_lines, parse_json
+from data.records.parsing import BYTE_ORDER_MARK, ParseError, nonblank_lines, parse_json
 from data.tasks import in_order
 from lean_env import Claim, LeanPool, Reason, Verdict
 from lean_env.check import InputError

@@ -9,7 +9,7 @@ from typing import Any
 
 from data.holes import LEFT_OPEN, STAND_IN, Edit, Hole, left_open, spliced
 from data.other_theorems import OtherTheorem, other_theorems
-from data.parsing import BYTE_ORDER_MARK
+from data.records.parsing import BYTE_ORDER_MARK
 from data.theorem import Theorem, TheoremInPlace, informal_text
 from lean_env import Check, Claim, LeanPool, Message
 

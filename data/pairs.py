@@ -16,12 +16,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from data.lexer import is_doc, tokens
-from data.parsing import ParseError, nonblank_lines, parse_json
 from data.problems import INFORMAL, Problem, ProblemError, field, lean_text, problem
-from data.source import SourceError, definitions, open_theorems, proved_theorems
+from data.records.parsing import ParseError, nonblank_lines, parse_json
+from data.syntax.declarations import SourceError, definitions, open_theorems, proved_theorems
+from data.syntax.keywords import THEOREMS
+from data.syntax.lexer import is_doc, tokens
 from data.theorem import Theorem, indented
-from data.words import THEOREMS
 
 # Names of fields, the first that a row has.
 _STATEMENT = ("formal_statement", "lean4_statement", "statement", "prompt")

@@ -9,8 +9,8 @@ from pathlib import Path
 from textwrap import dedent
 from typing import Any
 
-from data.parsing import ParseError, nonblank_lines, parse_json
-from data.source import SourceError, open_theorems, read_theorem
+from data.records.parsing import ParseError, nonblank_lines, parse_json
+from data.syntax.declarations import SourceError, open_theorems, read_theorem
 from data.theorem import Theorem
 
 # Names of fields, the first that a row has: V1.5's JSONL (miniF2F, ProofNet), ProverBench, PutnamBench and their kin.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from data.normalise import digest
+from data.syntax.normal_form import digest
 from data.theorem import Theorem
 
 

@@ -23,9 +23,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 
 from data import Theorem
-from data.lexer import dotted, is_doc, tokens
-from data.unbound import bound, unbound
-from data.words import THEOREMS
+from data.syntax.keywords import THEOREMS
+from data.syntax.lexer import dotted, is_doc, tokens
+from data.syntax.unbound import bound, unbound
 from eval.attempts import Entry, Flag
 from eval.counterexample import SECONDS, counterexample
 from eval.cut_off import EXPLICIT, operations

@@ -6,7 +6,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from data.config import validated
+from data.records.config import validated
 from search import Budget
 from search.searches import SEARCHES
 

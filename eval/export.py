@@ -10,12 +10,12 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from data.records.files import write_file
 from eval.attempts import Attempt, Entry
 from eval.folder import RunFolder
 from eval.metrics import pass_at_k
 from eval.report.store import encoded, lines
 from eval.summary import summary
-from search.report.document import put
 
 _INTERVAL = 1.96  # half of a 95 % interval in standard errors
 
@@ -41,7 +41,7 @@ def export(folder: RunFolder, target: Path, texts: bool = True) -> list[Path]:
     }
     target.mkdir(parents=True, exist_ok=True)
     for path, content in files.items():
-        put(path, content)
+        write_file(path, content)
     return list(files)
 
 

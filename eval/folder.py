@@ -2,78 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
-import json
 from collections.abc import AsyncGenerator, Iterator
 from contextlib import asynccontextmanager, contextmanager
-from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
-from data.lines import Lines, LinesError, read_lines
-from data.lock import lock
-from data.parsing import parse_json
+from data.records.jsonl import JsonlError, JsonlWriter, read_jsonl
+from data.records.run_folder import Folder, RunError, Writer
 from eval.attempts import Attempt, Entry
-from search.report.document import put
-
-
-class RunError(Exception):
-    """A folder that cannot be used as a run's; str() says why."""
-
-
-class Folder:
-    """What the folders of all long runs have: `run.json`, `run.log`, and one process at a time that writes."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-
-    @property
-    def head(self) -> dict[str, Any]:
-        """What the run is: `config`, `identity` (all that its results follow from), `problems` (how many), `versions`,
-        `started`.
-
-        Raises RunError.
-        """
-        try:
-            head = parse_json((self.path / "run.json").read_bytes())
-            return dict(head)
-        except OSError:
-            raise RunError(f"{self.path}: there is no run") from None
-        except (ValueError, TypeError):
-            raise RunError(f"{self.path / 'run.json'}: damaged: not JSON") from None
-
-    @contextmanager
-    def alone(self) -> Iterator[None]:
-        """As the only process that writes. Raises RunError."""
-        with (self.path / "run.lock").open("a") as file:
-            if not lock(file):
-                raise RunError(f"{self.path}: another process is at work on this run")
-            yield
-
-    def put_head(self, head: dict[str, Any]) -> None:
-        put(self.path / "run.json", f"{json.dumps(head, indent=1)}\n".encode("ascii"))
-
-    def log(self, text: str) -> None:
-        """A line, with the time, for people."""
-        with (self.path / "run.log").open("a", encoding="utf-8") as log:
-            log.write(f"{now()} {text}\n")
-
-    def same(self, asked: dict[str, Any]) -> dict[str, Any]:
-        """The head of the run that is there already. Raises RunError unless its identity is the one asked for."""
-        before, have = self.head, self.head["identity"]
-        if differing := sorted(_differing(have, asked), key=lambda field: field[0]):
-            rows = [f"  {key}: there {json.dumps(there)}, now {json.dumps(now)}" for key, there, now in differing]
-            raise RunError("\n".join([f"{self.path} is another run; give this one a folder of its own:", *rows]))
-        return before
-
-
-def _differing(there: Any, now: Any, key: str = "") -> Iterator[tuple[str, Any, Any]]:
-    """The fields, at any depth, that are not the same: (path, value there, value now)."""
-    if isinstance(there, dict) and isinstance(now, dict):
-        for name in {*there, *now}:
-            yield from _differing(there.get(name), now.get(name), f"{key}.{name}" if key else name)
-    elif there != now:
-        yield key, there, now
 
 
 class RunFolder(Folder):
@@ -94,10 +29,10 @@ class RunFolder(Folder):
     def _read(self, name: str, parse: Any) -> Iterator[Any]:
         number = 0
         try:
-            for row in read_lines(self.path / name):
+            for row in read_jsonl(self.path / name):
                 number += 1
                 yield parse(row)
-        except (LinesError, OSError) as error:
+        except (JsonlError, OSError) as error:
             raise RunError(str(error)) from None
         except (TypeError, KeyError, ValueError):
             raise RunError(f"{self.path / name}:{number}: damaged: not what a run writes") from None
@@ -123,43 +58,8 @@ class RunFolder(Folder):
     @asynccontextmanager
     async def writing(self, name: str) -> AsyncGenerator[Writer]:
         """To write to one of the files; at the end of the block everything is on the disk."""
-        writer = Writer(Lines(self.path / name))
+        writer = Writer(JsonlWriter(self.path / name))
         try:
             yield writer
         finally:
             await writer.close()
-
-
-class Writer:
-    """Writes lines from many tasks: those that come while the disk is busy share its next turn."""
-
-    def __init__(self, lines: Lines) -> None:
-        self._lines = lines
-        self._rows: list[dict[str, Any]] = []  # for the next turn
-        self._turn: asyncio.Task[None] | None = None
-
-    async def write(self, row: dict[str, Any]) -> None:
-        """Returns when the line is on the disk. Raises OSError."""
-        self._rows.append(row)
-        if len(self._rows) == 1:
-            self._turn = asyncio.create_task(self._write(self._turn))
-        assert self._turn is not None
-        await asyncio.shield(self._turn)  # whoever gives up waiting must not take the others' lines along
-
-    async def _write(self, before: asyncio.Task[None] | None) -> None:
-        if before is not None:
-            await before
-        rows, self._rows = self._rows, []
-        await asyncio.to_thread(self._lines.append, rows)
-
-    async def close(self) -> None:
-        try:
-            if self._turn is not None:
-                await self._turn
-        finally:
-            self._lines.close()
-
-
-def now() -> str:
-    """The time as in ISO 8601, in UTC, to the second."""
-    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from data.benchmarks import located
+from data.records.run_folder import now
 from eval import run, summary
 from eval.config import SINGLE, RunConfig, run_config
-from eval.folder import RunFolder, now
+from eval.folder import RunFolder
 from eval.problems import digest, selected
 from lean_env import Lean
 from lean_env.console import installed_lean, lean_pool

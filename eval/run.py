@@ -11,10 +11,11 @@ from dataclasses import dataclass
 from itertools import islice
 
 from data.problems import Problem, ProblemError
+from data.records.run_folder import Writer
 from eval.attempts import UNPROVED, Attempt, Entry
 from eval.audit import Duplicates
 from eval.config import SINGLE, RunConfig
-from eval.folder import RunFolder, Writer
+from eval.folder import RunFolder
 from eval.problems import looked_at
 from lean_env import LeanPool, Reason, Verdict
 from lean_env.work import counted

@@ -9,10 +9,10 @@ from dataclasses import replace
 
 from data import Theorem
 from data.headers import core
-from data.lexer import tokens
 from data.problems import Problem
-from data.unbound import is_variable
-from data.words import DEFINITIONS, THEOREMS
+from data.syntax.keywords import DEFINITIONS, THEOREMS
+from data.syntax.lexer import tokens
+from data.syntax.unbound import is_variable
 from eval.attempts import Entry, Flag
 from lean_env import Check, Ended, LeanPool, LeanUnavailable
 

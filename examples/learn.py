@@ -21,9 +21,9 @@ from statistics import fmean
 from typing import Any
 
 from data import pairs
-from data.lines import read_lines
 from data.pairs import Pair, as_row
 from data.problems import Problem
+from data.records.jsonl import read_jsonl
 from data.synthesis import generate, normal_form, renamed
 from eval.metrics import difference, interval, pass_at_k
 from lean_env import LeanPool, PoolClosed
@@ -140,7 +140,7 @@ def gains(results: dict[str, Any], before: str, after: str) -> dict[str, list[fl
 
 def seconds(folder: Path) -> dict[str, float]:
     """What an update of GRPO takes, on average: of which Lean alone is waited for in `only_checking`."""
-    rows = list(read_lines(folder / "metrics.jsonl"))
+    rows = list(read_jsonl(folder / "metrics.jsonl"))
     parts = [name for name in rows[0] if name.startswith("seconds/")]
     return {name.removeprefix("seconds/"): fmean(row[name] for row in rows) for name in parts}
 
@@ -153,7 +153,7 @@ async def main(folder: Path) -> None:
     async with LeanPool(cache=True) as pool:
         await search(pool, searched, folder / "pairs.jsonl")
         await search(pool, held_out, folder / "tactics.jsonl")
-        results["tactics"] = by_checks(read_lines(folder / "tactics.jsonl"))
+        results["tactics"] = by_checks(read_jsonl(folder / "tactics.jsonl"))
 
         named = written(folder / "named.jsonl", under_other_names(folder / "pairs.jsonl"))
         shape = {"preset": "tiny", "changes": SHAPE, "vocabulary": 1024}

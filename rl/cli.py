@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from data.config import ConfigError
-from eval.folder import RunError
+from data.records.config import ConfigError
+from data.records.run_folder import RunError
 from lean_env.console import CommandError, Exit, err, installed_lean, lean_pool, out, printable
 
 if TYPE_CHECKING:

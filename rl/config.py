@@ -17,9 +17,9 @@ from pydantic import (
     model_validator,
 )
 
-from data.config import ConfigError, read_config, validated
-from data.parsing import ParseError, is_deep, parse_yaml
 from data.problems import ProblemError
+from data.records.config import ConfigError, read_config, validated
+from data.records.parsing import ParseError, is_deep, parse_yaml
 from prover.prompts import prompt_format
 from rl.field_names import ELSEWHERE, current, updated
 from rl.reward import RewardSettings

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from contextlib import aclosing, closing
 from pathlib import Path
 
-from data.lines import Lines, read_lines
 from data.pairs import Pair
+from data.records.jsonl import JsonlWriter, read_jsonl
 from data.tasks import in_order
 from lean_env import LeanPool
 from rl.examples import States
@@ -17,16 +17,16 @@ from search.steps import steps
 async def states(pool: LeanPool, pairs: Sequence[Pair], file: Path) -> States:
     """Of each proof the places from which it can be continued, but not its beginning.
 
-    The file grows by a line for each pair that has been looked at, and is not looked at again. Raises LinesError.
+    The file grows by a line for each pair that has been looked at, and is not looked at again. Raises JsonlError.
     """
-    known = [[(prefix, column, goal) for prefix, column, goal in row] for row in read_lines(file)]
+    known = [[(prefix, column, goal) for prefix, column, goal in row] for row in read_jsonl(file)]
 
     async def one(pair: Pair) -> list[tuple[str, int, str]]:
         found = await steps(pool, pair.problem.theorem, pair.proof)
         places = [(pair.proof[: step.start], step.column, step.state) for step in found]
         return [place for place in places if place[0].strip()]
 
-    with closing(Lines(file)) as lines:
+    with closing(JsonlWriter(file)) as lines:
         async with aclosing(in_order(one, pairs[len(known) :], 2 * pool.size)) as every:
             async for places in every:
                 lines.append([places])

@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from data.config import ConfigError
+from data.records.config import ConfigError
 from prover.engines.base import FinishReason, Request
 from prover.engines.tokens import prompt_tokens
 from prover.model.transformer import Output

@@ -7,9 +7,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from data.config import ConfigError
-from data.lexer import tokens as lexed
 from data.pairs import Pair
+from data.records.config import ConfigError
+from data.syntax.lexer import tokens as lexed
 from prover.engines.tokens import prompt_tokens
 from prover.model.tokenizer import FIM_MIDDLE, FIM_PREFIX, FIM_SUFFIX
 from prover.policy import Prompt

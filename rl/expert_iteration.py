@@ -14,9 +14,9 @@ from typing import Any
 
 from data import pairs
 from data.decontaminate import deduplicated
-from data.lines import Lines, read_lines
 from data.pairs import Pair, as_row
 from data.problems import Problem
+from data.records.jsonl import JsonlWriter, read_jsonl
 from lean_env import LeanPool
 from rl import runs
 from rl.config import ExpertIterationConfig, ModelSource, SFTConfig, read_all
@@ -55,7 +55,7 @@ async def _proofs(
     """What is proved of the problems; those that have been asked before a kill are not asked again."""
     place.path.mkdir(parents=True, exist_ok=True)
     file = place.path / "answers.jsonl"
-    rows: list[dict[str, Any]] = list(read_lines(file))
+    rows: list[dict[str, Any]] = list(read_jsonl(file))
     done = len(rows) // len(config.rollout.families)
     tokenizer = tokenizer_of(source, ())
     graded = runs.judges(pool, config.rollout)
@@ -64,7 +64,7 @@ async def _proofs(
         async with runs.sampling(source, tokenizer, config.rollout, config.placement) as sampler:
             seed = config.seed * 1000 + number
             groups = rollout_all(sampler, graded, problems, config.rollout, seed, start=len(rows))
-            with closing(Lines(file)) as lines:
+            with closing(JsonlWriter(file)) as lines:
                 async with aclosing(groups):
                     while (
                         group := await unless(place.stop, anext(groups, None), _kept(number, len(rows), total))
@@ -90,7 +90,7 @@ def _line(rows: Sequence[Mapping[str, Any]], total: int) -> str:
 def _write(file: Path, learnt: Sequence[Pair]) -> None:
     draft = file.with_suffix(".draft")
     draft.unlink(missing_ok=True)
-    with closing(Lines(draft)) as lines:
+    with closing(JsonlWriter(draft)) as lines:
         lines.append(as_row(pair) for pair in learnt)
     draft.replace(file)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from data.config import ConfigError
+from data.records.config import ConfigError
 
 #: What earlier versions called the fields of each part ("": of the whole configuration), with the names they have now.
 OLD_NAMES: dict[str, dict[str, str]] = {

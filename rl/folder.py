@@ -16,8 +16,8 @@ from typing import Any, Protocol
 
 from pydantic import ValidationError
 
-from data.lines import Lines, LinesError, read_lines
-from eval.folder import Folder, RunError, now
+from data.records.jsonl import JsonlError, JsonlWriter, read_jsonl
+from data.records.run_folder import Folder, RunError, now
 from rl.config import STAGES, Stage
 from rl.field_names import updated
 from rl.stop import Interrupted
@@ -51,7 +51,7 @@ class TrainFolder(Folder):
         super().__init__(path)
         self.stop = threading.Event()
         self.tell, self._writes = tell, writes
-        self._lines: Lines | None = None
+        self._lines: JsonlWriter | None = None
         self._board: Any = None
         self._keep = keep
         self._told = 0.0
@@ -112,7 +112,7 @@ class TrainFolder(Folder):
     def restore(self, trainer: Checkpointable) -> dict[str, Any] | None:
         """Take up where the newest checkpoint left off, if there is one: returns what was kept with it.
 
-        Lines of the metrics that were written after it are taken out: they come again.
+        JsonlWriter of the metrics that were written after it are taken out: they come again.
         """
         found = self.latest()
         if found is None:
@@ -150,7 +150,7 @@ class TrainFolder(Folder):
         if not self._writes:
             return
         self.trim("metrics.jsonl", lambda row: row["step"] <= done)
-        self._lines = Lines(self.path / "metrics.jsonl")
+        self._lines = JsonlWriter(self.path / "metrics.jsonl")
         self._board = _board(self.path / "tensorboard", done + 1)
 
     def trim(self, name: str, stays: Callable[[Any], bool]) -> None:
@@ -158,17 +158,17 @@ class TrainFolder(Folder):
         path, draft = self.path / name, self.path / f".{name}.draft"
         draft.unlink(missing_ok=True)
         try:
-            with closing(Lines(draft)) as lines:
-                lines.append(row for row in read_lines(path) if stays(row))
-        except LinesError as error:
+            with closing(JsonlWriter(draft)) as lines:
+                lines.append(row for row in read_jsonl(path) if stays(row))
+        except JsonlError as error:
             raise RunError(str(error)) from None
         draft.replace(path)
 
     def metrics(self) -> list[dict[str, Any]]:
         """The lines so far. Raises RunError."""
         try:
-            return list(read_lines(self.path / "metrics.jsonl"))
-        except (LinesError, OSError) as error:
+            return list(read_jsonl(self.path / "metrics.jsonl"))
+        except (JsonlError, OSError) as error:
             raise RunError(str(error)) from None
 
     def record(self, step: int, values: Mapping[str, float]) -> None:

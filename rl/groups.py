@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from data import problems as corpora
-from data.config import ConfigError
-from data.lines import LinesError, read_lines
 from data.pairs import Pair, as_row
 from data.problems import Problem, ProblemError
+from data.records.config import ConfigError
+from data.records.jsonl import JsonlError, read_jsonl
 from data.tasks import in_order
 from lean_env import Reason
 from prover.engines.base import Answer, SamplingParams
@@ -117,14 +117,14 @@ def is_proved(answer: Mapping[str, Any]) -> bool:
 def read(path: Path) -> Iterator[RecordedGroup]:
     """The groups in a file `answers.jsonl`. Raises ConfigError."""
     try:
-        for problem, row in zip(corpora.read(path), read_lines(path), strict=True):
+        for problem, row in zip(corpora.read(path), read_jsonl(path), strict=True):
             if not all(answer.keys() >= _FIELDS for answer in row["answers"]):
                 raise ValueError(f"each answer needs {', '.join(sorted(_FIELDS))}")
             answers = [{"finish_reason": None, **answer} for answer in row["answers"]]  # older files lack it
             yield RecordedGroup(problem, row["family"], answers)
     except OSError as error:
         raise ConfigError(f"answers: {path}: {error.strerror or error}{made_by(path)}") from None
-    except (LinesError, ProblemError) as error:
+    except (JsonlError, ProblemError) as error:
         raise ConfigError(f"answers: {error}") from None
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise ConfigError(f"answers: {path}: not what a run writes ({error!r})") from None

@@ -15,8 +15,8 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any, Protocol
 
-from data.lines import Lines
 from data.problems import Problem
+from data.records.jsonl import JsonlWriter
 from rl.config import GRPOConfig
 from rl.folder import TrainFolder, remaining
 from rl.groups import Group, RolloutRequest, StageTimer, read, rollout_group, sampling_params
@@ -90,7 +90,7 @@ class Loop:
             await asyncio.to_thread(self._remember, self.config.selection.answers)
         self.folder.trim("answers.jsonl", lambda row: row["number"] < self.taken)
         await self._renew(wait=True)  # until now the engine may hold other weights: the base model's, an earlier run's
-        answers, began, start = Lines(self.folder.path / "answers.jsonl"), time.monotonic(), self.finished
+        answers, began, start = JsonlWriter(self.folder.path / "answers.jsonl"), time.monotonic(), self.finished
         try:
             while self.finished < self.config.updates:
                 waited = time.monotonic()

@@ -13,12 +13,11 @@ from torch.distributed.device_mesh import init_device_mesh
 from torch.distributed.fsdp import MixedPrecisionPolicy, fully_shard
 from torch.distributed.tensor import DTensor
 
-from data.config import ConfigError
-from data.parsing import parse_json
+from data.records.config import ConfigError
+from data.records.parsing import parse_json
 from prover.model import checkpoint, config_file
 from prover.model import tokenizer as tokenizers
-from prover.model.config import PRESETS, ModelError
-from prover.model.config import ConfigError as ShapeError
+from prover.model.config import PRESETS, ModelConfigError, ModelError
 from prover.model.parallel import ParallelConfig, ParallelConfigError, parallelize
 from prover.model.scoring import score_targets
 from prover.model.swap import replacing
@@ -80,7 +79,7 @@ def load(source: ModelSource, tokenizer: PreTrainedTokenizerFast, placement: Pla
     """
     try:
         return _placed(_loaded(source, tokenizer, seed), source, placement)
-    except (ModelError, ShapeError, ParallelConfigError, OSError, ValueError) as error:
+    except (ModelError, ModelConfigError, ParallelConfigError, OSError, ValueError) as error:
         raise ConfigError(f"model: {error}") from None
 
 

@@ -20,8 +20,8 @@ import torch.distributed as dist
 from ray.exceptions import RayActorError, RayError, RayTaskError
 from torch import Tensor
 
-from data.config import ConfigError
-from eval.folder import RunError
+from data.records.config import ConfigError
+from data.records.run_folder import RunError
 from lean_env.ray_workers import Cluster
 from prover.engines.base import Answer, SamplingParams
 from prover.policy import PolicyUnavailable, Prompt

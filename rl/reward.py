@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from data.lexer import Token, tokens
 from data.problems import Problem
+from data.syntax.lexer import Token, tokens
 from lean_env import LeanPool, Reason, Verdict
 from prover.policy import Prompt
 from prover.prompts import AnswerParseError, PromptFormat, ProofReader

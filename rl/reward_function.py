@@ -11,8 +11,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from data.config import ConfigError
 from data.problems import Problem
+from data.records.config import ConfigError
 from lean_env import Verdict
 from prover.prompts import Request
 

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from data import pairs, problems
-from data.config import ConfigError
 from data.problems import Problem
+from data.records.config import ConfigError
 from lean_env import LeanPool
 from prover.prompts import prompt_format
 from rl import dpo, grpo, sft

@@ -11,12 +11,11 @@ from typing import TYPE_CHECKING, Protocol
 import torch
 from torch import Tensor
 
-from data.config import ConfigError
+from data.records.config import ConfigError
 from prover.engines.base import Answer, Engine, SamplingParams
 from prover.engines.native import Native
 from prover.model import checkpoint
-from prover.model.config import ConfigError as ShapeError
-from prover.model.config import ModelError
+from prover.model.config import ModelConfigError, ModelError
 from prover.model.generate import Generator
 from prover.policy import PolicyUnavailable, Prompt, Usage
 from prover.prompts import ProofReader, prompt_format
@@ -128,6 +127,6 @@ def native(folder: str, tokenizer: PreTrainedTokenizerFast, room: int) -> Native
     try:
         at = device()
         network = checkpoint.load(folder, device=at, dtype=torch.bfloat16 if at.type == "cuda" else torch.float32)
-    except (ModelError, ShapeError) as error:
+    except (ModelError, ModelConfigError) as error:
         raise ConfigError(f"{error}\nOnly our own models can be written with by engine native") from None
     return Native(Generator(network.requires_grad_(False), max_num_seqs=room), tokenizer, folder)

@@ -10,8 +10,8 @@ from functools import partial
 from torch import Tensor
 
 from data import pairs as corpora
-from data.config import ConfigError
 from data.pairs import Pair
+from data.records.config import ConfigError
 from prover.model.transformer import Output
 from prover.policy import Prompt
 from prover.prompts import prompt_format

@@ -10,10 +10,9 @@ from typing import Any
 
 import torch
 
-from data.config import ConfigError
+from data.records.config import ConfigError
 from prover.model import checkpoint
-from prover.model.config import PRESETS, ModelConfig, ModelError
-from prover.model.config import ConfigError as ShapeError
+from prover.model.config import PRESETS, ModelConfig, ModelConfigError, ModelError
 from prover.model.transformer import Transformer
 from rl.config import ModelSource, made_by
 from rl.model import is_ours
@@ -83,7 +82,7 @@ def shape_of(source: ModelSource) -> Shape:
         if not local and is_path(source.folder):
             raise FileNotFoundError
         return _theirs(AutoConfig.from_pretrained(source.folder, local_files_only=local), source.folder)
-    except (ModelError, ShapeError, OSError, ValueError) as error:
+    except (ModelError, ModelConfigError, OSError, ValueError) as error:
         if not source.folder or Path(source.folder).is_dir():
             raise ConfigError(f"model: {error}") from None
         what = f"model: {source.folder}: there is no such folder"

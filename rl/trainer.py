@@ -18,7 +18,7 @@ from torch.distributed.checkpoint.state_dict_loader import load as read_shards
 from torch.distributed.checkpoint.state_dict_saver import save as write_shards
 from torch.distributed.tensor import DTensor
 
-from data.config import ConfigError
+from data.records.config import ConfigError
 from prover.model.balance import expert_load, load_imbalance, sequence_aux_loss, update_router_bias
 from prover.model.config import ModelError
 from prover.model.parallel import clip_grad_norm_

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from data.lines import Lines, read_lines
 from data.problems import Problem
+from data.records.jsonl import JsonlWriter, read_jsonl
 from data.theorem import indented
 from lean_env import LeanPool
 from prover.policy import Policy
@@ -46,12 +46,12 @@ async def find(
     row); so a second call with a larger budget tries what is left, and a problem may have several rows, of which the
     last one counts. The fields are V1.5's (data.problems reads the file); `formal_proof` is the text after `:= by` at
     column 0 as Lean judged it, with what was needed in place of each `first | …`, or empty. Problems are told apart by
-    their names. Raises ValueError for an unknown search, LinesError, LeanUnavailable, PolicyUnavailable, OSError.
+    their names. Raises ValueError for an unknown search, JsonlError, LeanUnavailable, PolicyUnavailable, OSError.
     """
     state = Progress()
     out.parent.mkdir(parents=True, exist_ok=True)
     record = _Record(out, search, budget)
-    lines = Lines(out)
+    lines = JsonlWriter(out)
     left = iter(problems)
 
     def waiting() -> Iterator[Problem]:
@@ -91,7 +91,7 @@ class _Record:
     def __init__(self, path: Path, search: str, budget: Budget) -> None:
         self.found: set[str] = set()
         self._vain: set[str] = set()
-        for row in read_lines(path):
+        for row in read_jsonl(path):
             if row["formal_proof"]:
                 self.found.add(row["name"])
             elif row["search"] == search and _covers(row["budget"], budget):

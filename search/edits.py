@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import chain, pairwise
 
-from data.lexer import tokens
+from data.syntax.lexer import tokens
 
 AUTOMATION = ("rfl", "omega", "simp", "decide", "simp_all", "grind")
 """What can stand for a block, the preferred first: what says most, and is quickest, in core Lean."""

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any, Self
 
 from data import Theorem
-from data.lines import Lines, LinesError, read_lines
-from data.source import without_proofs
+from data.records.jsonl import JsonlError, JsonlWriter, read_jsonl
+from data.syntax.declarations import without_proofs
 
 _log = logging.getLogger(__name__)
 
@@ -28,8 +28,8 @@ class Journal:
         self.path = path
         self.rows: list[Any] = []
         try:
-            self._lines = Lines(path)
-        except LinesError as error:
+            self._lines = JsonlWriter(path)
+        except JsonlError as error:
             raise JournalError(str(error)) from None
         try:
             self._read(identity)
@@ -40,9 +40,9 @@ class Journal:
     def _read(self, identity: dict[str, Any]) -> None:
         rows, damage = [], ""
         try:
-            for row in read_lines(self.path):
+            for row in read_jsonl(self.path):
                 rows.append(row)
-        except LinesError as error:
+        except JsonlError as error:
             damage = str(error)
         if rows[:1] != [identity] and (rows or damage):
             raise JournalError(f"{self.path} is not the journal of this search")

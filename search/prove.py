@@ -10,7 +10,7 @@ from enum import StrEnum
 
 from data import Declaration, LeanFile, Theorem
 from data.holes import Edit, Hole
-from data.parsing import BYTE_ORDER_MARK
+from data.records.parsing import BYTE_ORDER_MARK
 from lean_env import Ended, LeanPool, Reason, Verdict
 from lean_env.process import ProcessDied
 from lean_env.work import counted

@@ -9,7 +9,7 @@ import re
 from dataclasses import dataclass
 
 from data import Theorem
-from data.lexer import tokens
+from data.syntax.lexer import tokens
 from data.theorem import indented
 from lean_env import LeanPool, Position
 from search.truncate import SHOW_ALL, segments

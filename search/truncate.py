@@ -14,7 +14,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from itertools import islice
 
-from data.lexer import Token, tokens
+from data.syntax.lexer import Token, tokens
 from lean_env import Check, Ended, Message, Position, Tactic
 
 NO_GOALS = "no goals"

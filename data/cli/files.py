@@ -9,7 +9,7 @@ from typing import Any
 
 from data import benchmarks, problems
 from data.problems import Problem, ProblemError
-from data.writing import replacement, require_writable, write_file
+from data.records.files import replacement, require_writable, write_file
 from lean_env.console import CommandError, Exit
 
 
@@ -29,7 +29,7 @@ def known_problems(name_or_path: str) -> tuple[list[Problem], list[ProblemError]
 
 
 def write_text(path: Path, text: str) -> None:
-    """Replace a file as a whole (see data.writing)."""
+    """Replace a file as a whole (see data.records.files)."""
     try:
         write_file(path, text.encode("utf-8"))
     except OSError as error:

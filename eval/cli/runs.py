@@ -13,13 +13,14 @@ from typing import Annotated, Any, Self
 import typer
 
 from data.benchmarks import BenchmarkMissing, located
-from data.config import ConfigError, read_config
 from data.problems import ProblemError
+from data.records.config import ConfigError, read_config
+from data.records.run_folder import RunError
 from eval import proofs, run, summary
 from eval import report as pages
 from eval.config import SINGLE, RunConfig, run_config
 from eval.export import export
-from eval.folder import RunError, RunFolder
+from eval.folder import RunFolder
 from eval.library import run_all, run_name
 from eval.metrics import proportion
 from eval.problems import digest, selected

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from data.records.files import write_file
 from eval.report import markdown, page, store
-from search.report.document import put
 
 
 def write(report: Mapping[str, Any], folder: Path) -> list[Path]:
@@ -23,5 +23,5 @@ def write(report: Mapping[str, Any], folder: Path) -> list[Path]:
     }
     folder.mkdir(parents=True, exist_ok=True)
     for path, content in files.items():
-        put(path, content)
+        write_file(path, content)
     return list(files)

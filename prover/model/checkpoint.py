@@ -21,7 +21,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 from torch.distributed.tensor import DTensor, distribute_tensor
 
-from data.parsing import parse_json
+from data.records.parsing import parse_json
 from prover.model import config_file
 from prover.model.config import ModelConfig, ModelError
 from prover.model.fp8 import SCALE_SUFFIX, dequantize
@@ -44,7 +44,7 @@ _CHECKPOINT_FILES = (WEIGHTS_FILE, "model-*.safetensors", INDEX_FILE, config_fil
 def read_config(folder: str | os.PathLike[str]) -> ModelConfig:
     """The configuration of a checkpoint.
 
-    Raises ModelError if it cannot be read, ConfigError if it is of another architecture.
+    Raises ModelError if it cannot be read, ModelConfigError if it is of another architecture.
     """
     return config_file.read(Path(folder)).config
 
@@ -55,7 +55,7 @@ def load(
     """Load a checkpoint as a model on `device`, with parameters of `dtype` (None: that of the embedding in the files).
 
     It has no MTP modules if the files have none, whatever the configuration says: transformers writes none.
-    Raises ModelError if a file is missing or wrong, ConfigError if the architecture is another.
+    Raises ModelError if a file is missing or wrong, ModelConfigError if the architecture is another.
     """
     stored = config_file.read(Path(folder))
     files = _CheckpointFiles(Path(folder), stored.fp8_block_size)
@@ -73,7 +73,7 @@ def load_into(model: Transformer, folder: str | os.PathLike[str]) -> None:
     """Load a checkpoint's weights into a model, which may be sharded, converted to the model's dtypes.
 
     The checkpoint must have the model's MTP modules; further ones are ignored.
-    Raises ModelError, ConfigError; some weights may have been overwritten then.
+    Raises ModelError, ModelConfigError; some weights may have been overwritten then.
     """
     stored = config_file.read(Path(folder))
     stored_layers, model_layers = stored.config.num_hidden_layers, model.config.num_hidden_layers

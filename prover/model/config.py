@@ -11,7 +11,7 @@ class ModelError(Exception):
     """A checkpoint that cannot be read; str() says which and why."""
 
 
-class ConfigError(ValueError):
+class ModelConfigError(ValueError):
     """A configuration that this architecture does not have; str() names the field."""
 
 
@@ -51,7 +51,7 @@ class ModelConfig(BaseModel):
     num_nextn_predict_layers: MTP modules, each of which predicts a further token.
     max_position_embeddings: context in tokens. initializer_range: standard deviation of fresh weights.
 
-    Raises ConfigError for a combination of values that the architecture does not have.
+    Raises ModelConfigError for a combination of values that the architecture does not have.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -92,18 +92,20 @@ class ModelConfig(BaseModel):
     def _fits(self) -> ModelConfig:
         for name in ("qk_nope_head_dim", "qk_rope_head_dim", "kv_lora_rank"):
             if getattr(self, name) % 2:
-                raise ConfigError(f"{name} is {getattr(self, name)}; RoPE rotates pairs, so it must be even")
+                raise ModelConfigError(f"{name} is {getattr(self, name)}; RoPE rotates pairs, so it must be even")
         for name in ("hidden_size", "moe_intermediate_size"):
             if getattr(self, name) % 8:
-                raise ConfigError(f"{name} is {getattr(self, name)}; the experts' kernels want a multiple of 8")
+                raise ModelConfigError(f"{name} is {getattr(self, name)}; the experts' kernels want a multiple of 8")
         if self.first_k_dense_replace > self.num_hidden_layers:
-            raise ConfigError("first_k_dense_replace is the number of the first layers that are dense")
+            raise ModelConfigError("first_k_dense_replace is the number of the first layers that are dense")
         if self.n_routed_experts % self.n_group:
-            raise ConfigError(f"{self.n_routed_experts} experts do not fall into {self.n_group} groups of one size")
+            raise ModelConfigError(
+                f"{self.n_routed_experts} experts do not fall into {self.n_group} groups of one size"
+            )
         if self.n_group > 1 and self.experts_per_group < 2:
-            raise ConfigError("a group is judged by its two best experts, so it needs two")
+            raise ModelConfigError("a group is judged by its two best experts, so it needs two")
         if self.topk_group > self.n_group or self.num_experts_per_tok > self.topk_group * self.experts_per_group:
-            raise ConfigError("a token uses more groups or experts than there are to choose from")
+            raise ModelConfigError("a token uses more groups or experts than there are to choose from")
         return self
 
     @property
@@ -127,7 +129,7 @@ class ModelConfig(BaseModel):
         return self.num_hidden_layers - self.first_k_dense_replace
 
     def replace(self, **changes: Any) -> ModelConfig:
-        """A copy with some fields changed, validated again. Raises ConfigError, pydantic.ValidationError."""
+        """A copy with some fields changed, validated again. Raises ModelConfigError, pydantic.ValidationError."""
         return ModelConfig(**{**self.model_dump(), **changes})
 
 

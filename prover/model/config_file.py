@@ -10,8 +10,8 @@ from typing import Any, NamedTuple
 import torch
 from pydantic import ValidationError
 
-from data.parsing import parse_json
-from prover.model.config import ConfigError, ModelConfig, ModelError, Yarn
+from data.records.parsing import parse_json
+from prover.model.config import ModelConfig, ModelConfigError, ModelError, Yarn
 
 CONFIG_FILE = "config.json"
 
@@ -52,7 +52,7 @@ class StoredConfig(NamedTuple):
 def read(folder: Path) -> StoredConfig:
     """Read a checkpoint's `config.json`.
 
-    Raises ModelError if it cannot be read, ConfigError if it is of another architecture.
+    Raises ModelError if it cannot be read, ModelConfigError if it is of another architecture.
     """
     file = folder / CONFIG_FILE
     try:
@@ -63,8 +63,8 @@ def read(folder: Path) -> StoredConfig:
         raise ModelError(f"{file}: it holds no JSON object")
     try:
         return StoredConfig(from_fields(fields), fields.get("rope_interleave") is not False, _fp8_block_size(fields))
-    except ConfigError as error:
-        raise ConfigError(f"{file}: {error}") from None
+    except ModelConfigError as error:
+        raise ModelConfigError(f"{file}: {error}") from None
 
 
 def write(config: ModelConfig, dtype: torch.dtype, folder: Path) -> None:
@@ -76,15 +76,15 @@ def write(config: ModelConfig, dtype: torch.dtype, folder: Path) -> None:
 def from_fields(fields: Mapping[str, Any]) -> ModelConfig:
     """The ModelConfig that the fields of a `config.json` describe; fields that mean nothing here are ignored.
 
-    Of several `eos_token_id`s the first is taken. Raises ConfigError, which names the field.
+    Of several `eos_token_id`s the first is taken. Raises ModelConfigError, which names the field.
     """
     if fields.get("model_type") != "deepseek_v3":
-        raise ConfigError(f"model_type is {fields.get('model_type')!r}, not 'deepseek_v3'")
+        raise ModelConfigError(f"model_type is {fields.get('model_type')!r}, not 'deepseek_v3'")
     for field, value in {**_FIXED, "num_key_value_heads": fields.get("num_attention_heads")}.items():
         if fields.get(field) not in (None, value):
-            raise ConfigError(f"{field} is {fields[field]!r}; here it can only be {value!r}")
+            raise ModelConfigError(f"{field} is {fields[field]!r}; here it can only be {value!r}")
     if absent := [field for field in _REQUIRED if field not in fields]:
-        raise ConfigError(f"{', '.join(absent)}: not said")
+        raise ModelConfigError(f"{', '.join(absent)}: not said")
     nullable = {"q_lora_rank", "bos_token_id", "eos_token_id"}
     values: dict[str, Any] = {
         field: _NULL_MEANS.get(field) if fields[field] is None else fields[field]
@@ -98,7 +98,7 @@ def from_fields(fields: Mapping[str, Any]) -> ModelConfig:
     try:
         return ModelConfig(**values, **_rope(fields))
     except ValidationError as error:
-        raise ConfigError("; ".join(_error_text(wrong) for wrong in error.errors())) from None
+        raise ModelConfigError("; ".join(_error_text(wrong) for wrong in error.errors())) from None
 
 
 def to_fields(config: ModelConfig, dtype: torch.dtype) -> dict[str, Any]:
@@ -128,14 +128,14 @@ def _rope(fields: Mapping[str, Any]) -> dict[str, Any]:
     if kind == "default":
         return {"rope_theta": theta}
     if kind != "yarn":
-        raise ConfigError(f"{name} has the type {kind!r}; here it can only be 'yarn' or 'default'")
+        raise ModelConfigError(f"{name} has the type {kind!r}; here it can only be 'yarn' or 'default'")
     if scaling.get("truncate") is True:  # the default
         del scaling["truncate"]
     scaling.setdefault("original_max_position_embeddings", fields.get("max_position_embeddings"))
     try:
         return {"rope_theta": theta, "yarn": Yarn(**scaling)}
     except ValidationError as error:
-        raise ConfigError("; ".join(f"{name}.{_error_text(wrong)}" for wrong in error.errors())) from None
+        raise ModelConfigError("; ".join(f"{name}.{_error_text(wrong)}" for wrong in error.errors())) from None
 
 
 def _fp8_block_size(fields: Mapping[str, Any]) -> tuple[int, int] | None:
@@ -145,7 +145,7 @@ def _fp8_block_size(fields: Mapping[str, Any]) -> tuple[int, int] | None:
         case {"quant_method": "fp8", "weight_block_size": [int(rows), int(columns)]} if rows > 0 and columns > 0:
             return rows, columns
         case other:
-            raise ConfigError(f"quantization_config is {other!r}; only fp8 with a weight_block_size can be read")
+            raise ModelConfigError(f"quantization_config is {other!r}; only fp8 with a weight_block_size can be read")
 
 
 def _error_text(wrong: Mapping[str, Any]) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from data.config import ConfigError
+from data.records.config import ConfigError
 from prover.engines.base import Message, Request
 from prover.prompts import bare, completion, deepseek_v2, goedel_v2, instruct, kimina
 from prover.prompts.base import AnswerParseError, PromptFormat

@@ -6,11 +6,11 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 from enum import Enum, auto
 
-from data.lexer import tokens
+from data.syntax.layout import lines_left, lines_right
+from data.syntax.lexer import tokens
 from prover.prompts.base import AnswerParseError
 from prover.prompts.blocks import blocks, reasoned_until, reasoning_end, spans, unfenced
 from prover.prompts.code import LONGEST, LeanSnippet, has_holes, only_holes
-from prover.prompts.layout import lines_left, lines_right
 from prover.prompts.prompt import Prompt
 from prover.prompts.text import INDENT
 

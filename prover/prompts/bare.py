@@ -9,9 +9,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from data import Theorem
-from data.lexer import Token, tokens
-from data.normalise import NAMED, plain, signature
-from data.source import definitions
+from data.syntax.declarations import definitions
+from data.syntax.lexer import Token, tokens
+from data.syntax.normal_form import NAMED, plain, signature
 from prover.engines.base import Request
 from prover.prompts.completion import NON_COT, Completion
 from prover.prompts.prompt import Prompt

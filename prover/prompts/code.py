@@ -11,13 +11,12 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from data import Theorem
-from data.commands import begins, keyword
-from data.lexer import Token, dotted, is_doc, is_word, tokens
-from data.words import COMMANDS, DEFINITIONS, THEOREMS
+from data.syntax.commands import begins, keyword
+from data.syntax.keywords import COMMANDS, DEFINITIONS, TACTICS, THEOREMS
+from data.syntax.layout import at_zero, lines_left, lines_right
+from data.syntax.lexer import Token, dotted, is_doc, is_word, tokens
 from prover.prompts.base import AnswerParseError
 from prover.prompts.given import given_context
-from prover.prompts.layout import at_zero, lines_left, lines_right
-from prover.prompts.words import TACTICS
 
 _CLAUSES = frozenset(("termination_by", "decreasing_by", "where"))  # they may stand at the column of the theorem
 _HOLES = frozenset(("sorry", "admit"))

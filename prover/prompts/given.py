@@ -6,8 +6,8 @@ from collections.abc import Iterator, Sequence
 from functools import lru_cache
 
 from data import Theorem
-from data.lexer import Token, dotted, is_doc, is_word, tokens
-from data.words import COMMANDS, DEFINITIONS, THEOREMS
+from data.syntax.keywords import COMMANDS, DEFINITIONS, THEOREMS
+from data.syntax.lexer import Token, dotted, is_doc, is_word, tokens
 
 
 class GivenContext:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, PositiveInt, field_validator
 
-from data.config import read_config, validated
+from data.records.config import read_config, validated
 from prover.prompts import text
 from prover.prompts.answer import End
 from prover.prompts.chat import Chat

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from data.parsing import parse_json
+from data.records.parsing import parse_json
 from prover.model.config import ModelError
 
 _SHARE = 0.6  # of a GPU's memory that weights may take; the rest is for the cache

@@ -11,7 +11,7 @@ from typing import Any
 
 from data import Theorem
 from data.problems import ProblemError, problem_of
-from data.source import SourceError
+from data.syntax.declarations import SourceError
 from prover.policy import Prompt
 from prover.prompts import PromptFormat
 from rl.reward import Judge, RewardResult

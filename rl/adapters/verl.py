@@ -16,8 +16,8 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
 
-from data.parsing import ParseError, parse_json
 from data.problems import ProblemError
+from data.records.parsing import ParseError, parse_json
 from lean_env import LeanPool
 from prover.prompts import prompt_format
 from rl.adapters import Grader, messages

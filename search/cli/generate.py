@@ -12,9 +12,9 @@ import typer
 from data import pairs as corpora
 from data import synthesis
 from data.cli.files import write_lines
-from data.lines import LinesError
 from data.pairs import Pair
 from data.problems import Problem
+from data.records.jsonl import JsonlError
 from lean_env import LeanPool
 from lean_env.console import CommandError, Exit, PipedProgress, counted, installed_lean, out, printable, progress_bar
 from prover.policy import TacticsPolicy
@@ -49,7 +49,7 @@ def generate(
         found = asyncio.run(
             _searched(made, count, target, Budget(checks=checks, seconds=max(30, checks)), search, workers)
         )
-    except (synthesis.SynthesisError, LinesError, ValueError) as error:
+    except (synthesis.SynthesisError, JsonlError, ValueError) as error:
         raise CommandError(str(error), Exit.INPUT) from None
     except OSError as error:
         raise CommandError(f"{error.filename or target}: {error.strerror}", Exit.INPUT) from None

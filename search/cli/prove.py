@@ -19,8 +19,8 @@ from data.headers import HEADERS
 from data.holes import Hole
 from data.lean_file import FileError
 from data.other_theorems import OtherTheorem
+from data.records.files import is_stream
 from data.statements import parse_source
-from data.writing import is_stream
 from lean_env import LeanPool
 from lean_env.check import InputError
 from lean_env.console import (

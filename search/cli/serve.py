@@ -16,7 +16,7 @@ from typing import Annotated, Any
 
 import typer
 
-from data.config import ConfigError, read_config, validated
+from data.records.config import ConfigError, read_config, validated
 from lean_env.console import CommandError, Exit, err, installed_lean, lean_pool, out, printable
 from prover.policy.options import BaseURL, Family, MaxTokens, PolicyName, PolicyOptions
 from search.api.limits import APIConfig, Limits

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from data.records.files import write_file
 from search.report import network, page, store
-from search.report.document import put
 from search.report.network import graph
 from search.report.store import read
 from search.trace import Trace
@@ -26,7 +26,7 @@ def write(trace: Trace, folder: Path) -> list[Path]:
         folder / f"{base}.graphml": network.dumps(trace),
     }
     for path, content in files.items():
-        put(path, content)
+        write_file(path, content)
     index = folder / "index.html"
-    put(index, page.index(store.heads(folder)))
+    write_file(index, page.index(store.heads(folder)))
     return [*files, index]

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import os
 from importlib import resources
-from pathlib import Path
 from string import Template
 
 
@@ -27,13 +25,6 @@ def filled(package: str, template: str, **values: object) -> bytes:
 def data(json: bytes) -> str:
     """JSON to stand in a script element: without any `<`, nothing in its texts can end that element."""
     return json.decode("utf-8").replace("<", "\\u003c")
-
-
-def put(path: Path, content: bytes) -> None:
-    """So that nobody ever reads half a file."""
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
-    draft.write_bytes(content)
-    draft.replace(path)
 
 
 def _source(package: str, name: str) -> str:

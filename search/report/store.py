@@ -14,7 +14,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from data.parsing import parse_json
+from data.records.parsing import parse_json
 from search.trace import Attempt, Node, Trace
 
 

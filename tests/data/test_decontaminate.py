@@ -11,12 +11,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from data.decontaminate import LENGTH, decontaminate, deduplicated
-from data.lexer import tokens
-from data.normalise import conclusion, normalised
 from data.pairs import Pair
 from data.problems import Problem
-from data.source import read_theorem
 from data.splits import held_out
+from data.syntax.declarations import read_theorem
+from data.syntax.lexer import tokens
+from data.syntax.normal_form import conclusion, normalised
 from data.theorem import Theorem
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from data.parsing import ParseError, nonblank_lines, parse_json, parse_yaml
+from data.records.parsing import ParseError, nonblank_lines, parse_json, parse_yaml
 
 
 def nested(levels: int) -> str:

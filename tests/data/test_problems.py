@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from data.problems import Problem, ProblemError, read
-from data.source import SourceError, read_theorem
+from data.syntax.declarations import SourceError, read_theorem
 from lean_env import LeanPool
 
 HEADER = "import Mathlib\nimport Aesop\n\nset_option maxHeartbeats 400000\n\nopen BigOperators Real\n\n"

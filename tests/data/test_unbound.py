@@ -7,8 +7,8 @@ import time
 import pytest
 
 from data import Theorem
-from data.source import read_theorem
-from data.unbound import is_variable, unbound
+from data.syntax.declarations import read_theorem
+from data.syntax.unbound import is_variable, unbound
 
 
 def free(statement: str, header: str = "import Mathlib\nopen Real Nat\n", *preamble: str) -> list[str]:

@@ -17,8 +17,9 @@ from pathlib import Path
 import pytest
 
 from data.problems import ProblemError
+from data.records.run_folder import RunError
 from eval.config import RunConfig
-from eval.folder import RunError, RunFolder
+from eval.folder import RunFolder
 from eval.problems import selected
 from eval.summary import summary
 from lean_env import LeanPool

@@ -7,7 +7,7 @@ import pytest
 from data import Theorem
 from data.headers import CORE
 from data.problems import Problem
-from data.source import read_theorem
+from data.syntax.declarations import read_theorem
 from eval.attempts import Entry
 from eval.screen import Screen, unique
 from lean_env import LeanPool

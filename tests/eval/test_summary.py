@@ -11,10 +11,11 @@ from typing import Any
 import pytest
 
 from data import Theorem
-from data.lines import Lines
 from data.problems import Problem
+from data.records.jsonl import JsonlWriter
+from data.records.run_folder import RunError
 from eval.attempts import Attempt, Entry, Flag
-from eval.folder import RunError, RunFolder
+from eval.folder import RunFolder
 from eval.metrics import pass_at_k
 from eval.summary import compare, report, summary
 
@@ -38,7 +39,7 @@ def folder(path: Path, entries: Sequence[Entry], attempts: Sequence[Attempt], n:
     head = {"config": config, "identity": {}, "problems": len(entries), "versions": {}, "started": "now"}
     (path / "run.json").write_text(json.dumps(head))
     for name, rows in (("problems.jsonl", entries), ("attempts.jsonl", attempts)):
-        lines = Lines(path / name)
+        lines = JsonlWriter(path / name)
         lines.append(row.as_json() for row in rows)
         lines.close()
     return RunFolder(path)

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from data.config import ConfigError, fields
-from eval.folder import RunError
+from data.records.config import ConfigError, fields
+from data.records.run_folder import RunError
 from rl.config import STAGES, DPOConfig, ExpertIterationConfig, GRPOConfig, PolicyLoss, SFTConfig, Stage, read
 from rl.field_names import ELSEWHERE, OLD_KINDS, OLD_NAMES
 from rl.folder import TrainFolder

@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 from transformers import PreTrainedTokenizerFast
 
 from data import Theorem
-from data.config import ConfigError
-from data.lexer import tokens as lexed
 from data.pairs import Pair
 from data.problems import Problem
+from data.records.config import ConfigError
+from data.syntax.lexer import tokens as lexed
 from data.theorem import indented
 from lean_env import LeanPool
 from prover.engines.tokens import prompt_tokens

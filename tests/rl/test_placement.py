@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from transformers import LlamaConfig, LlamaForCausalLM
 
-from data.config import ConfigError
+from data.records.config import ConfigError
 from prover.model import config_file
 from prover.model.config import PRESETS
 from prover.model.transformer import Transformer

@@ -11,7 +11,7 @@ import torch
 import yaml
 
 from data import Theorem
-from data.source import read_theorem
+from data.syntax.declarations import read_theorem
 from lean_env import LeanPool, Reason
 from prover.policy import Prompt
 from prover.prompts import FAMILIES

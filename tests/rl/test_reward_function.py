@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from data import Theorem
-from data.config import ConfigError
 from data.problems import Problem
+from data.records.config import ConfigError
 from lean_env import LeanPool, Reason, Verdict
 from prover.prompts import FAMILIES
 from rl.reward import Judge, RewardResult, RewardSettings

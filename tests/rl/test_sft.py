@@ -14,8 +14,8 @@ import torch
 from transformers import AutoModelForCausalLM, LlamaConfig, LlamaForCausalLM
 
 from data import pairs
-from data.config import ConfigError
-from eval.folder import RunError
+from data.records.config import ConfigError
+from data.records.run_folder import RunError
 from lean_env import LeanPool
 from prover.engines.base import SamplingParams
 from prover.model import checkpoint, tokenizer

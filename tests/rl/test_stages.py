@@ -17,9 +17,9 @@ import pytest
 import ray
 
 from data import Theorem, pairs, problems
-from data.config import ConfigError
 from data.pairs import Pair, as_row
 from data.problems import Problem
+from data.records.config import ConfigError
 from lean_env import LeanPool
 from prover.model import checkpoint
 from rl import dpo, remote, sft, stages

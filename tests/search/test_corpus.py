@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from data.lines import read_lines
 from data.problems import Problem, read
+from data.records.jsonl import read_jsonl
 from data.synthesis import generate
 from data.theorem import Theorem
 from lean_env import LeanPool
@@ -29,7 +29,7 @@ class Fresh(Scripted):
 
 
 def rows(path: Path) -> list[dict[str, Any]]:
-    return list(read_lines(path))
+    return list(read_jsonl(path))
 
 
 def made(count: int) -> list[Problem]:
@@ -108,7 +108,7 @@ async def test_cut_off_it_goes_on(pool: LeanPool, tmp_path: Path) -> None:
     assert len(taken) < 8  # no more are taken than are worked on
     with out.open("ab") as file:
         file.write(b'{"name": "p7", "formal_pro')  # and a kill in the middle of a line
-    done = {row["name"] for row in list(read_lines(out))}
+    done = {row["name"] for row in list(read_jsonl(out))}
     assert 3 <= len(done) < 8
     asked.clear()
     state = await find(pool, Fresh(script), problems, out, Budget(checks=4), "sampling")

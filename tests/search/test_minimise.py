@@ -8,7 +8,7 @@ import time
 import pytest
 
 from data import Theorem, parse
-from data.lexer import tokens
+from data.syntax.lexer import tokens
 from lean_env import LeanPool
 from search import Budget, Sampling
 from search.edits import choices, reductions

@@ -18,7 +18,7 @@ from pathlib import Path
 import pytest
 
 from data import Theorem
-from data.lines import Lines
+from data.records.jsonl import JsonlWriter
 from lean_env import LeanPool, Reason
 from prover.policy import Params, Prompt, Sample, Usage
 from search import Budget, RMaxTS
@@ -282,7 +282,7 @@ async def test_two_searches_cannot_write_to_one_journal(pool: LeanPool, tmp_path
     await search(pool, Scripted(orders), resumed.THEOREM, **how)
     (file,) = files(tmp_path)
     whole = file.read_bytes()
-    with closing(Lines(file)), pytest.raises(JournalError, match="another process is writing to it"):
+    with closing(JsonlWriter(file)), pytest.raises(JournalError, match="another process is writing to it"):
         await search(pool, Scripted(orders), resumed.THEOREM, **how)
     assert file.read_bytes() == whole
     await search(pool, Scripted(orders), resumed.THEOREM, **how)

@@ -22,7 +22,7 @@ from transformers.modeling_layers import MtpModel
 
 from prover.model import config_file
 from prover.model.checkpoint import INDEX_FILE, WEIGHTS_FILE, load, load_into, read_config, save
-from prover.model.config import PRESETS, ConfigError, ModelConfig, ModelError, Yarn
+from prover.model.config import PRESETS, ModelConfig, ModelConfigError, ModelError, Yarn
 from prover.model.experts import Experts
 from prover.model.transformer import Transformer
 
@@ -594,14 +594,14 @@ def test_of_several_ends_the_first_is_taken(tmp_path: Path) -> None:
     ],
 )
 def test_what_the_architecture_cannot_be_is_refused_by_name(field: str, value: Any, tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match=rf"config\.json: .*{field}"):
+    with pytest.raises(ModelConfigError, match=rf"config\.json: .*{field}"):
         read_config(written(tmp_path, **{field: value}))
 
 
 def test_a_field_that_libraries_guess_differently_must_be_there(tmp_path: Path) -> None:
     fields = {key: value for key, value in V3.items() if key not in ("n_group", "routed_scaling_factor")}
     (tmp_path / "config.json").write_text(json.dumps(fields))
-    with pytest.raises(ConfigError, match="n_group, routed_scaling_factor: not said"):
+    with pytest.raises(ModelConfigError, match="n_group, routed_scaling_factor: not said"):
         read_config(tmp_path)
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from data.lexer import Token, is_doc
-from data.words import COMMANDS, MODIFIERS
+from data.syntax.keywords import COMMANDS, MODIFIERS
+from data.syntax.lexer import Token, is_doc
 
 _AHEAD = MODIFIERS | {"in"}  # of a keyword
 

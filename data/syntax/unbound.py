@@ -9,9 +9,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
-from data.lexer import Token, dotted, is_doc, is_word, tokens
+from data.syntax.keywords import COMMANDS, THEOREMS
+from data.syntax.lexer import Token, dotted, is_doc, is_word, tokens
 from data.theorem import Theorem
-from data.words import COMMANDS, THEOREMS
 
 # One Latin or Greek letter, with digits. Left out: `λ`, and what Mathlib has a constant or notation for (`X`, `π`, …).
 _VARIABLE = re.compile(r"(?![CITUXΓΘΛΠΣΩελζμπσφψω])[a-zA-ZΑ-Ωα-ω][₀-₉0-9']*")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from data.lexer import tokens
+from data.syntax.lexer import tokens
 
 _INDENT = re.compile(r"[ \t]*")
 

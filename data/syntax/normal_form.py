@@ -6,11 +6,11 @@ import hashlib
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import count
 
-from data.lexer import Token, dotted, is_doc, is_word, tokens
-from data.source import definitions
+from data.syntax.declarations import definitions
+from data.syntax.keywords import THEOREMS
+from data.syntax.lexer import Token, dotted, is_doc, is_word, tokens
+from data.syntax.unbound import is_variable
 from data.theorem import Theorem
-from data.unbound import is_variable
-from data.words import THEOREMS
 
 _QUANTIFIERS = {"∀": ",", "∃": ",", "fun": "=>"}  # and what ends their binders
 _BIG = frozenset(("∑", "∏", "Σ", "⋃", "⋂", "⨆", "⨅", "∫", "∮"))

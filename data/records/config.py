@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from data.parsing import ParseError, parse_yaml
+from data.records.parsing import ParseError, parse_yaml
 
 M = TypeVar("M", bound=BaseModel)
 

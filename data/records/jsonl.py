@@ -8,28 +8,28 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from data.lock import lock
-from data.parsing import ParseError, parse_json
+from data.records.lock import lock
+from data.records.parsing import ParseError, parse_json
 
 _BLOCK = 1 << 16
 
 
-class LinesError(Exception):
+class JsonlError(Exception):
     """A line that is not the last one is damaged, or another process writes to the file; str() says which."""
 
 
-class Lines:
-    """A file that grows at its end, and that only one Lines at a time may write to, on all processes together.
+class JsonlWriter:
+    """A file that grows at its end, and that only one JsonlWriter at a time may write to, on all processes together.
 
     A last line without its end, which a kill left, is removed on opening.
     """
 
     def __init__(self, path: Path) -> None:
-        """Open or begin. Raises LinesError if it is being written to, OSError."""
+        """Open or begin. Raises JsonlError if it is being written to, OSError."""
         self._file = path.open("ab+")
         if not lock(self._file):
             self._file.close()
-            raise LinesError(f"{path}: another process is writing to it")
+            raise JsonlError(f"{path}: another process is writing to it")
         self._file.truncate(_whole(path))
 
     def append(self, rows: Iterable[Any]) -> None:
@@ -49,8 +49,8 @@ class Lines:
         self._file.close()
 
 
-def read_lines(path: Path) -> Iterator[Any]:
-    """What the whole lines of a file hold, one at a time; nothing if there is no file. Raises LinesError, OSError."""
+def read_jsonl(path: Path) -> Iterator[Any]:
+    """What the whole lines of a file hold, one at a time; nothing if there is no file. Raises JsonlError, OSError."""
     if not path.exists():
         return
     with path.open("rb") as file:
@@ -60,7 +60,7 @@ def read_lines(path: Path) -> Iterator[Any]:
             try:
                 yield parse_json(line)
             except ParseError as error:
-                raise LinesError(f"{path}:{number}: damaged: {error}") from None
+                raise JsonlError(f"{path}:{number}: damaged: {error}") from None
 
 
 def _whole(path: Path) -> int:

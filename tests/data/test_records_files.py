@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from data.writing import is_stream, write_file
+from data.records.files import is_stream, write_file
 
 
 def left_behind(folder: Path) -> list[str]:

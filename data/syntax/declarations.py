@@ -6,10 +6,10 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
-from data.commands import begins, keyword
-from data.lexer import Token, dotted, is_doc, tokens
+from data.syntax.commands import begins, keyword
+from data.syntax.keywords import THEOREMS
+from data.syntax.lexer import Token, dotted, is_doc, tokens
 from data.theorem import Theorem, informal_text
-from data.words import THEOREMS
 
 _DATA = frozenset(("def", "abbrev", "instance"))  # ProofNet asks for some structures, too
 _HEADER = frozenset(("import", "open", "set_option", "universe"))

@@ -10,14 +10,14 @@ from pathlib import Path
 
 import pytest
 
-from data.lines import Lines, LinesError, read_lines
+from data.records.jsonl import JsonlError, JsonlWriter, read_jsonl
 
 HOLDING = """
 import sys
 from pathlib import Path
-from data.lines import Lines
-Lines(Path(sys.argv[1])).append([1])
-lines = Lines(Path(sys.argv[2]))
+from data.records.jsonl import JsonlWriter
+JsonlWriter(Path(sys.argv[1])).append([1])
+lines = JsonlWriter(Path(sys.argv[2]))
 lines.append([2])
 print("locked", flush=True)
 sys.stdin.read()
@@ -32,19 +32,19 @@ def test_two_processes_cannot_write_to_one_file(tmp_path: Path) -> None:
         assert process.stdout.readline() == "locked\n"
         with held.open("ab") as file:
             file.write(b"half a li")  # as it is while the other one writes
-        with pytest.raises(LinesError, match=r"held\.jsonl: another process is writing to it"):
-            Lines(held)
+        with pytest.raises(JsonlError, match=r"held\.jsonl: another process is writing to it"):
+            JsonlWriter(held)
         assert held.read_bytes() == b"2\nhalf a li"
-        Lines(free).close()
+        JsonlWriter(free).close()
         process.kill()
-    with closing(Lines(held)) as lines:
+    with closing(JsonlWriter(held)) as lines:
         lines.append([3])
-    assert list(read_lines(held)) == [2, 3]
+    assert list(read_jsonl(held)) == [2, 3]
 
 
 def test_lines_are_cut_off_and_others_added(tmp_path: Path) -> None:
     file = tmp_path / "x.jsonl"
-    with closing(Lines(file)) as lines:
+    with closing(JsonlWriter(file)) as lines:
         lines.append([1, 2, 3, 4])
         lines.cut(2)
         lines.append(["ä"])
@@ -56,5 +56,5 @@ def test_lines_are_cut_off_and_others_added(tmp_path: Path) -> None:
 def test_a_damaged_line_is_told(line: str, tmp_path: Path) -> None:
     file = tmp_path / "x.jsonl"
     file.write_text(f"1\n{line}\n2\n")
-    with pytest.raises(LinesError, match=r"x\.jsonl:2: damaged"):
-        list(read_lines(file))
+    with pytest.raises(JsonlError, match=r"x\.jsonl:2: damaged"):
+        list(read_jsonl(file))

@@ -1,5 +1,19 @@
-"""The words that tactics begin with, as far as models use them."""
+"""The words that Lean commands and tactics begin with, as far as statements, proofs and models use them."""
 
+THEOREMS = frozenset(("theorem", "lemma", "example"))
+DEFINITIONS = frozenset(
+    ("def", "abbrev", "instance", "structure", "inductive", "class", "axiom", "constant", "opaque", "notation",
+     "infix", "infixl", "infixr", "prefix", "postfix", "macro", "macro_rules", "syntax", "elab", "elab_rules",
+     "mutual", "coinductive", "declare_syntax_cat", "simproc", "initialize")
+)  # fmt: skip
+MODIFIERS = frozenset(
+    ("private", "protected", "noncomputable", "unsafe", "partial", "nonrec", "local", "scoped", "public")
+)
+OTHERS = frozenset(
+    ("import", "open", "set_option", "universe", "universes", "variable", "variables", "namespace", "section",
+     "end", "attribute", "export", "include", "omit", "deriving", "alias", "run_cmd", "add_decl_doc")
+)  # fmt: skip
+COMMANDS = THEOREMS | DEFINITIONS | MODIFIERS | OTHERS
 TACTICS = frozenset(
     ("intro", "intros", "rintro", "exact", "apply", "refine", "refine'", "have", "haveI", "let", "letI", "show",
      "suffices", "obtain", "rcases", "cases", "cases'", "induction", "induction'", "constructor", "left",
