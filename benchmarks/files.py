@@ -21,9 +21,9 @@ from statistics import mean, median
 
 from data.lean_file import parse
 from lean_env import LeanPool
+from lean_env.cpu_time import measure_cpu_time
 from lean_env.embedded import install
 from lean_env.premises import Premises
-from lean_env.work import counted
 from prover.policy import TacticsPolicy
 from prover.policy.tactics import Proposal
 from search import Budget, SearchResult
@@ -91,7 +91,7 @@ async def main() -> None:
                 # A new policy each time: no theorem may profit from another one's proof.
                 policy = Without(args.without) if args.without else TacticsPolicy()
                 search = searcher(args.search, pool, policy)
-                with counted():
+                with measure_cpu_time():
                     result = await search.prove(theorem, budget)
                 results.append(result)
                 mark = "proved" if result.proved else "-"

@@ -110,7 +110,7 @@ class Timer:
 
     async def times(self, claim: Claim) -> Times | None:
         """None where it is not proved."""
-        verdict, additions = await self.first.first_look(claim)
+        verdict, additions = await self.first.elaborate_solution(claim)
         if not verdict.proved:
             return None
         rounds = [await self._round(claim, additions) for _ in range(ROUNDS)]
@@ -124,11 +124,11 @@ class Timer:
         return Times(second, export, own, started, wall, self.told["ndjson"].count("\n"))
 
     async def _round(self, claim: Claim, additions: str) -> tuple[float, float, float] | None:
-        async def third_look(_: object, confirmation: dict[str, Any], verdict: Verdict, *__: object) -> Verdict:
+        async def own_kernel_verdict(_: object, confirmation: dict[str, Any], verdict: Verdict, *__: object) -> Verdict:
             self.told = confirmation["export"]
             return verdict
 
-        lean_env.worker.third_look = third_look
+        lean_env.worker.own_kernel_verdict = own_kernel_verdict
         if not (await self.second.confirm(claim, additions)).proved:
             return None
         await self.kernel.start()

@@ -21,7 +21,7 @@ from pathlib import Path, PurePosixPath
 
 from data import problems
 from data.records.parsing import parse_json
-from lean_env.embedded.install import Progress, home, locked
+from lean_env.embedded.install import ProgressCallback, file_lock, home
 
 _RECORD = "fetched.json"
 _LIMIT = 100_000_000  # bytes of a download, and of what an archive unpacks to; the largest benchmark has 10 million
@@ -201,7 +201,7 @@ def named(name: str, catalogue: Mapping[str, Benchmark] = CATALOGUE) -> Benchmar
     )
 
 
-def fetch(benchmark: Benchmark, source: Path | None = None, progress: Progress | None = None) -> Path:
+def fetch(benchmark: Benchmark, source: Path | None = None, progress: ProgressCallback | None = None) -> Path:
     """Have a copy of it, and return what `problems.read` takes; at once if there is one.
 
     source: what was fetched by other means (the file; the archive or the repository's folder): it is checked like a
@@ -213,7 +213,7 @@ def fetch(benchmark: Benchmark, source: Path | None = None, progress: Progress |
     folder = shelf()
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with locked(folder / "fetch.lock", report):
+        with file_lock(folder / "fetch.lock", report):
             if source is None and (found := find(benchmark)):  # by another process while we waited
                 return found
             return _fetch(benchmark, folder, source, report)
@@ -232,7 +232,7 @@ def checksum(benchmark: Benchmark, root: Path) -> str:
     return hashlib.sha256("".join(f"{digest}  {path}\n" for path, digest in lines).encode()).hexdigest()
 
 
-def _fetch(benchmark: Benchmark, folder: Path, source: Path | None, report: Progress) -> Path:
+def _fetch(benchmark: Benchmark, folder: Path, source: Path | None, report: ProgressCallback) -> Path:
     """Build the copy in `folder`, whose lock is held."""
     prefix = f"{benchmark.root.name}.partial-"
     for leftover in folder.glob(f"{prefix}*"):
@@ -256,7 +256,7 @@ def _fetch(benchmark: Benchmark, folder: Path, source: Path | None, report: Prog
         shutil.rmtree(work, ignore_errors=True)
 
 
-def _download(benchmark: Benchmark, target: Path, report: Progress) -> Path:
+def _download(benchmark: Benchmark, target: Path, report: ProgressCallback) -> Path:
     """What lies at the benchmark's address, in the file `target`. Raises FetchError."""
     from data.records.download import (  # an HTTP client takes long to import, and few commands need one
         DownloadError,

@@ -262,7 +262,7 @@ async def parse(pool: LeanPool, text: str, path: str = "<input>", keep: bool = F
     """
     raw, text = text, text.removeprefix(BYTE_ORDER_MARK).replace("\r\n", "\n")
     answer = await pool.declarations(text, timeout=300, keep=keep)
-    check = Check.read(answer, 0)
+    check = Check.from_json(answer, 0)
     if answer.get("timeout"):
         raise FileError(f"{path}: Lean needs more than 300 s for this file")
     cut = _Cut(text, answer, check.errors, keep)

@@ -17,7 +17,7 @@ from eval.folder import RunFolder
 from eval.problems import digest, selected
 from lean_env import Lean
 from lean_env.console import installed_lean, lean_pool
-from lean_env.running import blocking
+from lean_env.sync import async_to_sync
 from prover.policy import open_policy
 
 
@@ -113,7 +113,7 @@ async def evaluate_async(
     return Evaluation(folder.path, summary.summary(folder))
 
 
-evaluate = blocking(evaluate_async)
+evaluate = async_to_sync(evaluate_async)
 
 
 def _is_done(folder: RunFolder, config: RunConfig, digest: str) -> bool:

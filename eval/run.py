@@ -18,7 +18,7 @@ from eval.config import SINGLE, RunConfig
 from eval.folder import RunFolder
 from eval.problems import looked_at
 from lean_env import LeanPool, Reason, Verdict
-from lean_env.work import counted
+from lean_env.cpu_time import measure_cpu_time
 from prover.policy import Params, Policy, PolicyUnavailable, Prompt, Usage, fallback_policy
 from search.searcher import SearchResult, stop
 from search.searches import searcher
@@ -225,7 +225,7 @@ class _Run:
         fallback = fallback_policy(config.policy.name, config.policy.model)
         seed = config.seed + number
         found = searcher(config.search, self.pool.share(1), self.policy.fresh(), seed=seed, fallback=fallback)
-        with counted():
+        with measure_cpu_time():
             result = await found.prove(entry.theorem, config.budget.budget())
         tried = result.trace.attempts if result.trace else []
         if not tried or any(a.text for a in tried):

@@ -1,10 +1,11 @@
-"""Lean: where it comes from, talking to it, what counts as proved, and many workers."""
+"""Lean: install it, run its processes, check code, judge proofs, on one worker or a pool of them."""
 
 from lean_env.check import Check, Ended, Message, Position, Sorry, Step, Steps, Tactic
 from lean_env.lean import Lean, LeanUnavailable, embedded
 from lean_env.pool import LeanPool, PoolClosed
+from lean_env.session import WorkerLimits
 from lean_env.verdict import Claim, Reason, Verdict
-from lean_env.worker import Limits, Worker
+from lean_env.worker import Worker
 
 __all__ = [
     "Check",
@@ -13,7 +14,6 @@ __all__ = [
     "Lean",
     "LeanPool",
     "LeanUnavailable",
-    "Limits",
     "Message",
     "PoolClosed",
     "Position",
@@ -24,5 +24,6 @@ __all__ = [
     "Tactic",
     "Verdict",
     "Worker",
+    "WorkerLimits",
     "embedded",
 ]

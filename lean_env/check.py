@@ -1,7 +1,8 @@
-"""What Lean said of a piece of code, in the words of the community REPL's protocol."""
+"""The results of a check: Lean's messages, open goals and tactics, read from the JSON of the REPL's answers."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
@@ -9,12 +10,16 @@ from typing import Any
 MAX_SOURCE = 4 * 1024 * 1024  # bytes of one piece of code
 
 
+Context = tuple[str, ...]
+"""Trusted Lean text before the code, in pieces: each is elaborated once, after the ones before it, and kept loaded."""
+
+
 class InputError(ValueError):
     """The code is not text that Lean can read."""
 
 
-def readable(source: str) -> str:
-    """The source itself. Raises InputError if it is too large or holds lone surrogates (bytes that were no UTF-8)."""
+def require_readable(source: str) -> str:
+    """Return the source. Raises InputError if it is too large or holds lone surrogates (bytes that were no UTF-8)."""
     try:
         size = len(source.encode("utf-8"))
     except UnicodeEncodeError as error:
@@ -26,13 +31,14 @@ def readable(source: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Position:
-    """A place in the code that was sent: line from 1, column in code points from 0."""
+    """A position in the code that was sent: line from 1, column in code points from 0."""
 
     line: int
     column: int
 
     @classmethod
-    def read(cls, answer: dict[str, int] | None) -> Position | None:
+    def from_json(cls, answer: dict[str, int] | None) -> Position | None:
+        """The position of a REPL answer, which may have none."""
         return cls(answer["line"], answer["column"]) if answer else None
 
 
@@ -53,7 +59,7 @@ class Message:
 
 @dataclass(frozen=True, slots=True)
 class Sorry:
-    """A `sorry` that stands in the code, with the goal it leaves open."""
+    """A `sorry` in the code, with the goal that it leaves open."""
 
     goal: str
     position: Position | None = None
@@ -62,7 +68,7 @@ class Sorry:
 
 @dataclass(frozen=True, slots=True)
 class Tactic:
-    """A tactic that was run: its text and place, the goals before and after it ("no goals", or one by one)."""
+    """A tactic that was run: its text and position, the goals before and after it ("no goals", or one by one)."""
 
     text: str
     goals: str
@@ -71,8 +77,16 @@ class Tactic:
     end: Position
 
 
+class ContextError(Exception):
+    """A context does not elaborate; `messages` are Lean's errors in it."""
+
+    def __init__(self, messages: Sequence[Message]) -> None:
+        super().__init__("; ".join(str(m) for m in messages[:3]))
+        self.messages = tuple(messages)
+
+
 class Ended(StrEnum):
-    """How a check came to its end."""
+    """How a check ended."""
 
     COMPLETED = "completed"
     TIMEOUT = "timeout"  # the limit of processor time
@@ -85,7 +99,7 @@ class Ended(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """Everything that Lean said of a piece of code. `seconds` is the wall time of the request."""
+    """Everything that Lean reports of a piece of code. `seconds` is the wall time of the request."""
 
     ended: Ended = Ended.COMPLETED
     messages: tuple[Message, ...] = ()
@@ -97,31 +111,32 @@ class Check:
 
     @property
     def errors(self) -> tuple[Message, ...]:
+        """The messages of severity `error`."""
         return tuple(m for m in self.messages if m.severity == "error")
 
     @property
     def ok(self) -> bool:
-        """It completed without an error. (A `sorry` is no error: see Verdict for what counts as proved.)"""
+        """Did it complete without an error? (A `sorry` is no error: see Verdict for what counts as proved.)"""
         return self.ended is Ended.COMPLETED and not self.errors
 
     @classmethod
-    def read(cls, answer: dict[str, Any], seconds: float) -> Check:
-        """From the REPL's answer to a `cmd`."""
-        ended, detail = _end(answer)
+    def from_json(cls, answer: dict[str, Any], seconds: float) -> Check:
+        """The check of the REPL's answer to a `cmd`."""
+        ended, detail = _ended(answer)
         return cls(
             ended=ended,
             messages=tuple(
                 Message(
                     m["severity"],
                     m["data"],
-                    Position.read(m.get("pos")),
-                    Position.read(m.get("endPos")),
+                    Position.from_json(m.get("pos")),
+                    Position.from_json(m.get("endPos")),
                     m.get("kind", ""),
                 )
                 for m in answer.get("messages", ())
             ),
             sorries=tuple(
-                Sorry(s["goal"], Position.read(s.get("pos")), Position.read(s.get("endPos")))
+                Sorry(s["goal"], Position.from_json(s.get("pos")), Position.from_json(s.get("endPos")))
                 for s in answer.get("sorries", ())
             ),
             tactics=tuple(
@@ -140,41 +155,41 @@ class Check:
         )
 
 
-def _end(answer: dict[str, Any]) -> tuple[Ended, str]:
-    """How the REPL came to an answer, and why it did not complete."""
+def _ended(answer: dict[str, Any]) -> tuple[Ended, str]:
+    """How the request of an answer ended, and why it did not complete."""
     if refused := answer.get("refused"):
-        return Ended.FORBIDDEN, refusal(refused)
+        return Ended.FORBIDDEN, refusal_text(refused)
     return (Ended.TIMEOUT, "time limit reached") if answer.get("timeout") else (Ended.COMPLETED, "")
 
 
-def refusal(refused: dict[str, Any]) -> str:
-    """What the driver's guard has against a text, in words."""
+def refusal_text(refused: dict[str, Any]) -> str:
+    """An English sentence for the REPL's refusal of a solution (protocol.RefusalJson)."""
     place = f" at {refused['pos']['line']}:{refused['pos']['column']}" if "pos" in refused else ""
     return f"{refused['what']} `{refused['text']}`{place} is not allowed in a solution"
 
 
-SUGGEST = "try?"  # Lean's own search: it closes the goal, and says what to write in its place
+SUGGEST = "try?"  # Lean's own search tactic: it closes the goal, and suggests what to write in its place
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
     """A tactic that was run on a proof state, with the comments before it, and the goals that it left.
 
-    said: what Lean says that is no complaint.
+    infos: texts of Lean's messages other than warnings and errors, `try?`'s suggestions among them.
     """
 
     text: str
     goals: tuple[str, ...]
-    said: tuple[str, ...] = ()
+    infos: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Steps:
-    """How far a text of tactics went from a proof state: those that worked, as lines of a proof, until one did not.
+    """The tactics of a text that worked one after the other from a proof state, until one failed.
 
     complete: no goal is left, and the kernel accepted the proof term. Only a Verdict of the whole text says "proved".
-    problem: what Lean said of the tactic that did not work; empty if all did.
-    failed: that tactic, unless Lean could not even read it.
+    problem: Lean's error for the tactic that failed; empty if none did.
+    failed: that tactic, unless Lean could not even parse it.
     """
 
     steps: tuple[Step, ...] = ()
@@ -184,10 +199,10 @@ class Steps:
     ended: Ended = Ended.COMPLETED
 
     @classmethod
-    def read(cls, answer: dict[str, Any]) -> Steps:
-        """From the REPL's answer to a `tactic` with `steps`."""
+    def from_json(cls, answer: dict[str, Any]) -> Steps:
+        """The steps of the REPL's answer to a `tactic` with `steps`."""
         steps = answer.get("steps", ())
-        ended, detail = _end(answer)
+        ended, detail = _ended(answer)
         return cls(
             steps=tuple(Step(s["tactic"], tuple(s["goals"]), tuple(s.get("said", ()))) for s in steps),
             complete=bool(steps) and steps[-1]["proofStatus"] == "Completed",

@@ -1,4 +1,4 @@
-"""`prover lean`: the embedded Lean, and the process that speaks the REPL's protocol."""
+"""The commands of `prover lean`: install and inspect the embedded Lean, run its REPL, check exports."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def status() -> None:
     out.print("all files are whole")
     out.print(_snapshot())
     out.print("always: rules for solutions, the interpreter's question, the module's imports, Node's permissions")
-    locks = sandbox.active()
+    locks = sandbox.active_locks()
     for name, why in locks.items():
         out.print(f"on this machine: {name}: {printable(f'missing ({why})' if why else 'active')}")
     if any(locks.values()):
@@ -55,7 +55,7 @@ def install(
 
 
 def _snapshot() -> str:
-    """How it stands with the file that Lean's processes begin with."""
+    """A sentence on the state of Lean's snapshot; a damaged one is deleted."""
     file = snapshot.file_of(snapshot.key())
     if not file.is_file():
         return "no snapshot of Lean yet: the next start makes it"

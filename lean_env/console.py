@@ -1,4 +1,4 @@
-"""The command line's kit: exit codes, reading files, a Lean to work with, progress, and what went wrong."""
+"""Helpers of the command line: exit codes, errors, reading files, Lean and the pool, progress bars."""
 
 from __future__ import annotations
 
@@ -25,18 +25,18 @@ from rich.progress import (
 from lean_env import Lean, LeanPool, Message, Verdict, embedded
 from lean_env.embedded import install
 from lean_env.errors import Unavailable
-from lean_env.process import OutOfMemory, OutOfTime, Overflow, ProcessDied
+from lean_env.process import OutOfMemory, OutOfTime, ProcessDied, StackOverflow
 
 T = TypeVar("T")
-_PACE = 5.0  # seconds between two lines where no bar can move
+_SECONDS_BETWEEN_LINES = 5.0
 
 out = Console(highlight=False, soft_wrap=True)
 err = Console(stderr=True, highlight=False, soft_wrap=True)
-"""Progress and remarks; `--quiet` silences it. What ended a command is told all the same (see prover.cli.main)."""
+"""For progress and remarks; `--quiet` silences it. The error that ends a command is printed anyway (prover.cli)."""
 
 
 class Exit(IntEnum):
-    """What the exit code of `prover` means."""
+    """The exit codes of `prover`."""
 
     PROVED = 0
     NOT_PROVED = 1
@@ -46,7 +46,7 @@ class Exit(IntEnum):
 
 
 class CommandError(Exception):
-    """The end of a command: a message for the user and an exit code."""
+    """An error that ends a command, with a message for the user and an exit code."""
 
     def __init__(self, message: str, code: Exit) -> None:
         super().__init__(message)
@@ -54,26 +54,26 @@ class CommandError(Exception):
 
 
 def explained(error: Exception) -> tuple[str, int]:
-    """The message and the exit code for what ended a command. Raises what is no user's mistake."""
+    """The message and the exit code of an error that ended a command. Raises the error if it is a bug of ours."""
     if isinstance(error, CommandError):
         return str(error), error.code
     if isinstance(error, Unavailable | install.InstallError):
         return str(error), Exit.ENVIRONMENT
     if isinstance(error, ProcessDied):  # while reading the user's own file; deaths during checks are verdicts
-        code = Exit.INPUT if isinstance(error, OutOfTime | OutOfMemory | Overflow) else Exit.ENVIRONMENT
+        code = Exit.INPUT if isinstance(error, OutOfTime | OutOfMemory | StackOverflow) else Exit.ENVIRONMENT
         return f"Lean could not read the file: {error}", code
     raise error
 
 
 def printable(text: str) -> str:
-    """Text for the terminal: control characters (colours, cursor moves, bidi overrides) shown, not obeyed."""
+    """Text for the terminal, with control characters (colours, cursor moves, bidi overrides) escaped."""
     return escape("".join(c if c in "\n\t" or c.isprintable() else repr(c)[1:-1] for c in text))
 
 
 def read_text(path: Path | None, strict: bool = True) -> str:
-    """A file's text, or standard input's for None or `-`. Line ends stay as they are.
+    """Read a file, or standard input for None or `-`. Line ends stay as they are. Raises CommandError.
 
-    With `strict` bytes that are no UTF-8 end the command; without, they come as lone surrogates.
+    strict: bytes that are no UTF-8 end the command; otherwise they become lone surrogates.
     """
     name = "standard input" if path is None or str(path) == "-" else str(path)
     try:
@@ -90,13 +90,13 @@ Strict = Annotated[
 ]
 
 
-def kernels_said(verdict: Verdict) -> str:
-    """What is to be said of a proof that Lean's kernel alone accepts; nothing of others."""
+def kernels_note(verdict: Verdict) -> str:
+    """The remark on a proof that Lean's kernel alone accepts; empty for all others."""
     return f", by Lean's kernel alone: {verdict.detail}" if verdict.one_kernel else ""
 
 
 def installed_lean() -> Lean:
-    """The embedded Lean; fetched now if this machine does not have it yet."""
+    """The embedded Lean, installed now if this machine does not have it yet."""
     if install.find() is None:
         err.print("The embedded Lean is not here yet; fetching it (121 MB, once).")
         with_bar(lambda report: install.install(report))
@@ -104,7 +104,7 @@ def installed_lean() -> Lean:
 
 
 def lean_pool(lean: Lean, workers: int | None, ray: str | None, cache: bool = False, strict: bool = False) -> LeanPool:
-    """A pool on this machine or, if `ray` is given, on Ray: "local" or a cluster's address."""
+    """A pool on this machine, or on Ray if `ray` is given: "local" for a new Ray, or a cluster's address."""
     if ray is None:
         return LeanPool(lean, workers=workers, cache=cache, strict=strict)
     address = None if ray == "local" else ray
@@ -112,7 +112,7 @@ def lean_pool(lean: Lean, workers: int | None, ray: str | None, cache: bool = Fa
 
 
 def with_bar(work: Callable[[Callable[[str, float], None]], object]) -> None:
-    """Run work that reports (stage, fraction) under a progress bar."""
+    """Run `work` under a progress bar; it is given a function to report (stage, fraction) with."""
     columns = (
         SpinnerColumn(),
         TextColumn("{task.description:10}"),
@@ -126,7 +126,7 @@ def with_bar(work: Callable[[Callable[[str, float], None]], object]) -> None:
 
 
 def progress_bar() -> Progress:
-    """A bar for work that is counted; its tasks have a field `text`."""
+    """A progress bar with counts; its tasks have a field `text`."""
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
@@ -141,19 +141,20 @@ def progress_bar() -> Progress:
 
 
 class PipedProgress:
-    """Progress as lines, one from time to time, where no bar can move: in a pipe or a file."""
+    """Progress as lines, one every few seconds, where a bar cannot move: in a pipe or a file."""
 
     def __init__(self) -> None:
-        self._told = time.monotonic()
+        self._last = time.monotonic()
 
     def tell(self, what: str, done: int, total: int | None) -> None:
-        if not err.is_terminal and time.monotonic() - self._told >= _PACE:
-            self._told = time.monotonic()
+        """Print a line if standard error is no terminal and the last line is old enough."""
+        if not err.is_terminal and time.monotonic() - self._last >= _SECONDS_BETWEEN_LINES:
+            self._last = time.monotonic()
             err.print(printable(f"{what}: {done:,}" + (f" of {total:,}" if total else "")))
 
 
-def counted(items: Iterable[T], what: str, total: int | None) -> Iterator[T]:
-    """The items, under a progress bar."""
+def track(items: Iterable[T], what: str, total: int | None) -> Iterator[T]:
+    """Yield the items under a progress bar."""
     with progress_bar() as bar:
         task, piped = bar.add_task(what, total=total, text=""), PipedProgress()
         for done, item in enumerate(items, 1):
@@ -163,7 +164,7 @@ def counted(items: Iterable[T], what: str, total: int | None) -> Iterator[T]:
 
 
 def show_errors(heading: str, messages: tuple[Message, ...], limit: int = 5) -> str:
-    """Lean's errors as lines of a message."""
+    """A heading, and below it Lean's errors, at most `limit` of them."""
     lines = [heading, *(f"  {m}" for m in messages[:limit])]
     if len(messages) > limit:
         lines.append(f"  … and {len(messages) - limit} more")

@@ -1,4 +1,4 @@
-"""`prover doctor`: what works on this machine, and what to do for the rest."""
+"""The command `prover doctor`: report what works on this machine, and what to do for the rest."""
 
 from __future__ import annotations
 
@@ -36,6 +36,7 @@ def doctor() -> None:
 
 
 def _line(good: bool, what: str, advice: str = "") -> bool:
+    """Print a result, with advice if it is bad; returns `good`."""
     out.print(f"{'[green]ok[/green]  ' if good else '[red]no[/red]  '}{printable(what)}")
     if not good and advice:
         out.print(f"    [yellow]{printable(advice)}[/yellow]")
@@ -43,11 +44,13 @@ def _line(good: bool, what: str, advice: str = "") -> bool:
 
 
 def _python() -> bool:
+    """Is this version of Python supported?"""
     good = (3, 11) <= sys.version_info < (3, 13)
     return _line(good, f"Python {platform.python_version()}", "Python 3.11 or 3.12 is needed")
 
 
 def _node() -> bool:
+    """Is Node there?"""
     try:
         return _line(True, f"Node for the embedded Lean: {node()}")
     except NodeError as error:
@@ -55,6 +58,7 @@ def _node() -> bool:
 
 
 def _machine() -> bool:
+    """Report cores, memory and disk; never a failure."""
     cores, memory = os.cpu_count() or 1, os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     room = int(memory / _MEMORY)
     # One process per core, and one to confirm what is found.
@@ -69,6 +73,7 @@ def _machine() -> bool:
 
 
 def _lean() -> bool:
+    """Is the embedded Lean installed and whole, and does it judge some proofs right?"""
     found = install.find()
     if found is None:
         return _line(False, f"the embedded Lean is not in {install.home()}", "run `prover lean install` (121 MB, once)")
@@ -82,7 +87,7 @@ def _lean() -> bool:
 
 
 async def _trial(lean: Lean) -> bool:
-    """Start it, and see that it tells a proof from what is none."""
+    """Does Lean start, accept a proof, and refuse what is none?"""
     worker, good = Worker(lean), True
     try:
         start = time.perf_counter()

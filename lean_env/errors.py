@@ -1,7 +1,7 @@
-"""Errors that are no bug and no user's mistake."""
+"""The error for what a run needs and this machine does not have."""
 
 from __future__ import annotations
 
 
 class Unavailable(Exception):
-    """Something that a run needs and that is not there: Lean, a model. str() says what is missing and what to do."""
+    """Lean, a model or something else that a run needs is missing; str() says what, and what to do about it."""

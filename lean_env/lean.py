@@ -1,4 +1,4 @@
-"""Where Lean comes from: a command that starts a process speaking the community REPL's protocol."""
+"""The Lean that is run: the command that starts a process with leanprover-community/repl's protocol."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 from lean_env.embedded import install, snapshot
 from lean_env.embedded.node import locks, node
 from lean_env.errors import Unavailable
-from lean_env.sandbox import Policy, active, confined
+from lean_env.sandbox import SandboxPolicy, active_locks, sandbox_command
 
 NATIVE_STACK = 80_000 * 1024  # bytes; deep terms recurse on V8's native stack
 STACK_RESERVE = 20_000 * 1024  # bytes of it that V8 must not use
@@ -20,45 +20,45 @@ OVERHEAD = 2560 * 1024 * 1024  # bytes that Node may take beside Lean's heap, th
 
 
 class LeanUnavailable(Unavailable):
-    """There is no Lean to run; the message says what is missing and what to do."""
+    """No Lean can be run; the message says what is missing and what to do."""
 
 
 @dataclass(frozen=True)
 class Lean:
-    """A Lean that can be started. (A user's own Lake project, through the community REPL, will be another one.)"""
+    """A Lean that can be started: name, version, and the command `argv` of its REPL process."""
 
     name: str
     version: str
     argv: tuple[str, ...]
     snapshot: Path | None = None
-    """The file that `argv` begins with, if there is one."""
+    """The snapshot that the process starts from, if there is one."""
 
 
 def embedded(
     memory: int = MEMORY, *, read: Sequence[Path] = (), folder: Path | None = None, notices: bool = True
 ) -> Lean:
-    """The embedded Lean, in the sandbox; `memory` bounds each process's Lean heap (bytes).
+    """The embedded Lean, in the sandbox. Raises LeanUnavailable if it is not installed (embedded.install.install).
 
-    `read`: files and folders that the REPL's `path` may name, relative to `folder`; by default none. `notices`: it says
-    before it runs code of a text, which the community's clients do not expect. PROVER_SANDBOX is
-    `auto` (every lock that this machine has; the default) or `required` (no start where one is missing).
-    The first call after an installation takes some seconds (see snapshot.py). Raises LeanUnavailable if it is not
-    installed (`lean_env.embedded.install.install` does that).
+    memory: the most bytes of the Lean heap of each process. read: files and folders that the REPL's `path` may name,
+    relative to `folder`; by default none. notices: the process announces that it runs code of a text, which the
+    community's clients do not expect. The environment variable PROVER_SANDBOX is `auto` (every lock that this machine
+    has; the default) or `required` (no start where one is missing).
+    The first call after an installation takes some seconds, to make a snapshot (embedded/snapshot.py).
     """
     found = install.find()
     if found is None:
         raise LeanUnavailable("the embedded Lean is not installed: run `prover lean install`")
-    wish = os.environ.get("PROVER_SANDBOX", "auto")
-    if wish not in ("auto", "required"):
-        raise LeanUnavailable(f"PROVER_SANDBOX is {wish!r}: it is `auto` or `required`")
-    if wish == "required" and (missing := {name: why for name, why in active().items() if why}):
+    mode = os.environ.get("PROVER_SANDBOX", "auto")
+    if mode not in ("auto", "required"):
+        raise LeanUnavailable(f"PROVER_SANDBOX is {mode!r}: it is `auto` or `required`")
+    if mode == "required" and (missing := {name: why for name, why in active_locks().items() if why}):
         raise LeanUnavailable(
             "this machine does not have all locks of the sandbox, and it is required: "
             + "; ".join(f"{name}: {why}" for name, why in missing.items())
         )
     hard = resource.getrlimit(resource.RLIMIT_STACK)[1]
     stack = NATIVE_STACK if hard == resource.RLIM_INFINITY else min(NATIVE_STACK, hard)
-    command = _Command(found, memory, stack, wish)
+    command = _LaunchCommand(found, memory, stack, mode)
     options = ["--notices"] if notices else []
     key = snapshot.key()
     started = snapshot.get(key, command.argv("--save-snapshot", "--key", key))
@@ -69,8 +69,8 @@ def embedded(
 
 
 @dataclass(frozen=True)
-class _Command:
-    """How a process of the embedded Lean is started."""
+class _LaunchCommand:
+    """The command that starts a process of the embedded Lean; memory and stack in bytes."""
 
     installation: install.Installation
     memory: int
@@ -78,9 +78,10 @@ class _Command:
     sandbox: str
 
     def argv(self, *options: str, read: Sequence[Path] = (), folder: Path | None = None) -> tuple[str, ...]:
+        """The command with options of driver/repl.cjs. read, folder: as of `embedded`."""
         root, empty = self.installation.root, self.installation.empty
         readable = tuple(str(path.absolute()) for path in (root, install.DRIVER, *read))
-        policy = Policy(
+        policy = SandboxPolicy(
             read=(*readable, str(node().parents[1])),
             folder=str(folder.absolute() if folder else empty),
             data=self.memory + OVERHEAD,
@@ -93,4 +94,4 @@ class _Command:
             "--allow-worker",  # for the watchdog's thread
             "--wasm-lazy-validation",  # the module's hash was checked when it was installed
         ]
-        return confined([str(node()), *flags, *driver], policy)
+        return sandbox_command([str(node()), *flags, *driver], policy)

@@ -1,4 +1,4 @@
-"""Many workers behind the calls of one: local processes, or Ray actors across machines."""
+"""A pool of workers with the calls of one worker: local processes, or Ray actors across machines."""
 
 from __future__ import annotations
 
@@ -11,40 +11,96 @@ from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar
 
-from lean_env.check import Check, Ended, Steps
-from lean_env.confirmation import strictly
+from lean_env.check import Check, Context, ContextError, Ended, Steps
+from lean_env.confirmation import require_both_kernels
 from lean_env.lean import Lean, LeanUnavailable, embedded
 from lean_env.premises import Premises
-from lean_env.process import Crowded, ProcessDied
-from lean_env.verdict import Claim, Reason, Verdict, stopped
-from lean_env.worker import Context, ContextError, Limits, Worker
+from lean_env.process import MemoryRetry, ProcessDied
+from lean_env.session import WorkerLimits
+from lean_env.verdict import Claim, Reason, Verdict, stopped_verdict
+from lean_env.worker import Worker
 
 if TYPE_CHECKING:
-    from lean_env.ray_workers import Cluster
+    from lean_env.ray_cluster import RayCluster
 
 T = TypeVar("T")
-_CACHED = 10_000  # verdicts: the same proof comes again while its theorem is at hand
-# Reasons that would come out the same another time; the others depend on the machine's mood.
-_LASTING = frozenset(Reason) - {Reason.TIMEOUT, Reason.MEMORY, Reason.CRASH, Reason.KERNEL, Reason.UNCONFIRMED}
+_MAX_CACHED = 10_000  # verdicts: the same proof comes again while its theorem is at hand
+# Verdicts for these reasons would be the same another time; the others depend on the state of the machine.
+_CACHEABLE = frozenset(Reason) - {Reason.TIMEOUT, Reason.MEMORY, Reason.CRASH, Reason.KERNEL, Reason.UNCONFIRMED}
 
 
 class PoolClosed(Exception):
     """The pool was closed before the call had its answer."""
 
 
+class LeanWorker(Protocol):
+    """What the pool needs of a worker: the methods of Worker, which documents them, wherever its process runs."""
+
+    @property
+    def pid(self) -> int | None: ...
+
+    def has(self, context: Context) -> bool: ...
+
+    def is_ready(self, context: Context) -> bool: ...
+
+    async def start(self) -> None: ...
+
+    async def load(self, context: Context) -> None: ...
+
+    async def recycle(self) -> None: ...
+
+    async def close(self) -> None: ...
+
+    async def check(
+        self,
+        code: str,
+        *,
+        context: Context = (),
+        timeout: float = 60.0,
+        tactics: bool = False,
+        axioms: Sequence[str] = (),
+        reuse: bool = False,
+        challenge: str | None = None,
+    ) -> Check: ...
+
+    async def steps(
+        self, challenge: str, text: str, *, after: str = "", context: Context = (), timeout: float = 60.0
+    ) -> Steps: ...
+
+    async def premises(self, challenge: str, *, after: str = "", context: Context = ()) -> Premises | None: ...
+
+    async def elaborate_solution(self, claim: Claim, timeout: float = 60.0) -> tuple[Verdict, str]: ...
+
+    async def confirm(self, claim: Claim, additions: str, timeout: float = 60.0) -> Verdict: ...
+
+    async def declarations(
+        self,
+        code: str,
+        *,
+        context: Context = (),
+        timeout: float = 60.0,
+        keep: bool = False,
+        challenge: str | None = None,
+    ) -> dict[str, Any]: ...
+
+    async def export(self, code: str, names: Sequence[str]) -> tuple[str, int]: ...
+
+
 class LeanPool:
-    """Checks and judges on several Lean processes at once.
+    """Several workers that check and judge at once, with the calls of a Worker.
 
     A call waits for a free worker, preferring one that has its context loaded. A check whose process died is tried once
     more in a new process. What a worker finds proved is confirmed by a worker of a second group, whose processes see no
     solution; with `confirm=False`, by one of the same group. Processes start when they are first needed and end with
     the `async with` block.
 
-    `strict=True`: proved is only what our own kernel has decided, too. `cache=True` remembers verdicts by the content
-    of the claim. `backend="ray"` has the workers in Ray actors: see ray_workers.Cluster for where, and for `address`.
+    strict: proved is only what our own kernel accepts, too. cache: remember verdicts by the content of the claim.
+    backend: "ray" has the workers in Ray actors; ray_cluster.RayCluster tells on which machines, and what `address` is.
     There `lean=None` is the embedded Lean of each node.
+
+    Calls raise PoolClosed once the pool is closed, and LeanUnavailable where no Lean can be started.
     """
 
     def __init__(
@@ -52,7 +108,7 @@ class LeanPool:
         lean: Lean | None = None,
         *,
         workers: int | None = None,
-        limits: Limits | None = None,
+        limits: WorkerLimits | None = None,
         confirm: bool = True,
         strict: bool = False,
         cache: bool = False,
@@ -62,16 +118,18 @@ class LeanPool:
         self.lean = lean
         self.strict = strict
         if backend == "ray":
-            cluster = _cluster(address)
+            cluster = _ray_cluster(address)
             size = workers or cluster.size
-            provers = cluster.workers(size, lean, limits, reserve=True)
-            confirmers = cluster.workers(max(1, size // 4) if confirm else 0, lean, limits, reserve=False)
+            provers: Sequence[LeanWorker] = cluster.workers(size, lean, limits, reserve=True)
+            confirmers: Sequence[LeanWorker] = cluster.workers(
+                max(1, size // 4) if confirm else 0, lean, limits, reserve=False
+            )
         else:
             self.lean = local = lean or embedded()
             size = workers or os.cpu_count() or 1
             provers = [Worker(local, limits) for _ in range(size)]
             confirmers = [Worker(local, limits) for _ in range(max(1, size // 4) if confirm else 0)]
-        self._provers, self._confirmers = _Group(provers), _Group(confirmers)
+        self._provers, self._confirmers = _WorkerGroup(provers), _WorkerGroup(confirmers)
         self._cache: OrderedDict[str, Verdict] | None = OrderedDict() if cache else None
         self.size = size
 
@@ -88,8 +146,10 @@ class LeanPool:
         await asyncio.gather(self._provers.close(), self._confirmers.close())
 
     def expect_proofs(self, context: Context = ()) -> None:
-        """Start a process for the second look now, beside the first ones, and let it load a context (a challenge as its
-        last piece), instead of when something is proved."""
+        """Start a process to confirm proofs, and let it load a context, now instead of when something is proved.
+
+        context: may have a challenge as its last piece.
+        """
         self._confirmers.prepare(context)
 
     async def load(self, context: Context) -> None:
@@ -101,14 +161,14 @@ class LeanPool:
         await asyncio.gather(*(self._provers.run((), lambda w: w.start()) for _ in self._provers.workers))
 
     def share(self, size: int) -> LeanPool:
-        """The same workers, for a caller who keeps no more than `size` of them busy (as far as it looks at `size`)."""
-        part = copy.copy(self)
-        part.size = size
-        return part
+        """The same pool with another `size`, for a caller that sends as many calls at once as the pool's `size`."""
+        shared = copy.copy(self)
+        shared.size = size
+        return shared
 
     @property
     def pids(self) -> list[int]:
-        """Processes that run now."""
+        """Ids of the Lean processes that run now."""
         return [w.pid for w in (*self._provers.workers, *self._confirmers.workers) if w.pid is not None]
 
     async def check(
@@ -122,9 +182,9 @@ class LeanPool:
         reuse: bool = False,
         challenge: str | None = None,
     ) -> Check:
-        """See Worker.check."""
+        """See Worker.check; a process that dies twice gives Ended.CRASH."""
 
-        async def job(worker: Worker) -> Check:
+        async def job(worker: LeanWorker) -> Check:
             return await worker.check(
                 code, context=context, timeout=timeout, tactics=tactics, axioms=axioms, reuse=reuse, challenge=challenge
             )
@@ -137,7 +197,7 @@ class LeanPool:
     async def steps(
         self, challenge: str, text: str, *, after: str = "", context: Context = (), timeout: float = 60.0
     ) -> Steps:
-        """See Worker.steps."""
+        """See Worker.steps; a process that dies twice gives Ended.CRASH."""
         try:
             return await self._provers.run(
                 (*context, challenge, after),
@@ -147,7 +207,7 @@ class LeanPool:
             return Steps(problem=str(error), ended=Ended.CRASH)
 
     async def premises(self, challenge: str, *, after: str = "", context: Context = ()) -> Premises | None:
-        """See Worker.premises."""
+        """See Worker.premises; None, too, where the process dies twice."""
         try:
             return await self._provers.run(
                 (*context, challenge, after), lambda w: w.premises(challenge, after=after, context=context)
@@ -158,18 +218,18 @@ class LeanPool:
     async def judge(self, claim: Claim, timeout: float = 60.0) -> Verdict:
         """Does the claim's solution prove its challenge's theorem? `timeout` in seconds is for the solution alone.
 
-        What a worker finds proved is proved if a second one, which sees the challenge alone and what the first one
-        exports, finds so too, and our own kernel does. See verdict.py.
+        What a worker finds proved counts as proved if a second one finds so, too, from the challenge and the export of
+        the first one, and if our own kernel does. See verdict.py.
         """
-        key = _key(claim)
+        key = _cache_key(claim)
         if self._cache is not None and key in self._cache:
             return self._cache[key]
         verdict = await self._judge(claim, timeout)
         if self.strict:
-            verdict = strictly(verdict)
-        if self._cache is not None and verdict.reason in _LASTING:
+            verdict = require_both_kernels(verdict)
+        if self._cache is not None and verdict.reason in _CACHEABLE:
             self._cache[key] = verdict
-            if len(self._cache) > _CACHED:
+            if len(self._cache) > _MAX_CACHED:
                 self._cache.popitem(last=False)
         return verdict
 
@@ -183,9 +243,9 @@ class LeanPool:
         challenge: str | None = None,
     ) -> dict[str, Any]:
         """See Worker.declarations."""
-        place = (*context, code) if keep else context if challenge is None else (*context, challenge)
+        wanted = (*context, code) if keep else context if challenge is None else (*context, challenge)
         return await self._provers.run(
-            place, lambda w: w.declarations(code, context=context, timeout=timeout, keep=keep, challenge=challenge)
+            wanted, lambda w: w.declarations(code, context=context, timeout=timeout, keep=keep, challenge=challenge)
         )
 
     async def export(self, code: str, names: Sequence[str]) -> tuple[str, int]:
@@ -193,11 +253,12 @@ class LeanPool:
         return await self._provers.run((code,), lambda w: w.export(code, names))
 
     async def _judge(self, claim: Claim, timeout: float) -> Verdict:
+        """`judge`, whatever is cached, and with `strict` left aside."""
         context = (*claim.context, claim.challenge)
         try:
-            first, additions = await self._provers.run(context, lambda w: w.first_look(claim, timeout))
+            first, additions = await self._provers.run(context, lambda w: w.elaborate_solution(claim, timeout))
         except ProcessDied as error:
-            return stopped(Check(Ended.CRASH, detail=str(error)))
+            return stopped_verdict(Check(Ended.CRASH, detail=str(error)))
         if not first.proved:
             return first
         limit = 4 * timeout + 10  # this only guards against a hang
@@ -205,7 +266,7 @@ class LeanPool:
         try:
             second = await group.run(context, lambda w: w.confirm(claim, additions, limit))
         except ProcessDied as error:
-            second = stopped(Check(Ended.CRASH, detail=str(error)))
+            second = stopped_verdict(Check(Ended.CRASH, detail=str(error)))
         seconds = first.seconds + second.seconds
         if second.proved or second.reason is Reason.KERNEL:
             return replace(second, check=first.check, seconds=seconds)
@@ -213,24 +274,24 @@ class LeanPool:
         return Verdict(Reason.UNCONFIRMED, detail, first.check, seconds=seconds)
 
 
-class _Group:
-    """Workers of one purpose: hands out free ones, longest waiting caller first."""
+class _WorkerGroup:
+    """Workers for one purpose, lent to one caller each, the longest waiting caller first."""
 
-    def __init__(self, workers: list[Worker]) -> None:
+    def __init__(self, workers: Sequence[LeanWorker]) -> None:
         self.workers = workers
         self._free = list(workers)  # longest idle first
-        self._places = asyncio.Semaphore(len(workers))
+        self._permits = asyncio.Semaphore(len(workers))
         self._running: set[asyncio.Task[Any]] = set()
         self._preparing: set[asyncio.Task[None]] = set()
         self._closed = False
 
-    async def run(self, context: Context, job: Callable[[Worker], Awaitable[T]]) -> T:
-        """Run a job on a free worker; once more if its process dies of something that another try may not meet."""
-        async with self._places:
+    async def run(self, context: Context, job: Callable[[LeanWorker], Awaitable[T]]) -> T:
+        """Run a job on a free worker, and once more if its process dies. Raises PoolClosed, and what the job raises."""
+        async with self._permits:
             if self._closed:
                 raise PoolClosed
-            worker = self._take(context)
-            task = asyncio.create_task(self._run(worker, job))  # of its own, for `close` to cancel
+            worker = self._acquire(context)
+            task = asyncio.create_task(self._run(worker, job))  # its own task, for `close` to cancel
             self._running.add(task)
             try:
                 return await task
@@ -243,13 +304,14 @@ class _Group:
                 self._running.discard(task)
                 self._free.append(worker)
 
-    async def _run(self, worker: Worker, job: Callable[[Worker], Awaitable[T]]) -> T:
+    async def _run(self, worker: LeanWorker, job: Callable[[LeanWorker], Awaitable[T]]) -> T:
+        """Run a job on a worker; see `run`."""
         died = False
         while True:
             try:
                 await worker.recycle()
                 return await job(worker)
-            except Crowded:  # does not happen to the first job of the new process
+            except MemoryRetry:  # never raised for the first job of a new process
                 continue
             except ProcessDied:
                 if died:
@@ -260,7 +322,7 @@ class _Group:
         """Load a context in the background."""
 
         async def load() -> None:
-            # Whoever needs the context will hear what is wrong.
+            # The call that needs the context will meet the error.
             with contextlib.suppress(ContextError, ProcessDied, PoolClosed, LeanUnavailable, OSError):
                 await self.run(context, lambda w: w.load(context))
 
@@ -269,14 +331,15 @@ class _Group:
             self._preparing.add(task)
             task.add_done_callback(self._preparing.discard)
 
-    def _take(self, context: Context) -> Worker:
+    def _acquire(self, context: Context) -> LeanWorker:
         """A free worker: one that has the context loaded, else one whose process fits, else the longest idle one."""
         loaded = [w for prefix in (context, context[:-1]) if prefix for w in self._free if w.has(prefix)]
-        found = [*loaded, *(w for w in self._free if w.is_ready(context)), *self._free][0]
-        self._free.remove(found)
-        return found
+        worker = [*loaded, *(w for w in self._free if w.is_ready(context)), *self._free][0]
+        self._free.remove(worker)
+        return worker
 
     async def close(self) -> None:
+        """Cancel the jobs under way, which then raise PoolClosed, and end the processes."""
         self._closed = True
         for task in self._running:
             if not task.cancelling():  # a second time would keep it from waiting for its process's end
@@ -285,15 +348,17 @@ class _Group:
         await asyncio.gather(*(w.close() for w in self.workers))
 
 
-def _cluster(address: str | None) -> Cluster:
+def _ray_cluster(address: str | None) -> RayCluster:
+    """The Ray cluster at an address. Raises LeanUnavailable, also where Ray is not installed."""
     try:
-        from lean_env.ray_workers import Cluster  # here: most programs do without Ray
+        from lean_env.ray_cluster import RayCluster  # here: most programs do without Ray
     except ModuleNotFoundError as error:
         raise LeanUnavailable(f"{error.name} is not installed: run `pip install -e '.[ray]'`") from None
-    return Cluster(address)
+    return RayCluster(address)
 
 
-def _key(claim: Claim) -> str:
+def _cache_key(claim: Claim) -> str:
+    """SHA-256 of all parts of a claim."""
     digest = hashlib.sha256()
     for part in (*claim.context, claim.challenge, claim.solution, claim.theorem, f"{claim.single} {claim.definition}"):
         digest.update(f"{len(part)}:{part}".encode("utf-8", "surrogatepass"))

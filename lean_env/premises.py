@@ -1,4 +1,8 @@
-"""A goal's premises: what of the text before a theorem has to do with a goal of its proof, as Lean tells it."""
+"""The premises of a goal: definitions, lemmas and hypotheses that matter for it, as the REPL reports them.
+
+driver/premises.cjs computes them from the elaborated goal and the environment; the policies of built-in tactics and the
+prompts use them.
+"""
 
 from __future__ import annotations
 
@@ -9,12 +13,12 @@ from typing import Any, Self
 
 @dataclass(frozen=True, slots=True)
 class Constant:
-    """A definition or a type of the text.
+    """A definition or an inductive type of the file.
 
-    name: as it can be written where the goal stands, like all names here.
+    name: as it can be written at the goal, like all names here.
     kind: `definition`, `instance`, `alias` (another name for a type, or what Lean unfolds by itself), `type` or
     `predicate` (an inductive one, with its constructors).
-    near: it stands in the goal; otherwise in a definition that does.
+    near: it occurs in the goal itself, otherwise in a definition that does.
     """
 
     name: str
@@ -26,26 +30,30 @@ class Constant:
 
 @dataclass(frozen=True, slots=True)
 class Principle:
-    """What an induction along a mutual or nested type needs: Lean's recursor, and the motives of the other types, each
-    as the parameter's name, the variables, and what is claimed of them."""
+    """An induction principle of a mutual or nested type: Lean's recursor, with motives for the other types.
+
+    motives: each as the name of the recursor's parameter, the variables, and the claim about them.
+    """
 
     name: str
     motives: tuple[tuple[str, str, str], ...]
 
     @classmethod
-    def read(cls, found: Mapping[str, Any]) -> Self:
+    def from_json(cls, found: Mapping[str, Any]) -> Self:
+        """The principle of an entry of the REPL's answer."""
         return cls(found["name"], tuple((m["name"], m["binders"], m["body"]) for m in found["motives"]))
 
 
 @dataclass(frozen=True, slots=True)
 class Local:
-    """A variable or a hypothesis.
+    """A variable or a hypothesis of the goal.
 
-    type: the inductive type that its type is an instance of (empty: none is at its head). own: the text's, not the
-    library's; predicate: it is a derivation; variables, arguments: those of its type, which are variables or not;
-    principles: ways to make an induction along it, where its type is mutual or nested, likely ones first.
-    variable: others speak of it.
-    shape: of a hypothesis, under definitions of the text: ∀ ∃ ∧ ∨ ↔ ¬ = or empty; gives: it is ∀ x, ∃ y, ….
+    accessible: its name can be written. type: the inductive type at the head of its type, or empty. own: that type is
+    the file's, not the library's. predicate: that type is an inductive predicate. recursive: that type is recursive.
+    function, sort: it is a function; it is a type. variable: other types depend on it.
+    shape: of a hypothesis, with the file's definitions unfolded: ∀ ∃ ∧ ∨ ↔ ¬ = or empty. gives: it is ∀ x, ∃ y, ….
+    variables, arguments: the arguments of a predicate that are variables, and those that are not.
+    principles: induction principles for it, where its type is mutual or nested, likely ones first.
     """
 
     name: str
@@ -66,7 +74,7 @@ class Local:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A call of a function of the text in the goal; `free`: the share of variables in its arguments."""
+    """A call, in the goal, of a function of the file; `free`: the fraction of its arguments that are variables."""
 
     text: str
     function: str
@@ -76,7 +84,7 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Lemma:
-    """A theorem above. simp, grind: it is of a form that the tactic can use."""
+    """A theorem before the goal in the file. simp, grind: the tactic can use a theorem of this form."""
 
     name: str
     simp: bool
@@ -85,12 +93,12 @@ class Lemma:
 
 @dataclass(frozen=True, slots=True)
 class Premises:
-    """What of a file has to do with a goal, for proofs of it.
+    """The parts of a file that a proof of a goal may need.
 
-    shape: of its target, as of a hypothesis; names: of the variables that it binds, where it is ∀.
-    methods: functions of the library's classes that stand for functions of the text (`Append.append`).
-    lemmas: theorems above it that share symbols with it, likely ones first; none that rests on a `sorry`.
-    selects: Lean can select lemmas of the library for it (the text imports what does that).
+    shape: of the target, as of a hypothesis in Local. names: of the variables that the target binds, where it is ∀.
+    methods: functions of the library's classes with an instance of the file (`Append.append`).
+    lemmas: theorems before it that share symbols with it, likely ones first; none that rests on a `sorry`.
+    selects: the file imports a premise selector, with which Lean can select lemmas of the library.
     """
 
     shape: str = ""
@@ -103,8 +111,8 @@ class Premises:
     selects: bool = False
 
     @classmethod
-    def read(cls, found: Mapping[str, Any]) -> Self:
-        """From the REPL's answer."""
+    def from_json(cls, found: Mapping[str, Any]) -> Self:
+        """The premises of the REPL's answer to a PremisesRequest."""
         return cls(
             shape=found["shape"],
             names=tuple(found.get("names", ())),
@@ -112,14 +120,15 @@ class Premises:
                 Constant(**{**one, "constructors": tuple(one["constructors"])}) for one in found["constants"]
             ),
             methods=tuple(found["methods"]),
-            locals=tuple(_local(local) for local in found["locals"]),
+            locals=tuple(_read_local(local) for local in found["locals"]),
             calls=tuple(Call(**call) for call in found["calls"]),
             lemmas=tuple(Lemma(**lemma) for lemma in found["lemmas"]),
             selects=found["selects"],
         )
 
 
-def _local(found: Mapping[str, Any]) -> Local:
+def _read_local(found: Mapping[str, Any]) -> Local:
+    """The Local of an entry of the REPL's answer."""
     tuples = {field: tuple(found[field]) for field in ("variables", "arguments") if field in found}
-    principles = tuple(Principle.read(one) for one in found["principles"])
+    principles = tuple(Principle.from_json(one) for one in found["principles"])
     return Local(**{**found, **tuples, "principles": principles})

@@ -1,4 +1,4 @@
-"""One REPL process: started, asked one thing at a time, killed. Knows the protocol's framing and nothing of Lean."""
+"""A REPL process: start it, send it one request at a time, kill it. Knows the protocol's framing, nothing of Lean."""
 
 from __future__ import annotations
 
@@ -7,45 +7,45 @@ import contextlib
 import json
 import os
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
-from lean_env import work
+from lean_env.cpu_time import CpuClock, add_cpu_seconds
 from lean_env.lean import Lean
-from lean_env.work import Clock
 
 START = 120.0  # seconds that a process may take to its first answer
 MAX_ANSWER = 256 * 1024 * 1024  # bytes
 GRACE = 4.0  # seconds past a request's own limit: the driver stops itself after 2 of them
-PATIENCE, IDLE = 10, 0.005  # as in driver/watchdog.cjs
+# As in driver/watchdog.cjs: the most wall time, as a multiple of the limit; the share of it that a busy process works.
+PATIENCE, IDLE = 10, 0.005
 _STDERR_KEPT = 4096  # bytes
 
 
 class ProcessDied(Exception):
-    """The process ended, or was ended, before it answered; the message says why."""
+    """The Lean process ended or was killed before it answered; the message says why."""
 
 
 class OutOfTime(ProcessDied):
-    """It was killed because it ignored its limit of time."""
+    """The process ignored its time limit and was killed."""
 
 
 class OutOfMemory(ProcessDied):
-    """It reached its memory limit."""
+    """The process reached its memory limit."""
 
 
-class Crowded(ProcessDied):
-    """It reached its memory limit, perhaps for what it had done before: a new process may have room."""
+class MemoryRetry(ProcessDied):
+    """The process reached its memory limit, perhaps for earlier calls: a new process may have room for this one."""
 
 
-class Overflow(ProcessDied):
-    """Its stack overflowed: another try would end the same way."""
+class StackOverflow(ProcessDied):
+    """The process's stack overflowed: another try would end the same way."""
 
 
 class ReplProcess:
-    """A running REPL. Not safe for two requests at once; after any exception it must be thrown away.
+    """A running REPL process. Not safe for two requests at once; after any exception it must be thrown away.
 
-    ran_code: it has said of some request that it was going to run code of its text. What it says since then may be that
-    code's doing. damaged: it has said that the snapshot that it was to begin with is damaged.
+    ran_code: the process has announced that it runs code of a request's text. From then on its answers may be forged
+    by that code. damaged: it has reported that the snapshot that it was to start from is damaged.
     """
 
     def __init__(self, process: asyncio.subprocess.Process, read_answer: Callable[[bytes], dict[str, Any]]) -> None:
@@ -72,34 +72,36 @@ class ReplProcess:
 
     @property
     def pid(self) -> int:
+        """The process id."""
         return self._process.pid
 
     @property
     def ended(self) -> bool:
+        """Has the process ended?"""
         return self._process.returncode is not None
 
-    async def request(self, request: dict[str, Any], timeout: float) -> dict[str, Any]:
-        """Send one request, return its answer. Some seconds after its limit (`timeout`, seconds) the process is killed.
+    async def request(self, request: Mapping[str, Any], timeout: float) -> dict[str, Any]:
+        """Send one request and return its answer. `timeout` in seconds of processor time (driver/watchdog.cjs).
 
-        The limit is one of processor time, as the driver has it (driver/watchdog.cjs).
-        Raises ProcessDied or one of its kinds. A cancelled request leaves the process unusable: kill it.
+        A process that has not answered GRACE seconds after its limit is killed.
+        Raises ProcessDied or a subclass. A cancelled request leaves the process unusable: kill it.
         """
         stdin, stdout = self._process.stdin, self._process.stdout
         assert stdin is not None
         assert stdout is not None
-        clock, loop = Clock(self.pid), asyncio.get_running_loop()
-        looks: list[asyncio.TimerHandle] = []
+        clock, loop = CpuClock(self.pid), asyncio.get_running_loop()
+        timers: list[asyncio.TimerHandle] = []
 
-        def look() -> None:
-            """Is it late? It is not while it still works for its limit."""
-            if IDLE * clock.wall < clock.worked < timeout and clock.wall < PATIENCE * timeout:
-                looks.append(loop.call_later(1.0, look))
+        def expire_when_late() -> None:
+            """Let the wait end, unless the process is busy and has processor time left: then look again in 1 s."""
+            if IDLE * clock.wall < clock.cpu < timeout and clock.wall < PATIENCE * timeout:
+                timers.append(loop.call_later(1.0, expire_when_late))
             elif not limit.expired():
                 limit.reschedule(loop.time())
 
         try:
             async with asyncio.timeout(None) as limit:
-                looks.append(loop.call_later(timeout + GRACE, look))
+                timers.append(loop.call_later(timeout + GRACE, expire_when_late))
                 stdin.write(json.dumps(request).encode("ascii") + b"\n\n")
                 await stdin.drain()
                 answer = self._read_answer(await stdout.readuntil(b"\n\n"))
@@ -118,9 +120,9 @@ class ReplProcess:
             late = clock.wall >= timeout  # then the driver has ended itself
             raise (OutOfTime("it ignored its time limit and ended itself") if late else death) from None
         finally:
-            for timer in looks[-1:]:
+            for timer in timers[-1:]:
                 timer.cancel()
-            work.add(clock.worked)
+            add_cpu_seconds(clock.cpu)
         if "fatal" in answer or answer.get("last"):
             await self.kill()
         if "fatal" in answer:
@@ -136,19 +138,22 @@ class ReplProcess:
         await self._stderr_task
 
     async def _keep_stderr(self) -> None:
+        """Read standard error until it is closed, keeping its last bytes."""
         stderr = self._process.stderr
         assert stderr is not None
         while chunk := await stderr.read(_STDERR_KEPT):
             self._stderr = (self._stderr + chunk)[-_STDERR_KEPT:]
 
     def _fatal(self, why: str) -> ProcessDied:
+        """The error for an answer `fatal`."""
         if why == "stack overflow":
-            return Overflow("its stack overflowed")
+            return StackOverflow("its stack overflowed")
         if "out of memory" in why.lower():
             return OutOfMemory("it reached its memory limit")
         return ProcessDied(f"Lean failed: {why}")
 
     async def _death(self, error: Exception) -> ProcessDied:
+        """Kill the process, of which reading an answer raised `error`; returns what to raise in its place."""
         await self.kill()
         code, said = self._process.returncode, self._stderr.decode("utf-8", "replace").strip()
         if "out of memory" in said.lower():

@@ -1,7 +1,7 @@
-"""The form of the REPL's answers: what does not have it is no answer, whoever wrote it.
+"""The JSON of the REPL's answers as typed dictionaries, and `read_answer`, which checks that an answer has that form.
 
-A process that has run code of a text may say anything. Workers throw such a process away; that what they read is at
-least of the right form is checked here, once, so that nothing else has to doubt it.
+A process that has run code of a text may write anything. Workers throw such a process away; here its answers are
+checked for their form, once, so that no other code has to. The requests are in requests.py.
 """
 
 from __future__ import annotations
@@ -16,49 +16,49 @@ _STRICT = ConfigDict(strict=True, extra="allow")  # other REPLs may say more
 
 
 @with_config(_STRICT)
-class Place(TypedDict):
-    """A position: line from 1 on, column from 0 on."""
+class PositionJson(TypedDict):
+    """A position in a text: line from 1, column from 0 in code points."""
 
     line: _Natural
     column: _Natural
 
 
 @with_config(_STRICT)
-class MessageAnswer(TypedDict):
-    """One of Lean's messages."""
+class MessageJson(TypedDict):
+    """A message of Lean."""
 
     severity: str
     data: str
-    pos: NotRequired[Place | None]
-    endPos: NotRequired[Place | None]
+    pos: NotRequired[PositionJson | None]
+    endPos: NotRequired[PositionJson | None]
     kind: NotRequired[str]
 
 
 @with_config(_STRICT)
-class SorryAnswer(TypedDict):
-    """A `sorry` with the goal that stands there."""
+class SorryJson(TypedDict):
+    """A `sorry` with the goal that it leaves open."""
 
     goal: str
-    pos: NotRequired[Place | None]
-    endPos: NotRequired[Place | None]
+    pos: NotRequired[PositionJson | None]
+    endPos: NotRequired[PositionJson | None]
     proofState: NotRequired[_Natural]
     proposition: NotRequired[bool]
 
 
 @with_config(_STRICT)
-class TacticAnswer(TypedDict):
+class TacticJson(TypedDict):
     """A tactic of a proof, with the goals before and after it."""
 
     tactic: str
     goals: str
     goalsAfter: NotRequired[str]
-    pos: Place
-    endPos: Place
+    pos: PositionJson
+    endPos: PositionJson
 
 
 @with_config(_STRICT)
-class StepAnswer(TypedDict):
-    """A tactic that was tried on a kept proof state."""
+class StepJson(TypedDict):
+    """A tactic that was run on a kept proof state, and the state that it led to."""
 
     tactic: str
     goals: list[str]
@@ -67,33 +67,33 @@ class StepAnswer(TypedDict):
 
 
 @with_config(_STRICT)
-class Refusal(TypedDict):
-    """What the guard refuses in a text, and where."""
+class RefusalJson(TypedDict):
+    """A part of a solution that the rules do not allow: what kind of part it is, its text, its position."""
 
     what: str
     text: str
-    pos: NotRequired[Place]
+    pos: NotRequired[PositionJson]
 
 
 @with_config(_STRICT)
-class Difference(TypedDict):
-    """A constant that differs between challenge and solution, and how."""
+class DifferenceJson(TypedDict):
+    """A constant that differs between challenge and solution, and how it differs."""
 
     name: str
     how: str
 
 
 @with_config(_STRICT)
-class Axiom(TypedDict):
-    """An axiom that a theorem rests on; whether the challenge has it too."""
+class AxiomJson(TypedDict):
+    """An axiom that a theorem rests on; `challenge`: the challenge declares it, too."""
 
     name: str
     challenge: bool
 
 
 @with_config(_STRICT)
-class Export(TypedDict):
-    """Declarations in lean4export's format; `given`: how many, the first ones, are the library's."""
+class ExportJson(TypedDict):
+    """Declarations in lean4export's format (NDJSON 3.1); `given` of them, the first ones, are the library's."""
 
     ndjson: str
     given: _Natural
@@ -101,34 +101,43 @@ class Export(TypedDict):
 
 
 @with_config(_STRICT)
-class Comparison(TypedDict):
-    """What a theorem of the solution is, against that of the challenge."""
+class ComparisonJson(TypedDict):
+    """A theorem of the solution, compared with that of the challenge.
+
+    challenge, solution: the kind of constant (`theorem`, `def`, …) there, or None. sorries: the constants beneath the
+    theorem that use `sorry` themselves. computedSort: an inductive type beneath it whose sort is computed (driver/
+    sorts.cjs). additions: an export for `confirm`, if nothing differs.
+    """
 
     challenge: str | None
     solution: str | None
-    differs: list[Difference]
-    axioms: list[Axiom]
+    differs: list[DifferenceJson]
+    axioms: list[AxiomJson]
     sorries: list[str]
     computedSort: str | None
-    additions: str | None  # to be confirmed
+    additions: str | None
 
 
 @with_config(_STRICT)
-class Confirmation(TypedDict):
-    """The second process's findings on an export."""
+class ConfirmationJson(TypedDict):
+    """The result of giving an export to Lean's kernel, in a process that has not seen the solution.
+
+    refused: what the kernel does not accept; then nothing else is there. facts: the statement, compared again.
+    types: inductive types that the challenge does not have. export: for our own kernel.
+    """
 
     refused: str | None
-    facts: NotRequired[Comparison]
+    facts: NotRequired[ComparisonJson]
     types: NotRequired[list[str]]
-    export: NotRequired[Export]
+    export: NotRequired[ExportJson]
 
 
-_Span = Annotated[list[_Natural], Field(min_length=2, max_length=2)]
+_Span = Annotated[list[_Natural], Field(min_length=2, max_length=2)]  # [start, end) in code points
 
 
 @with_config(_STRICT)
-class HoleAnswer(TypedDict):
-    """A `sorry` inside of a proof: its place, and how a proof is laid out there."""
+class HoleJson(TypedDict):
+    """A `sorry` inside of a proof: its span, the layout of a proof there, and the span that a proof replaces."""
 
     span: _Span
     layout: Literal["", "value", "lines", "tactic", "end", "term"]
@@ -136,8 +145,8 @@ class HoleAnswer(TypedDict):
 
 
 @with_config(_STRICT)
-class Declaration(TypedDict):
-    """A declaration of a command, with the places of its parts in the text."""
+class DeclarationJson(TypedDict):
+    """A declaration of a command, with the spans of its parts in the text."""
 
     kind: str
     name: str
@@ -149,46 +158,48 @@ class Declaration(TypedDict):
     id: _Span | None
     signature: _Span | None
     value: _Span | None
-    holes: list[HoleAnswer]
+    holes: list[HoleJson]
     constant: str | None
     theorem: bool | None
     open: list[str]
 
 
 @with_config(_STRICT)
-class Command(TypedDict):
-    """A command of a file."""
+class CommandJson(TypedDict):
+    """A command of a file, with its declarations."""
 
     kind: str
     span: _Span | None
-    declarations: list[Declaration]
+    declarations: list[DeclarationJson]
 
 
 @with_config(_STRICT)
-class Answer(TypedDict):
-    """An answer to any request; which fields it has depends on the request."""
+class ReplAnswer(TypedDict):
+    """An answer to any request; which fields it has depends on the request (see driver/repl.cjs)."""
 
     env: NotRequired[_Natural]
-    messages: NotRequired[list[MessageAnswer]]
-    sorries: NotRequired[list[SorryAnswer]]
-    tactics: NotRequired[list[TacticAnswer]]
+    messages: NotRequired[list[MessageJson]]
+    sorries: NotRequired[list[SorryJson]]
+    tactics: NotRequired[list[TacticJson]]
     axioms: NotRequired[dict[str, list[str] | None]]
     holes: NotRequired[list[_Span]]
-    refused: NotRequired[Refusal]
+    refused: NotRequired[RefusalJson]
     timeout: NotRequired[bool]
-    steps: NotRequired[list[StepAnswer]]
+    steps: NotRequired[list[StepJson]]
     problem: NotRequired[str]
     failed: NotRequired[str]
-    comparison: NotRequired[Comparison]
-    confirmation: NotRequired[Confirmation]
+    comparison: NotRequired[ComparisonJson]
+    confirmation: NotRequired[ConfirmationJson]
     memory: NotRequired[_Natural]
     message: NotRequired[str]
     fatal: NotRequired[str]
     last: NotRequired[bool]  # the process ends after this answer
-    export: NotRequired[Export]
-    snapshot: NotRequired[str]  # no answer: the snapshot that the process was to begin with is "damaged"
-    runsCode: NotRequired[bool]  # no answer: the text of the request is about to run code, and the answer comes later
-    commands: NotRequired[list[Command]]
+    export: NotRequired[ExportJson]
+    snapshot: NotRequired[
+        str
+    ]  # a notice before the answer: the snapshot that the process was to start from is "damaged"
+    runsCode: NotRequired[bool]  # a notice before the answer: the text of the request is about to run code
+    commands: NotRequired[list[CommandJson]]
     imports: NotRequired[list[str]]
     headerEnd: NotRequired[_Natural]
     proofState: NotRequired[_Natural]
@@ -198,11 +209,11 @@ class Answer(TypedDict):
     droppedMessages: NotRequired[_Natural]
 
 
-_ANSWER = TypeAdapter(Answer)
+_ANSWER = TypeAdapter(ReplAnswer)
 
 
 def read_answer(text: bytes) -> dict[str, Any]:
-    """An answer of the REPL. Raises ValueError, in one line, where it has not the form of one."""
+    """Read an answer of the REPL. Raises ValueError, in one line, if it does not have the form of one."""
     try:
         return cast(dict[str, Any], _ANSWER.validate_json(text))
     except ValidationError as error:

@@ -1,4 +1,4 @@
-"""What a solution may contain beyond what its challenge contains: the one list that everybody judges by.
+"""The rules for solutions: what a solution may contain beyond what its challenge contains.
 
 The driver examines the syntax tree of every command before Lean runs it (embedded/driver/guard.cjs), and Lean's
 interpreter refuses to run code of a solution (embedded/driver/evaluation.cjs). A solution may add lemmas and
@@ -58,8 +58,8 @@ DANGEROUS = [
 AXIOMS = frozenset({"propext", "Classical.choice", "Quot.sound"})
 
 
-def request() -> dict[str, Any]:
-    """The rules as the driver reads them."""
+def to_json() -> dict[str, Any]:
+    """The rules in the form that the driver reads (embedded/driver/guard.cjs)."""
     return {
         "commands": COMMANDS,
         "declarations": DECLARATIONS,

@@ -1,9 +1,9 @@
-"""Start a program that reaches nothing on this machine but what it is given: `confined` makes the command.
+"""The sandbox of Lean's processes: `sandbox_command` starts a program that reaches only what a policy gives it.
 
-This file is also the launcher, run as a script with nothing but Python's standard library: it takes on the limits and
-locks below, which no process can put off again, and becomes the program. Linux has all of them and needs no rights for
-any; elsewhere it is the resource limits and the empty environment. What a kernel lacks is left out, unless the sandbox
-is `required`. See docs/security.md for what each lock holds.
+This file is also the launcher, run as a script with nothing but Python's standard library: it puts the limits and
+locks below on itself, which no process can take off again, and becomes the program. Linux has all of them and needs no
+rights for any; elsewhere it is the resource limits and the empty environment. What a kernel lacks is left out, unless
+the sandbox is `required`. See docs/security.md for what each lock holds.
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ _LARGEST_FILE = 1 << 28  # bytes; the only files that it could write are those t
 
 
 @dataclass(frozen=True)
-class Policy:
-    """What the program may use.
+class SandboxPolicy:
+    """The files, memory and descriptors that a sandboxed program may use.
 
     read: files and folders that it may read, beside the system's shared libraries. It can write nowhere.
-    folder: where it works. data: bytes of private memory. stack: bytes. files: how many may be open at once.
+    folder: its working folder. data: bytes of private memory. stack: bytes. files: how many may be open at once.
     required: end with REFUSED where a lock is missing, instead of going on without it.
     """
 
@@ -43,13 +43,13 @@ class Policy:
     required: bool = False
 
 
-def confined(command: Sequence[str], policy: Policy) -> tuple[str, ...]:
+def sandbox_command(command: Sequence[str], policy: SandboxPolicy) -> tuple[str, ...]:
     """The command that starts `command` (whose first word is the path of a binary) under a policy."""
     return (sys.executable, "-I", "-S", os.path.abspath(__file__), json.dumps(asdict(policy)), *command)
 
 
-def active() -> dict[str, str]:
-    """Which locks this machine has: name → "" if it works, else why it does not."""
+def active_locks() -> dict[str, str]:
+    """The locks of this machine: name → "" if the lock works, else the reason why not."""
     probe = (sys.executable, "-I", "-S", os.path.abspath(__file__))
     try:
         done = subprocess.run(probe, capture_output=True, text=True, timeout=30, check=True)
@@ -62,7 +62,8 @@ def active() -> dict[str, str]:
 # ---- limits ----------------------------------------------------------------------------------------------------------
 
 
-def _limits(policy: Policy) -> None:
+def _limits(policy: SandboxPolicy) -> None:
+    """Set the resource limits of this process."""
     for name, value in (
         ("RLIMIT_DATA", policy.data),
         ("RLIMIT_STACK", policy.stack),
@@ -89,17 +90,19 @@ _EMPTY_PATH = 0x1000
 
 
 def _call(number: int, *arguments: object) -> int:
-    """A system call. Raises OSError."""
+    """Make a system call by its number. Raises OSError."""
     result: int = _libc.syscall(ctypes.c_long(number), *arguments)
     return _checked(result)
 
 
 def _prctl(*arguments: int) -> int:
+    """Call prctl(2). Raises OSError."""
     values = [ctypes.c_ulong(a) for a in (*arguments, 0, 0, 0, 0)[:5]]
     return _checked(_libc.prctl(*values))
 
 
 def _checked(result: int) -> int:
+    """Return the result of a C function. Raises OSError with `errno` where it is negative."""
     if result < 0:
         code = ctypes.get_errno()
         raise OSError(code, os.strerror(code))
@@ -107,7 +110,7 @@ def _checked(result: int) -> int:
 
 
 def _capabilities() -> None:
-    """Keep a superuser's process from having a superuser's powers, but to read files."""
+    """Drop all capabilities of a superuser's process but those to read files."""
     _prctl(_AMBIENT, _CLEAR_ALL)
     with open("/proc/sys/kernel/cap_last_cap") as file:
         last = int(file.read())
@@ -135,6 +138,7 @@ _DEVICES = ("/dev/null", "/dev/urandom")
 
 
 def _landlock(read: Sequence[str], execute: Sequence[str]) -> None:
+    """Restrict this process to reading `read` and executing `execute`. Raises OSError without Landlock."""
     version = _call(_CREATE_RULESET, None, 0, 1)
     files = _ALL_FILE_ACCESS[max(v for v in _ALL_FILE_ACCESS if v <= version)]
     handled = struct.pack(
@@ -157,7 +161,7 @@ def _landlock(read: Sequence[str], execute: Sequence[str]) -> None:
 
 
 def _loader(binary: str) -> list[str]:
-    """The program that loads a binary's shared libraries (PT_INTERP), which has to be executed, too."""
+    """The loader of a binary's shared libraries (its PT_INTERP), which must be executable, too; none if it has none."""
     with open(binary, "rb") as file:
         head = file.read(64)
         if head[:5] != b"\x7fELF\x02":
@@ -216,15 +220,17 @@ _NUMBER, _ARCHITECTURE = 0, 4  # offsets in what the filter sees
 
 
 def _low(argument: int) -> int:
-    return 16 + 8 * argument  # offset of an argument's lower half
+    """The offset of the lower half of a call's argument in what the filter sees."""
+    return 16 + 8 * argument
 
 
 def _fail(code: int) -> int:
+    """The filter's answer that lets a call fail with an error number."""
     return 0x00050000 | code
 
 
 def _filter(machine: str, pid: int, program: int) -> bytes:
-    """The BPF program that lets a process do all but what is denied.
+    """The BPF program of the seccomp filter, which allows all system calls but the denied ones.
 
     It makes threads but no processes, and signals itself alone; the one program that it can become is what lies at file
     descriptor `program`, once: it is above the limit of open files, so that nothing can be opened there again.
@@ -236,7 +242,7 @@ def _filter(machine: str, pid: int, program: int) -> bytes:
         code.append((operation, yes, no, value))
 
     def only_if(number: int, *tests: tuple[int, int, int], otherwise: int) -> None:
-        """For one call: allowed if each (offset, comparison, value) holds, else it fails."""
+        """Allow one call if each (offset, comparison, value) holds, else answer `otherwise`."""
         emit(_EQUAL, number, no=2 * len(tests) + 2)
         for k, (offset, comparison, value) in enumerate(tests):
             emit(_LOAD, offset)
@@ -273,6 +279,7 @@ def _filter(machine: str, pid: int, program: int) -> bytes:
 
 
 def _seccomp(machine: str, program: int) -> None:
+    """Install the filter in this process. Raises OSError without seccomp."""
     code = ctypes.create_string_buffer(_filter(machine, os.getpid(), program))
     head = struct.pack("HxxxxxxQ", (len(code) - 1) // 8, ctypes.addressof(code))
     _prctl(_SET_NO_NEW_PRIVS, 1)
@@ -282,8 +289,8 @@ def _seccomp(machine: str, program: int) -> None:
 # ---- the launcher ----------------------------------------------------------------------------------------------------
 
 
-def _lock(policy: Policy, binary: str, program: int) -> dict[str, str]:
-    """Take on every lock that there is: name → "" or why it could not be had."""
+def _lock(policy: SandboxPolicy, binary: str, program: int) -> dict[str, str]:
+    """Put every lock on this process: name → "" or the reason why that failed."""
     machine = platform.machine()
     linux = sys.platform == "linux" and machine in _MACHINES
     steps: dict[str, Callable[[], None]] = {
@@ -305,20 +312,20 @@ def _lock(policy: Policy, binary: str, program: int) -> dict[str, str]:
 
 
 def _become(program: int, command: Sequence[str]) -> None:
-    """Go on as the program at a file descriptor, with an empty environment."""
+    """Replace this process by the program at a file descriptor, with an empty environment."""
     arguments = (ctypes.c_char_p * (len(command) + 1))(*map(os.fsencode, command), None)
     environment = (ctypes.c_char_p * 1)(None)
     _call(_EXECVEAT[platform.machine()], program, b"", arguments, environment, _EMPTY_PATH)
 
 
 def main(arguments: Sequence[str]) -> None:
-    """`sandbox.py POLICY PROGRAM ARGUMENT…` becomes the program; without arguments it says which locks there are."""
+    """Launcher: `sandbox.py POLICY PROGRAM ARGUMENT…` becomes the program; with no arguments it prints the locks."""
     if not arguments:
-        policy = Policy((), "/", 1 << 30, 1 << 23)
+        policy = SandboxPolicy((), "/", 1 << 30, 1 << 23)
         print(json.dumps(_lock(policy, sys.executable, 3)))
         return
     fields, *command = arguments
-    policy = Policy(**json.loads(fields))
+    policy = SandboxPolicy(**json.loads(fields))
     os.chdir(policy.folder)
     # No file can be opened with so high a number once the limits hold (see `_filter`).
     program = fcntl.fcntl(os.open(command[0], os.O_RDONLY | os.O_CLOEXEC), fcntl.F_DUPFD_CLOEXEC, policy.files)

@@ -1,4 +1,4 @@
-"""What counts as proved. Reward, evaluation and the command line all use this Verdict and nothing else.
+"""The Verdict: what counts as proved. Reward, evaluation and the command line use it and nothing else.
 
 A claim is proved if and only if Lean elaborates the solution without an error, the solution contains nothing but
 allowed additions (rules.py), and in the resulting environment the theorem is there, states what the challenge states
@@ -43,7 +43,7 @@ class Reason(StrEnum):
 
 @dataclass(frozen=True)
 class Claim:
-    """That `solution` proves the theorem `theorem` (full name) of `challenge`, both after the trusted `context`.
+    """A claim: `solution` proves the theorem `theorem` (full name) of `challenge`, both after the trusted `context`.
 
     single: the solution must be one command, since others will be judged after it.
     definition: it is no theorem but a definition, of which the type counts, and that it rests on no `sorry`.
@@ -59,7 +59,7 @@ class Claim:
 
 @dataclass(frozen=True)
 class Verdict:
-    """What we conclude of a claim. `axioms` are those it rests on; `seconds` is wall time.
+    """The conclusion about a claim. `axioms` are those it rests on; `seconds` is wall time.
 
     `kernels` are those that accept the proof: LEAN and OWN; or LEAN alone where ours met a limit of its own, which
     `detail` then tells.
@@ -74,19 +74,19 @@ class Verdict:
 
     @property
     def proved(self) -> bool:
+        """Is the claim proved?"""
         return self.reason is Reason.PROVED
 
     @property
     def one_kernel(self) -> bool:
-        """Is it proved by Lean's kernel alone?"""
+        """Is the claim proved by Lean's kernel alone?"""
         return self.proved and OWN not in self.kernels
 
 
-LEAN = "lean"
+LEAN = "lean"  # kernels, as a Verdict names them
 OWN = "open-prover"
 
-
-_ENDED = {
+_REASONS = {
     Ended.TIMEOUT: Reason.TIMEOUT,
     Ended.MEMORY: Reason.MEMORY,
     Ended.CRASH: Reason.CRASH,
@@ -95,24 +95,24 @@ _ENDED = {
 }
 
 
-def stopped(check: Check) -> Verdict:
+def stopped_verdict(check: Check) -> Verdict:
     """The Verdict of a check that did not complete."""
-    return Verdict(_ENDED[check.ended], check.detail, check)
+    return Verdict(_REASONS[check.ended], check.detail, check)
 
 
-def rejected(check: Check) -> Verdict | None:
-    """What a check of a guarded solution says against it by itself; None if the environments must tell."""
+def error_verdict(check: Check) -> Verdict | None:
+    """The Verdict of a guarded solution's check that failed; None if it has no error, and environments must tell."""
     if check.ended is not Ended.COMPLETED:
-        return stopped(check)
+        return stopped_verdict(check)
     if check.errors:
         return Verdict(Reason.ERROR, str(check.errors[0]), check)
     return None
 
 
 def conclude(fact: dict[str, Any], claim: Claim, check: Check | None = None, holes: bool = False) -> Verdict:
-    """The Verdict of a claim, from the facts of comparing the two environments.
+    """The Verdict of a claim, from comparing the environments of challenge and solution.
 
-    holes: a `sorry` stands somewhere in the solution's text.
+    fact: the REPL's comparison (protocol.ComparisonJson). holes: the solution's text has a `sorry` somewhere.
     """
     check, theorem = check or Check(), claim.theorem
     axioms = tuple(a["name"] for a in fact["axioms"])
@@ -126,9 +126,9 @@ def conclude(fact: dict[str, Any], claim: Claim, check: Check | None = None, hol
         return Verdict(Reason.STATEMENT, f"{first['name']} differs from the challenge's: {first['how']}", check)
     if "sorryAx" in axioms or (holes and claim.single):
         own = not fact["sorries"] or theorem in fact["sorries"]
-        left = ", ".join(fact["sorries"])
-        said = f"`sorry` is used in {theorem}" if own else f"it rests on what is left open: {left}"
-        return Verdict(Reason.SORRY, said, check, axioms)
+        unproved = ", ".join(fact["sorries"])
+        detail = f"`sorry` is used in {theorem}" if own else f"it rests on what is left open: {unproved}"
+        return Verdict(Reason.SORRY, detail, check, axioms)
     wrong = [a["name"] for a in fact["axioms"] if a["name"] not in rules.AXIOMS and not a["challenge"]]
     if wrong:
         return Verdict(Reason.AXIOM, f"rests on {', '.join(wrong)}", check, axioms)

@@ -22,7 +22,8 @@ from torch import Tensor
 
 from data.records.config import ConfigError
 from data.records.run_folder import RunError
-from lean_env.ray_workers import Cluster
+from lean_env.ray_cluster import RayCluster
+from lean_env.ray_workers import as_future
 from prover.engines.base import Answer, SamplingParams
 from prover.policy import PolicyUnavailable, Prompt
 from rl import dpo, sft
@@ -120,7 +121,7 @@ class TrainerGroup:
     def __init__(self, config: Stage) -> None:
         """Raises ConfigError, LeanUnavailable (if there is no Ray)."""
         placement = config.placement
-        Cluster(placement.address or None)
+        RayCluster(placement.address or None)
         self._thread = ThreadPoolExecutor(1)
         threads = max((os.cpu_count() or 1) // placement.trainers, 1)
         make: Any = ray.remote(_TrainerActor).options(num_cpus=0, num_gpus=placement.gpus, max_concurrency=2)
@@ -277,7 +278,7 @@ class _WorkerSlot:
 
     async def _start(self) -> Any:
         actor = self._workers._make()
-        await _result(actor.start.remote(self._workers._weights))
+        await as_future(actor.start.remote(self._workers._weights))
         return actor
 
     async def call(self, start: Callable[[Any], Any]) -> Any:
@@ -289,7 +290,7 @@ class _WorkerSlot:
             actor = None
             try:
                 actor = await self.actor()
-                return await _result(start(actor))
+                return await as_future(start(actor))
             except RayTaskError as error:
                 if isinstance(error.cause, PolicyUnavailable | ConfigError):
                     raise error.cause from None
@@ -302,7 +303,3 @@ class _WorkerSlot:
     def kill(self) -> None:
         if self._actor is not None:
             ray.kill(self._actor)
-
-
-async def _result(reference: Any) -> Any:
-    return await asyncio.wrap_future(reference.future())

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass, field
 
-from lean_env.work import Work, current
+from lean_env.cpu_time import CpuTime, current_cpu_time
 from prover.policy import Usage
 
 
@@ -34,7 +34,7 @@ class Meter:
     checks: int = 0
     usage: Usage = field(default_factory=Usage)
     began: float = field(default_factory=time.monotonic)
-    work: Work = field(default_factory=current)
+    work: CpuTime = field(default_factory=current_cpu_time)
     worked_before: float = 0.0
 
     def __post_init__(self) -> None:

@@ -77,7 +77,7 @@ def written_out(step: Step) -> str:
     """A step's text; of `try?` the first line that Lean suggests in its place, where there is one."""
     if step.text != SUGGEST:
         return step.text
-    lines = [line.split("[apply] ", 1)[1] for said in step.said for line in said.splitlines() if "[apply] " in line]
+    lines = [line.split("[apply] ", 1)[1] for info in step.infos for line in info.splitlines() if "[apply] " in line]
     return next((line for line in lines if not line.startswith("·")), step.text)
 
 

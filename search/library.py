@@ -12,7 +12,7 @@ from data.judging import judge_pair
 from data.statements import parse_source
 from lean_env import LeanPool, Verdict
 from lean_env.console import installed_lean
-from lean_env.running import blocking
+from lean_env.sync import async_to_sync
 from prover.policy import TacticsPolicy, fallback_policy, open_policy
 from search.budget import Budget
 from search.prove import Outcome, Status, prove_file, take_back, wanted
@@ -181,5 +181,5 @@ async def check_async(
         return await judge_pair(pool, _text(challenge), _text(solution, "surrogateescape"), theorems, timeout, path)
 
 
-prove = blocking(prove_async)
-check = blocking(check_async)
+prove = async_to_sync(prove_async)
+check = async_to_sync(check_async)

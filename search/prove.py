@@ -12,9 +12,9 @@ from data import Declaration, LeanFile, Theorem
 from data.holes import Edit, Hole
 from data.records.parsing import BYTE_ORDER_MARK
 from lean_env import Ended, LeanPool, Reason, Verdict
+from lean_env.check import ContextError
+from lean_env.cpu_time import measure_cpu_time
 from lean_env.process import ProcessDied
-from lean_env.work import counted
-from lean_env.worker import ContextError
 from search.budget import Budget, Meter
 from search.minimise import minimised, shortened
 from search.searcher import Searcher, SearchResult
@@ -113,7 +113,7 @@ async def prove_file(
         else:
             task = _Declaration(pool, file, declaration, known, minimise)
             try:
-                with counted():
+                with measure_cpu_time():
                     outcome = await task.run(searcher, holes or searcher, budget)
             except asyncio.CancelledError:  # what is found must not be lost
                 if task.found:

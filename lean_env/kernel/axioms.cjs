@@ -1,7 +1,7 @@
 'use strict';
 /**
- * Lean's own three axioms: propext, Quot.sound and Classical.choice. Who reads that a proof rests on nothing but these believes
- * their names; so they must say what they say in Lean, and so must the types of which they speak.
+ * Checks of Lean's own three axioms: propext, Quot.sound and Classical.choice. Users trust a proof that rests on these names
+ * alone; so the axioms must state what they state in Lean, and the types in them must be those of Lean.
  */
 
 const levels = require('./levels.cjs');

@@ -1,5 +1,5 @@
 'use strict';
-/** Checking one export, in a state that no other one has touched. */
+/** Check one export, from a fresh state that no other export has touched. */
 
 const levels = require('./levels.cjs');
 const names = require('./names.cjs');

@@ -1,6 +1,6 @@
 'use strict';
 /**
- * Declarations: what must hold of each before it is added to the environment. The declarations are those of read.cjs.
+ * Checks of declarations: what must hold of each before it is added to the environment. read.cjs makes the declarations.
  */
 
 const arithmetic = require('./arithmetic.cjs');

@@ -1,6 +1,6 @@
 'use strict';
 /**
- * The environment: the constants that are declared so far, by name. A constant is an object with `kind`, `name`, `levelParams`,
+ * The environment: all constants that are declared so far, by name. A constant is an object with `kind`, `name`, `levelParams`,
  * `type` and
  *   axiom      -
  *   def        value, height (of unfolding: Infinity for an abbreviation, -1 for an opaque one)

@@ -1,7 +1,7 @@
 'use strict';
 /**
- * Formation of a block of mutual inductive types without nested occurrences: parameters, indices and sorts of the types;
- * fields of the constructors, their universes and strict positivity; and how large the recursors may eliminate.
+ * Checks of the formation of a block of mutual inductive types without nested occurrences: parameters, indices and sorts of the
+ * types; fields of the constructors, their universes and strict positivity; and whether the recursors eliminate into all sorts.
  *
  * A block is given as { levelParams, numParams, types: [{ name, type, ctors: [{ name, type }] }] }, and its types are in the
  * environment. `form` answers it with what was found out:

@@ -1,7 +1,7 @@
 'use strict';
 /**
- * Inductive declarations: types, constructors and recursors. All that the file says of them is accounted for: nothing is
- * missing, nothing is extra, and whatever follows from types and constructors is computed and compared.
+ * Checks of inductive declarations: types, constructors and recursors. Whatever follows from types and constructors is computed
+ * and compared with what the file says; nothing may be missing, and nothing extra.
  */
 
 const declarations = require('./declarations.cjs');

@@ -1,6 +1,6 @@
 'use strict';
 /**
- * The command: checks the declarations of files in the format of lean4export (after `ulimit -s 80000`).
+ * The kernel's command: check declarations in lean4export's format, of a file or of requests (after `ulimit -s 80000`).
  *
  *   node --stack-size=60000 kernel.cjs [--given N] [--steps S] [--seconds T] FILE       one; - is standard input
  *   node --stack-size=60000 kernel.cjs --serve                                          one after another
@@ -9,8 +9,8 @@
  * JSON and ends with 0 (accepts), 1 (rejects) or 2 (undecided).
  *
  * With --serve it reads requests from standard input, a line { given, seconds, bytes } and then as many bytes, an export, and
- * answers each with a line { finding, ends }. It ends when its input does, after what it could not decide, and when it has grown
- * large: whoever asks starts another one.
+ * answers each with a line { finding, ends }. It ends when its input does, after an undecided export, and when it has grown
+ * large: the client then starts another one.
  */
 
 const fs = require('node:fs');

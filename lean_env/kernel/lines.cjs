@@ -1,5 +1,5 @@
 'use strict';
-/** Where exports come from: bytes of a file or of a pipe, and the lines of text that they are. */
+/** Input: the bytes of a file or a pipe, the lines of text in them, and the requests of `--serve`. */
 
 const fs = require('node:fs');
 const { Rejected } = require('./verdicts.cjs');

@@ -1,7 +1,7 @@
 'use strict';
 /**
- * Literals. A Nat literal stands for a number of Nat.succ on Nat.zero, a String literal for String.ofList (String.mk in older
- * versions) of the list of its characters. This holds if Nat and String are what they should be, which is looked up here.
+ * Literals of Nat and String, and their types. A Nat literal stands for a number of Nat.succ on Nat.zero, a String literal for String.ofList (String.mk in older
+ * versions) of the list of its characters. This holds if Nat and String are declared as in Lean, which is checked here.
  * Functions on Nat are computed with numbers once it is known that they are what their names say (arithmetic.cjs).
  */
 

@@ -1,6 +1,6 @@
 'use strict';
 /**
- * Hierarchical names. Every name exists once, so that names are compared by identity.
+ * Hierarchical names, as Lean has them. Every name exists once (interning), so that names are compared by identity.
  */
 
 let count = 0;

@@ -1,6 +1,6 @@
 'use strict';
 /**
- * Nested inductive types. Where a type of the block occurs in the parameters of another inductive type, as Tree in List Tree,
+ * Translation of nested inductive types into mutual ones, and back. Where a type of the block occurs in the parameters of another inductive type, as Tree in List Tree,
  * that other type is copied for these parameters and becomes an auxiliary type of the block, so that the block is a mutual one.
  * What is made of the block (the recursors) is translated back: the auxiliary types and constructors become List Tree again.
  */

@@ -1,7 +1,7 @@
 'use strict';
 /**
- * Quotients: the four constants Quot, Quot.mk, Quot.lift and Quot.ind, which must have exactly the types below. Quot.lift
- * speaks of equality, so that Eq must be what it should be.
+ * Checks of the quotient: its four constants Quot, Quot.mk, Quot.lift and Quot.ind must have exactly the types below. Quot.lift
+ * mentions equality, so Eq must be declared as in Lean.
  */
 
 const levels = require('./levels.cjs');

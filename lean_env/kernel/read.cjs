@@ -1,6 +1,6 @@
 'use strict';
 /**
- * Reading: the NDJSON format 3 of lean4export. Every line is an object that defines a name, a level or an expression by its
+ * Reader of lean4export's format (NDJSON 3). Every line is an object that defines a name, a level or an expression by its
  * number, or declares constants. A line may use only what the lines before it define; nothing in a file is believed.
  */
 

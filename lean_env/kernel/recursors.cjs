@@ -1,6 +1,6 @@
 'use strict';
 /**
- * The recursors of a formed block (formation.cjs), with their computation rules:
+ * Generation of the recursors of a formed block (formation.cjs), with their computation rules:
  *
  *   rec : ∀ params motives minors indices (major : I params indices), motive indices major
  *

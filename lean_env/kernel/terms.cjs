@@ -1,6 +1,6 @@
 'use strict';
 /**
- * Terms. Every term exists once (hash-consing), so that terms that are equal up to names of bound variables are identical.
+ * Terms, the expressions of the kernel. Every term exists once (hash-consing), so that terms that are equal up to names of bound variables are identical.
  * A bound variable counts the binders between it and its own; a free variable is its type and a depth, which is greater than
  * that of every free variable in its type. Binder names, binder kinds and annotations are not kept: they mean nothing.
  *

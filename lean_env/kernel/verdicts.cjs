@@ -1,6 +1,6 @@
 'use strict';
 /**
- * The two ways in which checking ends early, and the limits. A declaration is rejected when a rule does not hold; it is
+ * The two errors that end a check early (Rejected, Undecided), and the limits on a check. A declaration is rejected when a rule does not hold; it is
  * undecided when a limit of our own (steps, seconds, memory) is reached before that is known.
  */
 

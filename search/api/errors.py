@@ -17,7 +17,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from data.lean_file import FileError
 from lean_env import PoolClosed
 from lean_env.check import InputError
-from lean_env.process import OutOfMemory, OutOfTime, Overflow
+from lean_env.process import OutOfMemory, OutOfTime, StackOverflow
 from prover.policy import PolicyUnavailable
 from search.api.schema import ErrorBody, Failure
 
@@ -78,7 +78,7 @@ def install(app: FastAPI) -> None:
 
     on(FileError, 422)
     on(InputError, 422, "Lean cannot read it: {}")
-    for death in (OutOfTime, OutOfMemory, Overflow):  # what the text asks of Lean while it is read
+    for death in (OutOfTime, OutOfMemory, StackOverflow):  # what the text asks of Lean while it is read
         on(death, 422, "Lean could not read it: {}")
     on(PolicyUnavailable, 502)
     on(PoolClosed, 503, _END)

@@ -16,7 +16,7 @@ from data.pairs import Pair
 from data.problems import Problem
 from data.records.jsonl import JsonlError
 from lean_env import LeanPool
-from lean_env.console import CommandError, Exit, PipedProgress, counted, installed_lean, out, printable, progress_bar
+from lean_env.console import CommandError, Exit, PipedProgress, installed_lean, out, printable, progress_bar, track
 from prover.policy import TacticsPolicy
 from search import Budget, corpus
 from search.searches import SEARCHES
@@ -43,7 +43,7 @@ def generate(
     made = synthesis.generate(seed, count, family or synthesis.FAMILIES)
     try:
         if not checks:
-            rows = (corpora.as_row(Pair(problem, "")) for problem in counted(made, "making", count))
+            rows = (corpora.as_row(Pair(problem, "")) for problem in track(made, "making", count))
             out.print(printable(f"{write_lines(target, rows)} theorems in {target}"))
             return
         found = asyncio.run(

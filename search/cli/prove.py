@@ -29,7 +29,7 @@ from lean_env.console import (
     Strict,
     err,
     installed_lean,
-    kernels_said,
+    kernels_note,
     lean_pool,
     out,
     printable,
@@ -275,7 +275,7 @@ class _Session:
 
 def _tell(outcome: Outcome, last_error: str) -> None:
     result, verdict = outcome.result, outcome.verdict
-    alone = printable(kernels_said(verdict)) if verdict is not None else ""
+    alone = printable(kernels_note(verdict)) if verdict is not None else ""
     spent = f"  [dim]{result.seconds:.1f} s, {result.checks} checks[/dim]" if result is not None else ""
     out.print(f"{_MARK[outcome.status]} {printable(outcome.declaration.name)}{alone}{spent}")
     if outcome.whole is not None:

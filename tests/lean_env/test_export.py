@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from lean_env import LeanPool
-from lean_env.worker import ContextError
+from lean_env.check import ContextError
 
 TEXT = """\
 inductive Tree (α : Type) : Type

@@ -27,7 +27,7 @@ async def exported(worker: Worker, solution: str) -> str:
     """What an honest process exports of a solution of `t`."""
     statement = solution[solution.index("theorem t") :].split(":=")[0]
     prelude = solution[: solution.index("theorem t")]
-    verdict, additions = await worker.first_look(Claim(f"{prelude}{statement}:= by sorry", solution, "t"))
+    verdict, additions = await worker.elaborate_solution(Claim(f"{prelude}{statement}:= by sorry", solution, "t"))
     assert additions, verdict
     return additions
 
@@ -117,7 +117,7 @@ async def test_a_process_that_lies_in_every_answer(confirmer: Worker, monkeypatc
 
     honest = await exported(confirmer, TRUE)
     async with LeanPool(workers=1) as pool:
-        monkeypatch.setattr(Worker, "first_look", lie)
+        monkeypatch.setattr(Worker, "elaborate_solution", lie)
         assert (await pool.judge(FALSE)).reason is Reason.UNCONFIRMED
         told = honest
         assert (await pool.judge(FALSE)).reason is Reason.UNCONFIRMED

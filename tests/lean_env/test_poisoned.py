@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 
-from lean_env import Claim, LeanPool
+from lean_env import Claim, LeanPool, Worker
 from lean_env.process import ReplProcess
+from lean_env.session import LeanSession
 from tests.lean_env.test_sandbox import ESCAPE
 from tests.lean_env.unlocked import lean_behind
 
@@ -69,12 +70,17 @@ theorem helper (h : autoParam (1 = 1) data) : True := trivial
 example : True := helper"""
 
 
+def sessions(pool: LeanPool) -> list[LeanSession]:
+    """Of the workers that elaborate solutions; they are local."""
+    return [worker.session for worker in pool._provers.workers if isinstance(worker, Worker)]
+
+
 @pytest.mark.parametrize("text", [PART, RECURSIVE], ids=["part", "recursive"])
 async def test_code_in_the_place_of_data_is_told_of(pool: LeanPool, text: str) -> None:
     """What looks like data to the kernel is another program when compiled."""
-    before = sum(worker.code_runs for worker in pool._provers.workers)
+    before = sum(session.code_runs for session in sessions(pool))
     await pool.check(text)
-    assert sum(worker.code_runs for worker in pool._provers.workers) == before + 1
+    assert sum(session.code_runs for session in sessions(pool)) == before + 1
 
 
 WAYS: list[Callable[[LeanPool], Any]] = [judged, read, checked, in_context, in_a_doc_comment, as_steps]
@@ -107,9 +113,9 @@ async def test_the_text_that_ran_keeps_its_process(opened: Path) -> None:
         harmless = "#eval 1 + 1"
         for _ in range(3):
             assert (await pool.check("example : 1 = 1 := rfl", context=(harmless,))).ok
-        assert pool._provers.workers[0].started == 1
+        assert sessions(pool)[0].starts == 1
         assert (await pool.judge(HONEST)).proved
-        assert pool._provers.workers[0].started == 2
+        assert sessions(pool)[0].starts == 2
 
 
 @pytest.mark.slow

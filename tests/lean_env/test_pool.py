@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from lean_env import Claim, Ended, Lean, LeanPool, Limits, PoolClosed, Reason, Verdict, embedded
+from lean_env import Claim, Ended, Lean, LeanPool, PoolClosed, Reason, Verdict, WorkerLimits, embedded
 from lean_env.process import ReplProcess
 from tests.lean_env.processes import alive, gone, parent, until
 from tests.lean_env.recording import Asked, record
@@ -148,8 +148,8 @@ async def test_a_heap_that_others_filled_is_not_held_against_a_check(pools: Pool
         assert [m.text for m in check.messages] == ["40000000"], check
 
 
-@pytest.mark.parametrize("limits", [Limits(uses=5), Limits(memory=1)], ids=["uses", "memory"])
-async def test_a_process_is_replaced_when_it_is_used_up(pools: Pools, limits: Limits) -> None:
+@pytest.mark.parametrize("limits", [WorkerLimits(max_calls=5), WorkerLimits(max_heap_bytes=1)], ids=["calls", "heap"])
+async def test_a_process_is_replaced_when_it_is_used_up(pools: Pools, limits: WorkerLimits) -> None:
     async with pools(workers=1, confirm=False, limits=limits) as pool:
         await check_number(pool, 5)
         before = pool.pids
@@ -285,7 +285,7 @@ async def test_each_piece_of_a_context_is_loaded_once(pool: LeanPool, asked: Ask
 
 
 async def test_a_broken_context_is_its_own_reason(pools: Pools) -> None:
-    async with pools(workers=1, confirm=False, limits=Limits(context_seconds=2)) as pool:
+    async with pools(workers=1, confirm=False, limits=WorkerLimits(context_seconds=2)) as pool:
         for context, says in [
             ("def broken : Nat := true", "mismatch"),
             ("def broken := 'a\udc80'", "not valid Unicode"),

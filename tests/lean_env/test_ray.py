@@ -23,10 +23,9 @@ import pytest
 import ray
 from ray.cluster_utils import Cluster
 
-from lean_env import Claim, LeanPool, LeanUnavailable, Limits, Position, Reason, ray_workers
-from lean_env.check import InputError
+from lean_env import Claim, LeanPool, LeanUnavailable, Position, Reason, WorkerLimits, ray_workers
+from lean_env.check import ContextError, InputError
 from lean_env.process import OutOfMemory
-from lean_env.worker import ContextError
 from tests.lean_env.processes import gone, parent, until
 
 CHECKS = 2_000
@@ -45,7 +44,7 @@ def cluster(pool: LeanPool) -> Iterator[Cluster]:
     cluster.shutdown()
 
 
-def pool_on(cluster: Cluster, workers: int | None = None, limits: Limits | None = None) -> LeanPool:
+def pool_on(cluster: Cluster, workers: int | None = None, limits: WorkerLimits | None = None) -> LeanPool:
     return LeanPool(backend="ray", address=cluster.address, workers=workers, limits=limits, confirm=False)
 
 
@@ -119,12 +118,12 @@ async def test_a_check_may_lose_its_actor_several_times(cluster: Cluster, capsys
 
 async def test_more_workers_than_cpus_all_start(cluster: Cluster) -> None:
     async with pool_on(cluster, workers=2) as pool:
-        await asyncio.wait_for(pool.start(), ray_workers.ROOM)
+        await asyncio.wait_for(pool.start(), ray_workers.RESERVED_START_SECONDS)
         assert len(pool.pids) == 2
 
 
 async def test_taken_cpus_are_shared_after_a_while(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ray_workers, "ROOM", 3)
+    monkeypatch.setattr(ray_workers, "RESERVED_START_SECONDS", 3)
     async with pool_on(cluster, workers=1) as pool:
 
         class Other:
@@ -138,11 +137,11 @@ async def test_taken_cpus_are_shared_after_a_while(cluster: Cluster, monkeypatch
 
 
 async def test_what_cannot_start_is_said_after_some_tries(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
-    class Bad(Limits):
+    class Bad(WorkerLimits):
         def __reduce__(self) -> tuple[object, ...]:
             return operator.truediv, (1, 0)
 
-    monkeypatch.setattr(ray_workers, "PAUSES", (0, 0))
+    monkeypatch.setattr(ray_workers, "RETRY_DELAYS", (0, 0))
     async with pool_on(cluster, workers=1, limits=Bad()) as pool:
         with pytest.raises(LeanUnavailable, match="division by zero"):
             await pool.check("#check 1")

@@ -91,7 +91,7 @@ def attack(opened: Path, locks: Collection[str], text: str, names: Collection[st
     requests: list[dict[str, object]] = [{"cmd": code}]
     if "guard" in locks or "interpreter" in locks:  # they look at solutions
         challenge = {"cmd": "theorem t (a : Nat) : a + 0 = a := by sorry", "challenge": True}
-        requests = [challenge, {"cmd": code, "guard": {"env": 0, "rules": rules.request()}}]
+        requests = [challenge, {"cmd": code, "guard": {"env": 0, "rules": rules.to_json()}}]
     text = "".join(json.dumps(r) + "\n\n" for r in requests)
     done = subprocess.run(
         lean.argv,

@@ -11,8 +11,8 @@ import pytest_asyncio
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from lean_env import Claim, Ended, LeanPool, Step
-from lean_env import worker as workers
+from lean_env import Claim, Ended, LeanPool, Step, Worker
+from lean_env import session as sessions
 
 CHALLENGE = "theorem t (a b : Nat) (h : a < b ∧ b < 5) (p : P) : a < 5 ∧ b = b := by\n  sorry"
 CONTEXT = ("abbrev P := True",)
@@ -57,13 +57,13 @@ async def test_a_new_process_makes_the_states_again(one: LeanPool) -> None:
 
 async def test_only_what_is_new_is_run(one: LeanPool, monkeypatch: pytest.MonkeyPatch) -> None:
     asked = []
-    ask = workers.Worker._ask
+    ask = sessions.LeanSession.ask
 
-    async def record(worker: workers.Worker, request: dict[str, object], *rest: Any) -> object:
+    async def record(session: sessions.LeanSession, request: dict[str, object], *rest: Any) -> object:
         asked.append(request)
-        return await ask(worker, request, *rest)
+        return await ask(session, request, *rest)
 
-    monkeypatch.setattr(workers.Worker, "_ask", record)
+    monkeypatch.setattr(sessions.LeanSession, "ask", record)
     await one.steps(CHALLENGE, "constructor\n· omega", context=CONTEXT)
     asked.clear()
     await one.steps(CHALLENGE, "rfl", after="constructor\n· omega", context=CONTEXT)
@@ -71,12 +71,14 @@ async def test_only_what_is_new_is_run(one: LeanPool, monkeypatch: pytest.Monkey
 
 
 async def test_states_that_were_let_go_are_made_again(one: LeanPool, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(workers, "_STATES", 3)
-    monkeypatch.setattr(workers, "_AT_ONCE", 2)
+    monkeypatch.setattr(sessions, "_MAX_PROOF_STATES", 3)
+    monkeypatch.setattr(sessions, "_DROP_BATCH", 2)
     for n in range(20):
         found = await one.steps(CHALLENGE, f"have h{n} : {n} = {n} := rfl", after="constructor", context=CONTEXT)
         assert len(found.steps) == 1
-    assert len(one._provers.workers[0]._states) == 3
+    (worker,) = one._provers.workers
+    assert isinstance(worker, Worker)
+    assert len(worker.session._proof_states) == 3
 
 
 async def test_what_cannot_be_gone_on_from_is_a_problem(one: LeanPool) -> None:

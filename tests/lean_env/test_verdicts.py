@@ -75,7 +75,7 @@ async def test_what_this_leans_kernel_wrongly_accepts_ours_does_not(
 
     for module in (lean_env.worker, lean_env.confirmation):
         monkeypatch.setattr(module, "conclude", blind)
-    monkeypatch.setattr(lean_env.confirmation, "disagreements", lambda: tmp_path)
+    monkeypatch.setattr(lean_env.confirmation, "disagreements_dir", lambda: tmp_path)
     verdict = await worker.judge(Claim(case["challenge"], case["solution"], case["name"]))
     assert verdict.reason is Reason.KERNEL, verdict
     assert verdict.kernels == ("lean",)

@@ -21,6 +21,7 @@ from data.pairs import Pair, as_row
 from data.problems import Problem
 from data.records.config import ConfigError
 from lean_env import LeanPool
+from lean_env.ray_workers import as_future
 from prover.model import checkpoint
 from rl import dpo, remote, sft, stages
 from rl.config import DPOConfig, ExpertIterationConfig, GRPOConfig, ModelSource, RolloutConfig, SFTConfig, Stage
@@ -305,7 +306,7 @@ async def test_on_ray_a_lost_writer_costs_a_retry(
         for place in list(workers[0]._slots):
             await asyncio.sleep(6)
             actor = await place.actor()
-            pid = await remote._result(actor.pid.remote())
+            pid = await as_future(actor.pid.remote())
             os.kill(pid, signal.SIGKILL)
             killed.append(pid)
 

@@ -10,7 +10,7 @@ import pytest
 from data import LeanFile, parse
 from data.judging import judge_pair
 from lean_env import LeanPool, Reason
-from lean_env.work import counted
+from lean_env.cpu_time import measure_cpu_time
 from prover.policy.tactics.policy import TacticsPolicy
 from search import Budget
 from search.budget import Meter
@@ -124,7 +124,7 @@ async def test_examples_are_judged_one_after_the_other(pool: LeanPool) -> None:
 
 
 async def test_work_is_counted_and_limits_a_search(pool: LeanPool) -> None:
-    with counted() as work:
+    with measure_cpu_time() as work:
         await pool.check("example : (List.range 3000).foldl (· + ·) 0 > 0 := by decide +kernel")
         spent = work.seconds
         meter = Meter(Budget(cpu=0.05))

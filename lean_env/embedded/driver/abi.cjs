@@ -1,6 +1,6 @@
 'use strict';
 /**
- * How Lean's objects lie in wasm32 memory (lean.h of Lean 4.28), and nothing else: no other file reads an address.
+ * Lean's objects in wasm32 memory (lean.h of Lean 4.28): read them, make them, count references. No other file reads an address.
  *
  * An object is a 32-bit word. Odd: a boxed scalar, (n << 1) | 1. Even: an address of
  *

@@ -1,5 +1,5 @@
 'use strict';
-/** From files to a running Lean: instantiates the wasm module, closes it off from the disk, initialises Lean. */
+/** Starting Lean from its files: instantiate the wasm module, close it off from the disk, initialise Lean or load a snapshot. */
 
 const fs = require('fs'), path = require('path'), process = require('process'), vm = require('vm');
 const { Buffer } = require('buffer'), { randomFillSync } = require('crypto');

@@ -1,6 +1,6 @@
 'use strict';
 /**
- * Constants as Lean's kernel keeps them. ConstantInfo: tag = kind below, field 0 = its value structure, whose field 0 is
+ * Constants of an environment: find them and read their parts. ConstantInfo, as Lean's kernel keeps it: tag = kind below, field 0 = its value structure, whose field 0 is
  * (name, universe names, type), all borrowed from the constant.
  */
 

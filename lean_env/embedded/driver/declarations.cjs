@@ -1,5 +1,5 @@
 'use strict';
-/** What a command declares, with the places of its parts: the facts from which `data/` cuts theorems. */
+/** The declarations of a command, with the spans of their parts in the text, from which data/lean_file.py cuts theorems. */
 
 const abi = require('./abi.cjs');
 const constants = require('./constants.cjs');

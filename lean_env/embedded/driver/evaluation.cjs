@@ -1,6 +1,6 @@
 'use strict';
 /**
- * What Lean's interpreter may run. Elaborating evaluates terms: a tactic's configuration, an automatic parameter, a macro,
+ * The rules on what Lean's interpreter may run. Elaborating evaluates terms: a tactic's configuration, an automatic parameter, a macro,
  * `#eval`; and the kernel evaluates `Lean.reduceBool`. Compiled code trusts its types, and with a proof of a false equation
  * (by `sorry`, say) any value passes for any type: whoever has code run can do whatever the module can do. So the
  * interpreter asks here first (see ASKED in patch.py), whatever the syntax was that led to it:

@@ -1,7 +1,7 @@
 'use strict';
 /**
- * Constants of an environment in the export format of lean4export (NDJSON, version 3.1), for a checker that is not Lean:
- * everything that some constants rest on, the library's first.
+ * Export of constants in lean4export's format (NDJSON, version 3.1), for a checker that is not Lean: the constants with
+ * everything that they rest on, the library's first.
  */
 
 const abi = require('./abi.cjs');

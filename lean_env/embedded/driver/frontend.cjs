@@ -1,5 +1,5 @@
 'use strict';
-/** Lean's frontend: text in, commands elaborated one after the other, and the state to go on from. */
+/** Lean's frontend: elaborate the commands of a text one after the other, after a header or an earlier state, and return the state. */
 
 const abi = require('./abi.cjs');
 const places = require('./text.cjs');

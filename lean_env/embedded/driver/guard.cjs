@@ -1,7 +1,7 @@
 'use strict';
 /**
- * What a solution may add, decided on the syntax tree of each command before Lean runs it. The rules are the client's
- * (lean_env/rules.py says what they are and why); here is only the walking.
+ * The guard of solutions: checks the syntax tree of each command against the rules before Lean runs it. The rules come with
+ * the request (lean_env/rules.py has them and the reasons); this file only applies them.
  *
  * A command is allowed if the challenge has the very same one (token for token), or if
  *   - its kind is in `commands`, or it is a declaration whose kind is in `declarations` with modifiers in `modifiers`,

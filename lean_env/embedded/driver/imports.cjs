@@ -1,6 +1,6 @@
 'use strict';
 /**
- * What the wasm module may call. The glue offers it some 2,000 functions of a browser page and of Node (`eval`, sockets,
+ * The allow-list of the wasm module's imports. The glue offers it some 2,000 functions of a browser page and of Node (`eval`, sockets,
  * `system`, `dlopen`, graphics, sound, …). Lean needs the few named here to start and to elaborate; all others throw.
  */
 

@@ -1,6 +1,6 @@
 'use strict';
 /**
- * Goals from Lean's info trees: `context` (tag 0: partial context, tree), `node` (tag 1: info, children), `hole` (tag 2).
+ * Tactics, goals and `sorry`s read from Lean's info trees. A tree is `context` (tag 0: partial context, tree), `node` (tag 1: info, children), `hole` (tag 2).
  * Info 0 is a TacticInfo: (elabInfo (elaborator, syntax), mctx before, goals before, mctx after, goals after);
  * info 1 is a TermInfo: (elabInfo, lctx, expected type?, expr, …). Which nodes count follows the community REPL.
  */

@@ -1,8 +1,8 @@
 'use strict';
 /**
- * Which arguments of a function are proofs, so that they count for nothing where two statements are compared: Lean takes any two
- * proofs of one proposition for equal. It is read off the types as they are written. Nothing is unfolded, reduced or unified:
- * what would be a proof only after that is none here.
+ * Proof irrelevance for comparing statements: finds the arguments of a function that are proofs, any two of which Lean takes for
+ * equal. They are found from the types as they are written. Nothing is unfolded, reduced or unified: what would be a proof only
+ * after that is none here.
  * Scopes: see expressions.cjs.
  */
 

@@ -1,5 +1,5 @@
 'use strict';
-/** Lean's messages as the community REPL words them. */
+/** Lean's messages in the JSON form of leanprover-community/repl, with limits on their number and length. */
 
 const abi = require('./abi.cjs');
 

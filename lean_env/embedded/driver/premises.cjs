@@ -1,7 +1,7 @@
 'use strict';
 /**
- * A goal's premises: what of the text before a theorem has to do with its goal, from the elaborated goal and the
- * environment. Every name is told as it can be written where the goal stands.
+ * The premises of a goal: the definitions, lemmas and hypotheses of the text that matter for it, from the elaborated goal and
+ * the environment. Every name is given as it can be written at the goal. The fields are those of lean_env/premises.py.
  */
 
 const abi = require('./abi.cjs');

@@ -1,7 +1,7 @@
 'use strict';
 /**
- * Motives for inductions along mutual and nested types. There Lean's recursor has one for each type of the family: that of
- * the type at hand follows from the goal, the others are told here. What is claimed of another type of the family is the
+ * Motives for induction on mutual and nested types. Lean's recursor has one motive for each type of the family: that of
+ * the type at hand follows from the goal, the others are made here. What is claimed of another type of the family is the
  * goal with the functions and predicates of the text exchanged for those that they are defined together with; where there
  * are none, that the goal holds of everything in it.
  */

@@ -1,6 +1,6 @@
 'use strict';
 /**
- * Tactic mode: proof states that live between requests, and tactics run on them without the declaration around them.
+ * Tactic mode: proof states that are kept between requests, and tactics that are run on them outside of their declaration.
  *
  * A proof state holds what Lean's TacticM needs, all parts owned: the contexts and states of CoreM, MetaM and TermElabM,
  * the list of goals, and `roots`, the goals that it began with. It is never changed: a tactic gives a new one.

@@ -1,7 +1,7 @@
 'use strict';
 /**
- * Declarations from an export (NDJSON, see export.cjs), given one by one to Lean's kernel. The process that wrote the export
- * has elaborated a solution, and nothing in it is believed: its form is checked here, all else by the kernel.
+ * Checking an export (NDJSON, see export.cjs) by Lean's kernel: its declarations are rebuilt and added one by one. The process
+ * that wrote the export has elaborated a solution, so nothing in it is trusted: this file checks its form, the kernel all else.
  *
  * Declaration by tag: 0 axiom, 1 definition, 2 theorem, 3 opaque (each with the value structure of its ConstantInfo),
  * 6 inductive (universe names, number of parameters, [(name, type, [(constructor, type)])]; is it unsafe?).

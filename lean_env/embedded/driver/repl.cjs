@@ -1,7 +1,7 @@
 'use strict';
 /**
- * The embedded Lean as a process that speaks leanprover-community/repl's protocol: JSON requests on stdin, JSON answers
- * on stdout, each followed by a blank line.
+ * The REPL of the embedded Lean, a process with leanprover-community/repl's protocol: JSON requests on stdin, JSON answers
+ * on stdout, each followed by a blank line. (lean_env/requests.py and protocol.py have both as types.)
  *
  *   node repl.cjs --root FOLDER --memory BYTES [--notices] [--snapshot FILE --key TEXT]
  *   node repl.cjs --root FOLDER --memory BYTES --save-snapshot --key TEXT > FILE
@@ -9,7 +9,7 @@
  * From that protocol: {cmd | path, env?, allTactics?, rootGoals?} → {env, messages?, sorries?, tactics?} or {message};
  * {tactic, proofState} → {proofState, goals, proofStatus, messages?, sorries?, traces?} or {message}.
  * Added here (a REPL that does not know them leaves them out):
- *   timeout: ms                wall-clock limit of this request; the answer has timeout: true
+ *   timeout: ms                limit of this request, in processor time (see watchdog.cjs); the answer has timeout: true
  *   axioms: [name]             → axioms: {name: [axiom] | null}
  *   declarations: true         → commands: [{kind, span, declarations, besides}] (see declarations.cjs), imports, headerEnd;
  *                              and sorries have proposition (is the goal one?)

@@ -1,6 +1,6 @@
 'use strict';
 /**
- * Reuse of tactics between texts that begin alike: Lean's own incremental elaboration, which otherwise serves its editor.
+ * Reuse of tactics between texts that begin alike, by the incremental elaboration that Lean has for its editor.
  * A command leaves a tree of snapshots, one for each tactic of its proof; given to the next text's command at the same place,
  * it lets the elaborator go on from the last tactic whose syntax is the same. Messages and proof are those of a full run.
  */

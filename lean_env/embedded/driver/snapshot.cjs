@@ -1,7 +1,7 @@
 'use strict';
 /**
- * A Lean that has started and imported Init, as a file: to put it back takes a fraction of the time of starting. (The
- * embedded module begins at the same addresses in every process, so that nothing has to be moved.)
+ * Snapshots: save the memory of a Lean that has started and imported Init, and load it in a fraction of the time of starting.
+ * (The embedded module has the same addresses in every process, so that nothing has to be moved.)
  *
  * The file: the sha256 of all that follows its line; a line of JSON, the header; pages of linear memory.
  * The header: { key, pages (of the memory), runs: [[first page, how many]] (those that are not zero), globals: { name: value },

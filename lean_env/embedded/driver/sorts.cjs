@@ -1,6 +1,6 @@
 'use strict';
 /**
- * Inductive types that are neither plainly propositions nor plainly types. Lean's kernel decides in several places, in
+ * Detection of inductive types that are neither plainly propositions nor plainly types. Lean's kernel decides in several places, in
  * several ways, whether an inductive type is a proposition, and up to 4.28 these could differ where its sort is computed
  * (`inductive T : f h`, with f h reducing to Prop): a proof of False (lean4 #14484 and those after it). So a theorem may rest
  * on no such type, whatever the kernel says.

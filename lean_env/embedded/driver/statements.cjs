@@ -1,5 +1,5 @@
 'use strict';
-/** Comparing statements between two environments, and what a proof rests on; on constants as the kernel keeps them. */
+/** Compare a theorem's statement between two environments, and find the axioms and `sorry`s that it rests on. Reads constants as the kernel keeps them. */
 
 const abi = require('./abi.cjs');
 const constants = require('./constants.cjs');

@@ -1,6 +1,6 @@
 'use strict';
 /**
- * Reading Lean's syntax trees: `Syntax` is missing (scalar), node (tag 1: info, kind, children), atom (tag 2: info, text)
+ * Readers of Lean's syntax trees: kinds, children, tokens and their spans. `Syntax` is missing (scalar), node (tag 1: info, kind, children), atom (tag 2: info, text)
  * or ident (tag 3: info, raw text, name, preresolved). Source info of parsed tokens is `original` (tag 0: leading, start,
  * trailing, end) with byte offsets. All trees here are borrowed.
  */

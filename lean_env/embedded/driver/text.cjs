@@ -1,5 +1,5 @@
 'use strict';
-/** Places in a source text: Lean counts UTF-8 bytes; REPL positions are (line, column in code points); JSON clients slice code points. */
+/** Positions in a source text, converted: Lean counts UTF-8 bytes; the REPL has lines and columns in code points; spans are in code points. */
 
 const { Buffer } = require('buffer');
 

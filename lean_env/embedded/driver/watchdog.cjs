@@ -1,9 +1,10 @@
 'use strict';
 /**
- * Limits of time. What counts is the processor time of this process, so that a limit means the same on a busy machine; the wall
- * clock alone counts for a process that does nothing (it sleeps), and PATIENCE times the limit is the end in any case.
- * Lean occupies the main thread, so a second one keeps the time: at the limit it writes `true` into Lean's cancel token (a reference in shared memory); where that is ignored for `GRACE` ms (an `#eval` loop asks
- * nobody), it kills the process. It also does so when the supervisor is gone, so that no process works for nobody.
+ * The watchdog of time limits. A limit is processor time of this process, so that it means the same on a busy machine; for a
+ * process that does nothing (it sleeps) it is wall time, and PATIENCE times the limit in wall time is the end in any case.
+ * Lean occupies the main thread, so a second thread keeps the time: at the limit it writes `true` into Lean's cancel token (a
+ * reference in shared memory); where that is ignored for `GRACE` ms (an `#eval` loop does not look at it), it kills the process.
+ * It also kills the process when its parent process is gone.
  */
 
 const process = require('process');

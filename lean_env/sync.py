@@ -1,4 +1,4 @@
-"""Coroutines for callers without an event loop."""
+"""Synchronous forms of coroutine functions, for callers without an event loop."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 
-def blocking(function: Callable[P, Coroutine[Any, Any, T]]) -> Callable[P, T]:
-    """The form of a coroutine function that waits for the result, for programs without an event loop.
+def async_to_sync(function: Callable[P, Coroutine[Any, Any, T]]) -> Callable[P, T]:
+    """A function that runs a coroutine function and waits for its result, named without the suffix `_async`.
 
-    In a running loop it raises RuntimeError, since it would stop everything else there.
+    Where an event loop is running it raises RuntimeError, since it would block that loop.
     """
 
     @wraps(function)
