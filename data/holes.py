@@ -6,6 +6,8 @@ import textwrap
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from lean_env.subgoals import Subgoal
+
 STAND_IN = "_left_open"
 LEFT_OPEN = f"axiom {STAND_IN}.{{u}} {{α : Sort u}} (hole : Nat) : α\n"
 """What the other holes are filled with while one is worked on: no `sorry`, so that this one hole is judged."""
@@ -19,6 +21,7 @@ class Hole:
     replaced: the span [start, end) in code points that gives way to a proof. column: where it stands in its line.
     reached: Lean came to it (not to the last one of `first | rfl | sorry`, if `rfl` works).
     goal: what is wanted there, as Lean prints it. proposition: it is a proof that is wanted, not data.
+    subgoal: the goal as a lemma of its own, where that was asked for; or why it cannot be one, as text.
     """
 
     line: int
@@ -29,6 +32,7 @@ class Hole:
     reached: bool
     goal: str
     proposition: bool
+    subgoal: Subgoal | str = ""
 
     @property
     def provable(self) -> bool:

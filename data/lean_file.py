@@ -12,6 +12,8 @@ from data.other_theorems import OtherTheorem, other_theorems
 from data.records.parsing import BYTE_ORDER_MARK
 from data.theorem import Theorem, TheoremInPlace, informal_text
 from lean_env import Check, Claim, LeanPool, Message
+from lean_env.check import Context
+from lean_env.subgoals import Subgoal
 
 # Commands that may stand in a header: they bring nothing into the environment that a statement could be about.
 _HEADER = frozenset(f"Lean.Parser.Command.{name}" for name in ("open", "set_option", "universe", "moduleDoc"))
@@ -253,15 +255,18 @@ class _Offsets:
         return line, offset - self._lines[line - 1]
 
 
-async def parse(pool: LeanPool, text: str, path: str = "<input>", keep: bool = False) -> LeanFile:
+async def parse(
+    pool: LeanPool, text: str, path: str = "<input>", keep: bool = False, subgoals: bool = False
+) -> LeanFile:
     """Cut a Lean file into declarations.
 
     keep: solutions to the file as a whole will be judged; what it leaves open has no goals then.
+    subgoals: each hole's goal is stated as a lemma, too.
 
     Raises FileError if Lean reports an error outside of proofs, InputError for what is no text.
     """
     raw, text = text, text.removeprefix(BYTE_ORDER_MARK).replace("\r\n", "\n")
-    answer = await pool.declarations(text, timeout=300, keep=keep)
+    answer = await pool.declarations(text, timeout=300, keep=keep, subgoals=subgoals)
     check = Check.from_json(answer, 0)
     if answer.get("timeout"):
         raise FileError(f"{path}: Lean needs more than 300 s for this file")
@@ -273,14 +278,22 @@ async def parse(pool: LeanPool, text: str, path: str = "<input>", keep: bool = F
     return LeanFile(text, raw, path, cut.header_end or answer.get("headerEnd", 0), tuple(cut.found), others)
 
 
-async def parse_solution(pool: LeanPool, challenge: str, text: str, timeout: float = 60.0) -> LeanFile:
+async def parse_solution(
+    pool: LeanPool,
+    challenge: str,
+    text: str,
+    timeout: float = 60.0,
+    context: Context = (),
+    subgoals: bool = False,
+) -> LeanFile:
     """Cut a solution, which nobody trusts, into declarations, whatever Lean says against it.
 
-    Raises InputError for what is no text, ProcessDied.
+    context: the text before it. subgoals: each hole's goal is stated as a lemma, too.
+    Raises InputError for what is no text, ContextError, ProcessDied.
     """
     text = text.removeprefix(BYTE_ORDER_MARK).replace("\r\n", "\n")
-    answer = await pool.declarations(text, timeout=timeout, challenge=challenge)
-    return LeanFile(text, text, "<solution>", 0, tuple(_Cut(text, answer, (), True).found))
+    answer = await pool.declarations(text, context=context, timeout=timeout, challenge=challenge, subgoals=subgoals)
+    return LeanFile(text, text, "<solution>", 0, tuple(_Cut(text, answer, (), not subgoals).found))
 
 
 async def with_header(pool: LeanPool, text: str, header: str) -> str:
@@ -379,7 +392,20 @@ class _Cut:
                 reached=bool(goals) or self.keep,
                 goal="\n\n".join(g["goal"] for g in goals),
                 proposition=all(g.get("proposition", False) for g in goals),
+                subgoal=_subgoal(goals),
             )
+
+
+def _subgoal(goals: Sequence[dict[str, Any]]) -> Subgoal | str:
+    """The lemma of a hole, of which Lean tells these goals."""
+    if len(goals) != 1:
+        return "Lean does not come to it" if not goals else "it closes several goals at once"
+    found = goals[0].get("subgoal", {})
+    return (
+        Subgoal.from_json(found)
+        if {"universes", "binders", "target", "needs"} <= {*found}
+        else found.get("problem", "")
+    )
 
 
 def _next(text: str, offset: int) -> int:

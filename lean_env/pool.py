@@ -83,6 +83,7 @@ class LeanWorker(Protocol):
         timeout: float = 60.0,
         keep: bool = False,
         challenge: str | None = None,
+        subgoals: bool = False,
     ) -> dict[str, Any]: ...
 
     async def export(self, code: str, names: Sequence[str]) -> tuple[str, int]: ...
@@ -241,11 +242,15 @@ class LeanPool:
         timeout: float = 60.0,
         keep: bool = False,
         challenge: str | None = None,
+        subgoals: bool = False,
     ) -> dict[str, Any]:
         """See Worker.declarations."""
         wanted = (*context, code) if keep else context if challenge is None else (*context, challenge)
         return await self._provers.run(
-            wanted, lambda w: w.declarations(code, context=context, timeout=timeout, keep=keep, challenge=challenge)
+            wanted,
+            lambda w: w.declarations(
+                code, context=context, timeout=timeout, keep=keep, challenge=challenge, subgoals=subgoals
+            ),
         )
 
     async def export(self, code: str, names: Sequence[str]) -> tuple[str, int]:

@@ -35,6 +35,30 @@ class MessageJson(TypedDict):
 
 
 @with_config(_STRICT)
+class BinderJson(TypedDict):
+    """A variable or hypothesis of a goal."""
+
+    name: str
+    type: str
+    brackets: Literal["()", "{}", "⦃⦄", "[]"]
+    value: str | None
+    hidden: bool
+    step: bool
+    uses: list[_Natural]
+
+
+@with_config(_STRICT)
+class SubgoalJson(TypedDict):
+    """A goal as a lemma of its own, or the `problem` that it has none."""
+
+    problem: NotRequired[str]
+    universes: NotRequired[list[str]]
+    binders: NotRequired[list[BinderJson]]
+    target: NotRequired[str]
+    needs: NotRequired[list[_Natural]]
+
+
+@with_config(_STRICT)
 class SorryJson(TypedDict):
     """A `sorry` with the goal that it leaves open."""
 
@@ -43,6 +67,7 @@ class SorryJson(TypedDict):
     endPos: NotRequired[PositionJson | None]
     proofState: NotRequired[_Natural]
     proposition: NotRequired[bool]
+    subgoal: NotRequired[SubgoalJson]
 
 
 @with_config(_STRICT)

@@ -169,10 +169,10 @@ class RayWorker:
         timeout: float = 60.0,
         keep: bool = False,
         challenge: str | None = None,
+        subgoals: bool = False,
     ) -> dict[str, Any]:
-        return await self._call(
-            partial(Worker.declarations, code=code, context=context, timeout=timeout, keep=keep, challenge=challenge)
-        )
+        call = partial(Worker.declarations, code=code, context=context, timeout=timeout)
+        return await self._call(partial(call, keep=keep, challenge=challenge, subgoals=subgoals))
 
     async def export(self, code: str, names: Sequence[str]) -> tuple[str, int]:
         return await self._call(partial(Worker.export, code=code, names=names))

@@ -26,6 +26,7 @@ class CommandRequest(TypedDict):
     allTactics: NotRequired[bool]  # report every tactic with the goals before and after it
     axioms: NotRequired[list[str]]  # constants to report the axioms of
     declarations: NotRequired[bool]  # report the commands with the positions of their parts
+    subgoals: NotRequired[bool]  # report the goal of each `sorry` as a lemma of its own, too
     discard: NotRequired[bool]  # keep neither an environment nor proof states
     reuse: NotRequired[bool]  # take over the tactics that an earlier text with `reuse` begins with
     challenge: NotRequired[bool]  # the resulting environment may be the `env` of a Guard

@@ -244,11 +244,13 @@ class Worker:
         timeout: float = 60.0,
         keep: bool = False,
         challenge: str | None = None,
+        subgoals: bool = False,
     ) -> dict[str, Any]:
         """The REPL's answer to `code`, with its `commands` and their declarations (protocol.CommandJson).
 
         timeout: seconds of processor time. keep: the code will be a context, and stays loaded as one.
-        challenge: as in `check`; the code is then not kept. Raises InputError, ContextError, ProcessDied.
+        challenge: as in `check`; the code is then not kept. subgoals: each `sorry` comes with its goal as a lemma (see
+        Subgoal). Raises InputError, ContextError, ProcessDied.
         """
         require_readable(code)
         if challenge is not None:
@@ -256,9 +258,11 @@ class Worker:
             async with self.session.call(solved):
                 guard = await self.session.guard(solved)
                 guarded: CommandRequest = {"cmd": code, "discard": True, "declarations": True, "guard": guard}
+                guarded["subgoals"] = subgoals
                 return await self.session.elaborate(guarded, context, timeout, bind_to=solved)
         kept = (*context, code) if keep else ()
         request: CommandRequest = {"cmd": code, "discard": not keep, "challenge": keep, "declarations": True}
+        request["subgoals"] = subgoals
         async with self.session.call(kept or context):
             answer = await self.session.elaborate(request, context, timeout, bind_to=kept)
             if keep:

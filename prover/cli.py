@@ -56,6 +56,7 @@ COMMANDS = {
             "pairs": "data.cli.corpora:pairs",
             "generate": "search.cli.generate:generate",
             "trace": "data.cli.corpora:trace",
+            "subgoals": "data.cli.subgoals:subgoals",
             "list": "data.cli.benchmarks:list_",
             "fetch": "data.cli.benchmarks:fetch",
             "show": "data.cli.benchmarks:show",

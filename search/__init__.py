@@ -6,5 +6,17 @@ from search.refine import Refine
 from search.rmaxts import RMaxTS
 from search.sampling import Sampling
 from search.searcher import Searcher, SearchResult
+from search.subgoals import Subgoals
 
-__all__ = ["Budget", "Meter", "Portfolio", "RMaxTS", "Refine", "Sampling", "SearchResult", "Searcher", "Turn"]
+__all__ = [
+    "Budget",
+    "Meter",
+    "Portfolio",
+    "RMaxTS",
+    "Refine",
+    "Sampling",
+    "SearchResult",
+    "Searcher",
+    "Subgoals",
+    "Turn",
+]

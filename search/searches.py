@@ -6,16 +6,18 @@ from collections.abc import Callable
 from pathlib import Path
 
 from lean_env import LeanPool
-from prover.policy import Policy
+from prover.policy import Policy, TacticsPolicy
 from search.budget import Meter
+from search.lemmas import LemmaStore
 from search.portfolio import Portfolio, Turn
 from search.refine import Refine
 from search.rmaxts import RMaxTS
 from search.sampling import Sampling
 from search.searcher import Searcher
+from search.subgoals import Subgoals
 
 _TURN = 100_000  # seeds
-SEARCHES = ("auto", "sampling", "rmaxts", "refine")
+SEARCHES = ("auto", "sampling", "rmaxts", "refine", "subgoals")
 
 
 def searcher(
@@ -43,6 +45,10 @@ def searcher(
             return tree
         case "refine":
             return refine
+        case "subgoals":  # the policy sketches, the tactics prove the steps
+            steps = searcher("auto", pool, TacticsPolicy(), seed=seed, journals=journals)
+            lemmas = LemmaStore(journals / "lemmas.jsonl" if journals else None)
+            return Subgoals(pool, policy, steps, seed=seed, lemmas=lemmas, progress=progress)
         case "auto" if fallback is not None:
             others = searcher(name, pool, fallback, seed=seed, journals=journals, progress=progress)
             return Portfolio([Turn(sampling, 0.05), Turn(others, 1.0)])

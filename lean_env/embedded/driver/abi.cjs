@@ -123,6 +123,10 @@ abi.array = xs => xs.reduce((a, x) => abi.W.lean_array_push(a, x), abi.W.lean_ar
 abi.arraySize = a => word(a + 8);
 abi.arrayItem = (a, i) => word(a + 16 + 4 * i);
 abi.arrayItems = a => { const n = abi.arraySize(a), xs = new Array(n); for (let i = 0; i < n; i++) xs[i] = abi.arrayItem(a, i); return xs; };
+/** Lean.Options (owned; pairs, of which the first one of a name counts) with some more (name → true or false). */
+abi.withOptions = (options, more) => Object.entries(more).reduce((list, [name, on]) =>
+  abi.ctor(1, [abi.ctor(0, [abi.parseName(name), abi.ctor(BOOLEAN, [], [on ? 1 : 0])]), list]), options);
+const BOOLEAN = 1;                // of Lean.DataValue
 /** Items of a PersistentArray: a tree of nodes (tag 0) and leaves (tag 1), then a tail. */
 abi.persistentItems = o => {
   const xs = [];

@@ -14,7 +14,7 @@ const watchdog = require('./watchdog.cjs');
 
 // Fields of Lean.Elab.Command.State, .Scope and ModuleParserState
 const STATE = { env: 0, messages: 1, scopes: 2, infoState: 8, snapshotTasks: 10 };
-const SCOPE = { options: 1, namespace: 2, openDecls: 3, flags: ['isNoncomputable', 'isPublic', 'isMeta'] };
+const SCOPE = { options: 1, namespace: 2, openDecls: 3, universes: 4, flags: ['isNoncomputable', 'isPublic', 'isMeta'] };
 
 const emptyLog = () => abi.inc(abi.constant('l_Lean_MessageLog_empty'));
 const noOptions = () => abi.inc(abi.constant('l_Lean_Options_empty'));
@@ -91,7 +91,7 @@ const inputOf = text => abi.W.l_Lean_Parser_mkInputContext___redArg(abi.string(t
  * Elaborate `source` after `base` (a kept { state, imports }, borrowed) or, without one, after the imports of its header.
  *
  * options: timeout (ms), guard ({ rules, trusted, imports, module }), trusted (it is a challenge), declarations (list what each command declares),
- *          onTrees(trees, text, environmentBefore, messages so far) for each command's info trees,
+ *          onTrees(trees, text, environmentBefore, messages so far, names of the declared universes) for each command's info trees,
  *          runs (a Runs of the base: take over the tactics that an earlier text of it begins with, too).
  * Returns { messages, imports, module (is it a `module`? Lean is given it as an ordinary file), headerEnd (code points), state (owned, null if there is none), before (with a guard or trusted: the
  *           environment that the text began in, owned), trusted and texts (see guard.cjs), lemmas (full names of the text's theorems), changesCode (see guard.cjs), timedOut,
@@ -122,13 +122,10 @@ function elaborate(source, base, options) {
 /** Owned Command.State with options (name → true or false) in all scopes of another one (spent). */
 function withOptions(state, options) {
   const scopes = abi.listItems(abi.field(state, STATE.scopes)).map(scope => {
-    let list = abi.inc(abi.field(scope, SCOPE.options));           // pairs; the first one of a name counts
-    for (const [name, on] of Object.entries(options)) list = abi.ctor(1, [abi.ctor(0, [abi.parseName(name), abi.ctor(BOOLEAN, [], [on ? 1 : 0])]), list]);
-    return abi.withField(abi.inc(scope), SCOPE.options, list);
+    return abi.withField(abi.inc(scope), SCOPE.options, abi.withOptions(abi.inc(abi.field(scope, SCOPE.options)), options));
   });
   return abi.withField(state, STATE.scopes, abi.list(scopes));
 }
-const BOOLEAN = 1;                // of Lean.DataValue
 
 /** Where a text with a base starts: after white space and comments, which only the header's parser skips; owned. */
 function afterSpace(input) {
@@ -280,7 +277,7 @@ function elaborateCommand(command, text, input, ref, token, options, result) {
   if (repeated) result.messages.splice(from, command.said.length);
   if (uncaught !== null) result.messages.push({ severity: 'error', pos: text.position(abi.unbox(command.position)), endPos: null, data: uncaught });
   const info = abi.field(state, STATE.infoState), trees = abi.persistentItems(abi.field(info, abi.fieldCount(info) - 1));
-  if (options.onTrees) options.onTrees(trees, text, command.environmentBefore, result.messages);
+  if (options.onTrees) options.onTrees(trees, text, command.environmentBefore, result.messages, abi.listItems(abi.field(abi.field(abi.field(state, STATE.scopes), 0), SCOPE.universes)));
   if (options.declarations && !command.last) {
     const last = result.commands.at(-1), after = stateEnvironment(state);
     declarations.describe(last.declarations, command.environmentBefore, after, trees, result.messages.some(m => m.kind === 'hasSorry'));

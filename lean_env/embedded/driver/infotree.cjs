@@ -137,6 +137,25 @@ function sorries(tree, text, env, into, context = null, roots = undefined) {
   into.push(...terms);
 }
 
+/** Keys of the variables that tactics of some kinds brought to their first goal. */
+function brought(tree, kinds, into) {
+  const ids = (mctx, goals) => {
+    if (abi.isNil(goals)) return [];
+    const decl = abi.option(abi.W.l_Lean_MetavarContext_findDecl_x3f(abi.inc(mctx), abi.field(goals, 0)));
+    const found = decl === null ? [] : proof.locals(abi.field(decl, 1)).map(d => abi.nameKey(abi.field(d, 1)));
+    if (decl !== null) abi.dec(decl);
+    return found;
+  };
+  eachInfo(tree, null, info => {
+    if (abi.tag(info) !== TACTIC) return false;
+    const run = abi.field(info, 0), stx = infoSyntax(run);
+    if (!syntax.isNode(stx) || !kinds.has(syntax.kind(stx))) return false;
+    const [before, goals, after, goalsAfter] = [1, 2, 3, 4].map(i => abi.field(run, i)), known = new Set(ids(before, goals));
+    for (const id of ids(after, goalsAfter)) if (!known.has(id)) into.add(id);
+    return false;
+  });
+}
+
 /** The proof state (owned) at the start of each outermost tactic block, as if a `sorry` stood there. */
 function rootGoals(tree, text, env, into) {
   eachInfo(tree, null, (info, context) => {
@@ -159,4 +178,4 @@ function asGoal(trees, span, env) {
   return state;
 }
 
-module.exports = { asGoal, tactics, sorries, rootGoals };
+module.exports = { asGoal, brought, tactics, sorries, rootGoals };

@@ -113,18 +113,33 @@ function goals(state) {
   return result;
 }
 
-/** An expression (borrowed) as Lean prints it in a local context (borrowed). */
-function printed(state, lctx, expression) {
+/** An expression (borrowed) as Lean prints it in a local context (borrowed), with options (name → true or false) besides the text's. */
+function printed(state, lctx, expression, options = {}) {
   const meta = abi.withField(abi.inc(state.meta), META.lctx, abi.inc(lctx));
-  const { result, next } = run({ ...state, meta }, at => {
+  const core = abi.withField(abi.inc(state.core), CORE.options, abi.withOptions(abi.inc(abi.field(state.core, CORE.options)), options));
+  const { result, next } = run({ ...state, meta, core }, at => {
     const format = abi.io(abi.call('l_Lean_Meta_ppExpr___boxed', abi.inc(expression), abi.inc(at.meta), abi.inc(at.metaState), abi.inc(at.core), abi.inc(at.coreState)), 'term');
     return abi.takeText(abi.W.l_Std_Format_pretty(format, abi.box(LONG), abi.box(0), abi.box(0))).trim();
   });
-  abi.dec(meta);
+  [meta, core].forEach(abi.dec);
   free(next);
   return result;
 }
-const META = { lctx: 2 };         // Meta.Context
+const META = { lctx: 2, instances: 3 };         // Meta.Context
+const LEVEL_NAMES = 0;            // of Term.State
+
+/** A proof state (owned) with one goal, a closed type (borrowed) in which universe parameters (Names, borrowed) may stand, where another one is (borrowed). */
+function about(state, type, universes) {
+  const empty = abi.withField(abi.withField(abi.inc(state.meta), META.lctx, abi.inc(abi.constant('l_Lean_LocalContext_empty'))), META.instances, abi.array([]));
+  const termState = abi.withField(abi.inc(state.termState), LEVEL_NAMES, abi.list(universes.map(u => abi.inc(u))));
+  // Names of its own: those that the other state's contexts know must not come again.
+  const coreState = abi.withField(abi.inc(state.coreState), STATE.names, abi.ctor(0, [abi.parseName('_about'), abi.box(1)]));
+  const { result: goal, next } = run({ ...state, meta: empty, termState, coreState }, at => abi.io(abi.W.l_Lean_Meta_mkFreshExprMVar(abi.some(abi.inc(type)), 0, abi.nil,
+    abi.inc(at.meta), at.metaState, abi.inc(at.core), at.coreState), 'goal'));
+  const goals = abi.list([abi.W.l_Lean_Expr_mvarId_x21(goal)]);
+  [goal, empty, termState, coreState, next.goals, next.roots].forEach(abi.dec);
+  return { ...next, goals, roots: abi.inc(goals) };
+}
 const LONG = 10_000;              // columns: all in one line
 
 /** The first goal: { mctx (borrowed), decl (owned) }. */
@@ -333,4 +348,4 @@ function infoTrees(state) {
   return { trees: abi.persistentItems(abi.field(info, abi.fieldCount(info) - 1)), context: abi.ctor(0, [command, abi.nil, abi.array([])]) };
 }
 
-module.exports = { create, free, isOfProposition, isProposition, environment: state => abi.field(state.coreState, STATE.env), goals, locals, mainGoal, printed, scope, status, tactic, steps, traces, infoTrees };
+module.exports = { about, create, free, isOfProposition, isProposition, environment: state => abi.field(state.coreState, STATE.env), goals, locals, mainGoal, printed, scope, status, tactic, steps, traces, infoTrees };

@@ -13,6 +13,7 @@
  *   axioms: [name]             → axioms: {name: [axiom] | null}
  *   declarations: true         → commands: [{kind, span, declarations, besides}] (see declarations.cjs), imports, headerEnd;
  *                              and sorries have proposition (is the goal one?)
+ *   subgoals: true             → each of the sorries has subgoal (the goal as a lemma of its own, see subgoals.cjs)
  *   challenge: true            remember the texts of the commands, so that the environment can be a guard's challenge; no sorries
  *   guard: {rules, env, single?}   refuse what the rules do not allow and the challenge `env` does not have → refused, holes;
  *                              single: it is one command;
@@ -52,6 +53,7 @@ const rebuild = require('./rebuild.cjs');
 const { Runs } = require('./runs.cjs');
 const snapshots = require('./snapshot.cjs');
 const statements = require('./statements.cjs');
+const { HAVE, subgoal } = require('./subgoals.cjs');
 const watchdog = require('./watchdog.cjs');
 
 const FATAL = 70;                 // exit code after an error that leaves Lean's memory in doubt
@@ -111,9 +113,15 @@ function command(request) {
 
 function elaborated(request, base, options) {
   const { cmd: source } = request, keeps = !request.discard, answer = {}, tactics = [], sorries = [], roots = [];
-  options.onTrees = (trees, text, environmentBefore, messages) => {
+  options.onTrees = (trees, text, environmentBefore, messages, universes) => {
+    const known = sorries.length;
     if (request.allTactics) for (const tree of trees) infotree.tactics(tree, text, keeps && environmentBefore, options.reuse?.remember ?? ((_, read) => read()), tactics);
     if (!request.challenge && maySorry(source, messages)) for (const tree of trees) infotree.sorries(tree, text, environmentBefore, sorries);
+    if (request.subgoals && sorries.length > known) {
+      const steps = new Set();
+      for (const tree of trees) infotree.brought(tree, HAVE, steps);
+      for (const sorry of sorries.slice(known)) sorry.subgoal = subgoal(sorry.state, steps, universes);
+    }
     if (request.rootGoals) for (const tree of trees) infotree.rootGoals(tree, text, environmentBefore, roots);
   };
   const result = frontend.elaborate(source, base, options);

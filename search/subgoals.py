@@ -1,0 +1,246 @@
+"""Subgoals (DeepSeek-Prover-V2, arXiv:2504.21801, section 2.1).
+
+A policy sketches the proof; the steps that the sketch leaves open are proved as lemmas of their own; their proofs are
+put in the places of the `sorry`s.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from data import Theorem
+from data.holes import Edit, Hole
+from data.lean_file import Declaration, LeanFile, parse_solution
+from data.subgoals import SubgoalTheorem, subgoal_theorems
+from lean_env import LeanPool, Reason, Verdict
+from lean_env.check import ContextError
+from lean_env.process import ProcessDied
+from prover.policy import Params, Policy, PreviousAttempt, Prompt, Sample
+from search import trace
+from search.budget import Budget, Meter
+from search.lemmas import LemmaStore
+from search.refine import complaint
+from search.searcher import Searcher, SearchResult, first_goal, stop, until
+
+ROUNDS = 2  # corrections of one sketch before a new one is begun
+DEPTH = 1  # how often a step that cannot be proved is sketched itself
+_SHARE = 0.5  # of what is left of the budget, for the steps of one sketch
+_SECONDS = 60.0  # for one check of a sketch
+
+
+@dataclass
+class _Step:
+    """A goal that a sketch leaves open, and its proof once there is one.
+
+    lemma: the goal as a theorem, or None. given_up: its search has come to its end without a proof.
+    """
+
+    hole: Hole
+    theorem: Theorem
+    lemma: SubgoalTheorem | None
+    proof: str | None = None
+    given_up: bool = False
+
+
+class Subgoals:
+    """Sketch after sketch until one can be completed.
+
+    sketcher: writes proofs whose steps may be left to `sorry`. prover: proves the steps. lemmas: where proved steps are
+    kept. depth: how many levels of steps that `prover` gives up are sketched themselves.
+    """
+
+    name = "subgoals"
+
+    def __init__(
+        self,
+        pool: LeanPool,
+        sketcher: Policy,
+        prover: Searcher,
+        *,
+        seed: int = 0,
+        depth: int = DEPTH,
+        lemmas: LemmaStore | None = None,
+        progress: Callable[[Meter], None] | None = None,
+    ) -> None:
+        self.pool, self.sketcher, self.prover, self.seed, self.depth = pool, sketcher, prover, seed, depth
+        self.lemmas, self.progress = lemmas or LemmaStore(), progress
+
+    async def prove(self, theorem: Theorem, budget: Budget) -> SearchResult:
+        meter, result = Meter(budget), SearchResult(theorem)
+        result.trace = trace.Trace(self.name, theorem.name, theorem.statement)
+        goal = await first_goal(self.pool, theorem, result)
+        if goal is not None:
+            result.trace.nodes.append(trace.Node(None, "", goal))
+            work = asyncio.create_task(_Run(self, theorem, goal, meter, result).sketch_after_sketch())
+            try:
+                await until(lambda: result.proved, [work], meter)
+            finally:
+                await stop([work])
+        result.spent(meter)
+        return result
+
+
+class _Run:
+    """One search under way."""
+
+    def __init__(self, search: Subgoals, theorem: Theorem, goal: str, meter: Meter, result: SearchResult) -> None:
+        self.search, self.theorem, self.goal, self.meter, self.result = search, theorem, goal, meter, result
+
+    @property
+    def _over(self) -> bool:
+        return self.result.proved or self.meter.exhausted or not self.meter.samples_left(1)
+
+    async def sketch_after_sketch(self) -> None:
+        number = 0
+        while not self._over and await self._sketch(number):
+            number += 1
+
+    async def _sketch(self, number: int) -> bool:
+        """One sketch and its corrections; False if the policy has no further ones."""
+        rounds: list[PreviousAttempt] = []
+        while not self._over and len(rounds) <= ROUNDS:
+            prompt = Prompt(self.theorem, self.goal, rounds=tuple(rounds[-1:]))
+            params = Params(0 if rounds else number, self.search.seed + (number if rounds else 0))
+            samples = [s async for s in self.search.sketcher.sample(prompt, 1, params, self.meter.usage)]
+            if not samples:
+                return bool(rounds)
+            sample = samples[0]
+            self.meter.samples += 1
+            if sample.failure:
+                self.result.add(sample, Verdict(Reason.ANSWER, sample.failure))
+                return not sample.is_error
+            if any(sample.proof == earlier.proof for earlier in rounds):
+                return True
+            feedback = await self._tried(sample)
+            if feedback is None:
+                return True
+            rounds.append(PreviousAttempt(sample.proof, feedback))
+        return True
+
+    async def _tried(self, sample: Sample) -> str | None:
+        """Complete a sketch; what there is to say against it, or None if its theorem is proved."""
+        verdict = await self._judged(sample.proof)
+        if verdict.proved or verdict.reason is not Reason.SORRY:
+            self.result.add(sample, verdict)
+            return None if verdict.proved else complaint(self.theorem, sample.proof, verdict)
+        try:
+            file = await parse_solution(
+                self.search.pool,
+                self.theorem.challenge,
+                self.theorem.solution(sample.proof),
+                _SECONDS,
+                context=self.theorem.context,
+                subgoals=True,
+            )
+        except (ContextError, ProcessDied) as error:
+            self.result.add(sample, Verdict(Reason.CRASH, str(error)))
+            return str(error)
+        declaration = file.declarations[-1]
+        if any(not hole.provable for hole in declaration.holes):
+            return "Every `sorry` must stand for the proof of a proposition."
+        steps = self._steps(file, declaration)
+        await self._solve(steps)
+        if any(step.proof is None for step in steps):
+            self.result.add(sample, verdict)
+            goals = "\n\n".join(step.hole.goal for step in steps if step.given_up)
+            return f"The sketch is right, but these of its steps could not be proved:\n\n{goals}"
+        for inlined in (False, True):
+            proof = _composed(file, declaration, steps, inlined)
+            verdict = await self._judged(proof)
+            if verdict.proved:
+                break
+        self.result.add(replace(sample, proof=proof), verdict)
+        return None if verdict.proved else complaint(self.theorem, proof, verdict)
+
+    async def _judged(self, proof: str) -> Verdict:
+        self.meter.checks += 1
+        verdict = await self.search.pool.judge(self.theorem.claim(proof), self.meter.limit(_SECONDS))
+        if self.search.progress:
+            self.search.progress(self.meter)
+        return verdict
+
+    def _steps(self, file: LeanFile, declaration: Declaration) -> list[_Step]:
+        """What a sketch leaves open: as lemmas, or, where Lean cannot state one, in its place."""
+        lemmas = {
+            one.hole.span: one for one in subgoal_theorems(file) if isinstance(one, SubgoalTheorem) and one.form == "b"
+        }
+        space = self.theorem.name.rpartition(".")[0]
+        steps = []
+        for hole in declaration.holes:
+            lemma, given = lemmas.get(hole.span), self.theorem
+            if lemma is None:
+                theorem: Theorem = replace(
+                    file.hole(declaration, hole, (), {}), header=given.header, preamble=given.preamble
+                )
+            else:
+                name = f"{space}.{lemma.name}" if space else lemma.name
+                theorem = Theorem(
+                    name, lemma.prefix + lemma.statement, given.header, given.preamble, source=given.source
+                )
+            steps.append(_Step(hole, theorem, lemma))
+        return steps
+
+    async def _solve(self, steps: list[_Step]) -> None:
+        """Prove steps side by side; once one is given up, the others end, too."""
+        budget = self.meter.part(_SHARE / len(steps))
+
+        async def solve(step: _Step) -> None:
+            await self._prove(step, budget)
+            if step.proof is None:
+                step.given_up = True
+                raise _GivenUp
+
+        tasks = [asyncio.create_task(solve(step)) for step in steps]
+        try:
+            await asyncio.gather(*tasks)
+        except _GivenUp:
+            pass
+        finally:
+            await stop(tasks)
+
+    async def _prove(self, step: _Step, budget: Budget) -> None:
+        search, statement = self.search, step.lemma.subgoal.proposition if step.lemma else ""
+        if statement and (known := search.lemmas.get(self.theorem, statement)) is not None:
+            step.proof = known
+            return
+        result = await search.prover.prove(step.theorem, budget)
+        self._spent(result)
+        if result.proof is None and search.depth > 0 and not self.meter.exhausted:
+            deeper = Subgoals(
+                search.pool,
+                search.sketcher,
+                search.prover,
+                seed=search.seed,
+                depth=search.depth - 1,
+                lemmas=search.lemmas,
+            )
+            result = await deeper.prove(step.theorem, budget)
+            self._spent(result)
+        step.proof = result.proof
+        if statement and step.proof is not None:
+            search.lemmas.add(self.theorem, statement, step.proof)
+
+    def _spent(self, result: SearchResult) -> None:
+        self.meter.samples += result.samples
+        self.meter.checks += result.checks
+        self.meter.usage.add(result.usage)
+
+
+class _GivenUp(Exception):
+    """A step of a sketch has no proof."""
+
+
+def _composed(file: LeanFile, declaration: Declaration, steps: list[_Step], inlined: bool) -> str:
+    """The sketch with the proofs of its steps in their places, the hidden names of their contexts made known before
+    them; or, `inlined`, each as a lemma that is stated there, so that nothing but its own context is seen in it."""
+    edits: list[Edit] = []
+    for number, step in enumerate(steps, 1):
+        assert step.proof is not None
+        proof = step.proof
+        if step.lemma is not None:
+            goal = step.lemma.subgoal
+            proof = goal.inlined(f"step_{number}", proof) if inlined else f"{goal.naming(goal)}{proof}"
+        edits.append(file.proof(declaration, step.hole, proof))
+    return file.value(declaration, edits).removeprefix(":=").lstrip().removeprefix("by").strip("\n")
