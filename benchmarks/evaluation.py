@@ -27,7 +27,7 @@ from eval.folder import RunFolder
 from eval.run import Progress, attempt
 from eval.summary import summary
 from lean_env import Claim, LeanPool, Reason, Verdict
-from prover.policy import Params, Policy, Prompt, Sample, Usage
+from prover.policy import Policy, Prompt, Sample, SampleRequest, Usage
 
 
 class Instant:
@@ -36,7 +36,7 @@ class Instant:
     name, stepwise, window, last_error = "instant", False, 32, ""
 
     async def sample(
-        self, prompt: Prompt, n: int, params: Params, usage: Usage | None = None
+        self, prompt: Prompt, n: int, params: SampleRequest, usage: Usage | None = None
     ) -> AsyncGenerator[Sample]:
         yield Sample(f"exact proof_{params.start}", "instant")
 

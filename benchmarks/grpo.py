@@ -40,9 +40,10 @@ from prover.model.transformer import Transformer
 from prover.policy import Prompt
 from prover.prompts import FAMILIES
 from rl import grpo, runs
-from rl.config import GRPOConfig, Placement
+from rl.config import GRPOConfig
 from rl.folder import TrainFolder
 from rl.learner import Learner
+from rl.model import Placement
 from rl.reward import RewardResult
 
 GROUP, NEW, FAMILY = 16, 64, "deepseek-v1.5-noncot"
@@ -82,7 +83,7 @@ def ours(folder: Path, problems: Sequence[Problem], updates: int, staleness: int
             "updates": updates + 1,
             "save_every": 10_000,
             "staleness": staleness,
-            "selection": {"replace": False},
+            "selection": {"drop_zero_variance_groups": False},
             "loss": {"kl": 0.0},
             "optimiser": {"lr": 1e-5, "weight_decay": 0.0},
         }
@@ -91,9 +92,9 @@ def ours(folder: Path, problems: Sequence[Problem], updates: int, staleness: int
 
     async def run(place: TrainFolder) -> None:
         learner = Learner(config, words)
-        async with runs.sampling(config.model, words, config.rollout, Placement()) as sampler:
+        async with runs.open_sampler(config.model, words, config.rollout, Placement()) as sampler:
             judges: Any = {FAMILY: Pays()}
-            await grpo.Loop(config, place, problems, learner, sampler, judges).run()
+            await grpo.GRPOLoop(config, place, problems, learner, sampler, judges).run()
 
     with tempfile.TemporaryDirectory() as out:
         place = TrainFolder(Path(out))

@@ -22,7 +22,7 @@ from data.headers import CORE
 from data.problems import read
 from lean_env import LeanPool
 from lean_env.embedded import install
-from prover.policy import TacticsPolicy, fallback_policy, open_policy
+from prover.policy import PolicyConfig, TacticsPolicy, fallback_policy, open_policy
 from search import Budget
 from search.searches import SEARCHES, searcher
 
@@ -48,7 +48,7 @@ async def main() -> None:
     spent: dict[tuple[str, str, int], list[int]] = {run: [] for run in runs}  # checks of what was proved
     total = dict.fromkeys(runs, 0)
     needed = "native" if any(name != "tactics" for name, _, _ in runs) else "tactics"
-    async with LeanPool(workers=args.workers) as pool, open_policy(needed) as model:
+    async with LeanPool(workers=args.workers) as pool, open_policy(PolicyConfig(name=needed)) as model:
         checks = [await pool.check(t.challenge, context=t.context) for t in theorems]
         asked = [t for t, check in zip(theorems, checks, strict=True) if check.ok and check.sorries]
         for t in asked:
@@ -56,7 +56,7 @@ async def main() -> None:
                 name, search, seed = run
                 # A new policy each time: no statement may profit from another one's proof.
                 policy = TacticsPolicy() if name == "tactics" else model.fresh()
-                fallback = fallback_policy("native", "") if name == "both" else None
+                fallback = fallback_policy(PolicyConfig(name=needed)) if name == "both" else None
                 found = searcher(search, pool, policy, seed=seed, fallback=fallback)
                 result = await found.prove(t, Budget(seconds=args.seconds, checks=args.checks))
                 total[run] += result.checks

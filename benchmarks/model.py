@@ -30,11 +30,11 @@ from rich.table import Column, Table
 
 from prover.model import checkpoint
 from prover.model.config import PRESETS, ModelConfig
-from prover.model.generate import GenerationRequest, Generator, Sampling
+from prover.model.generate import GenerationRequest, Generator, SamplingParams
 from prover.model.transformer import Transformer
 
 DEVICE, DTYPE = ("cuda", torch.bfloat16) if torch.cuda.is_available() else ("cpu", torch.float32)
-GREEDY = Sampling(temperature=0, max_tokens=10_000)
+GREEDY = SamplingParams(temperature=0, max_tokens=10_000)
 SIZES = {
     "4M": PRESETS["tiny"].replace(
         vocab_size=4096, hidden_size=192, num_hidden_layers=6, intermediate_size=512, num_attention_heads=6,
@@ -123,7 +123,7 @@ def samples(size: str, pair: Pair) -> Iterator[Row]:
             theirs.append(seconds(lambda: pair.theirs.generate(prompt, attention_mask=mask, **drawn, **lengths)))
     ours = []
     for _ in range(2):
-        generator, sampling = Generator(pair.ours, max_num_seqs=n), Sampling(top_p=0.95, max_tokens=new)
+        generator, sampling = Generator(pair.ours, max_num_seqs=n), SamplingParams(top_p=0.95, max_tokens=new)
         ours.append(seconds(partial(generator.generate, prompt.tolist(), n, sampling)))
     yield f"32 samples of a prompt of 512, {size}: tokens/s", n * new / min(theirs), n * new / min(ours), 8.0
 
@@ -166,7 +166,7 @@ def cache(size: str, pair: Pair) -> Iterator[Row]:
     """Tokens per megabyte: measured, against what multi-head attention with the same heads would cache."""
     config, tokens = pair.ours.config, 200
     generator = Generator(pair.ours)
-    generator.generate(pair.prompts(1, tokens + 1).tolist(), 1, Sampling(max_tokens=1))
+    generator.generate(pair.prompts(1, tokens + 1).tolist(), 1, SamplingParams(max_tokens=1))
     heads = config.num_attention_heads * (config.qk_head_dim + config.v_head_dim)
     whole = heads * config.num_hidden_layers * DTYPE.itemsize
     yield f"cache, {size}: tokens in a megabyte", 1e6 / whole, 1e6 / (generator.prefix_cache.nbytes / tokens), 1.0

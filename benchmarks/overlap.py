@@ -19,7 +19,7 @@ from collections.abc import AsyncGenerator
 from data import Theorem
 from lean_env import LeanPool
 from lean_env.embedded import install
-from prover.policy import Params, Prompt, Sample, Usage
+from prover.policy import Prompt, Sample, SampleRequest, Usage
 from search import Budget, Sampling
 
 THEOREM = Theorem("t", "theorem t (a : Nat) : a = a + 1")
@@ -35,7 +35,7 @@ class Clock:
         self.places = asyncio.Semaphore(self.window)
 
     async def sample(
-        self, prompt: Prompt, n: int, params: Params, usage: Usage | None = None
+        self, prompt: Prompt, n: int, params: SampleRequest, usage: Usage | None = None
     ) -> AsyncGenerator[Sample]:
         for answer in asyncio.as_completed([self.write(params.start + k) for k in range(n)]):
             yield await answer
@@ -51,7 +51,7 @@ class Clock:
 
 
 async def writing(clock: Clock, samples: int) -> list[Sample]:
-    return [s async for s in clock.sample(Prompt(THEOREM), samples, Params())]
+    return [s async for s in clock.sample(Prompt(THEOREM), samples, SampleRequest())]
 
 
 async def judging(pool: LeanPool, samples: list[Sample]) -> None:
@@ -61,7 +61,7 @@ async def judging(pool: LeanPool, samples: list[Sample]) -> None:
 async def in_turns(pool: LeanPool, clock: Clock, samples: int) -> None:
     for start in range(0, samples, clock.window):
         wanted = min(clock.window, samples - start)
-        answers = [s async for s in clock.sample(Prompt(THEOREM), wanted, Params(start))]
+        answers = [s async for s in clock.sample(Prompt(THEOREM), wanted, SampleRequest(start))]
         await judging(pool, answers)
 
 

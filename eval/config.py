@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
-from data.records.config import validated
+from data.records.config import StrictModel, validated
+from prover.policy import PolicyConfig
 from search import Budget
 from search.searches import SEARCHES
 
@@ -14,21 +15,7 @@ SINGLE = "single"
 """No search: every attempt is one whole proof of the policy's, judged. That is what pass@k of the papers counts."""
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class PolicyConfig(_Part):
-    """What writes the proofs (see prover.policy.open_policy)."""
-
-    name: str = "tactics"
-    model: str = ""
-    base_url: str = ""
-    family: str = ""
-    max_tokens: int | None = Field(default=None, ge=1)
-
-
-class BudgetConfig(_Part):
+class BudgetConfig(StrictModel):
     """What one attempt may spend, with one Lean worker (see search.Budget). In `single`: seconds for the check.
 
     seconds: wall time. cpu: seconds of processor time of Lean's processes, which mean the same on a busy machine; where
@@ -41,17 +28,18 @@ class BudgetConfig(_Part):
     seconds: float | None = Field(default=60.0, gt=0, allow_inf_nan=False)
     cpu: float | None = Field(default=None, gt=0, allow_inf_nan=False)
 
-    @model_validator(mode="after")
-    def _one_clock(self) -> BudgetConfig:
-        if self.cpu is not None and "seconds" not in self.model_fields_set:
-            self.seconds = None
-        return self
+    @model_validator(mode="before")
+    @classmethod
+    def _one_clock(cls, fields: Any) -> Any:
+        if isinstance(fields, dict) and fields.get("cpu") is not None and "seconds" not in fields:
+            return {**fields, "seconds": None}
+        return fields
 
     def budget(self) -> Budget:
         return Budget(self.samples, self.checks, self.tokens, self.seconds, self.cpu)
 
 
-class RunConfig(_Part):
+class RunConfig(StrictModel):
     """A run. What it finds follows from all fields but the last two, which only say where Lean runs.
 
     problems: a benchmark's name, or a path (see data.problems). split: only problems of it. limit: only so many, from

@@ -131,20 +131,14 @@ async def run_all(folder: RunFolder, config: RunConfig, progress: Callable[[run.
 
     Raises BenchmarkMissing, ProblemError, RunError, LeanUnavailable, PolicyUnavailable, OSError.
     """
-    path, told = located(config.problems), config.policy
+    path = located(config.problems)
     count, hashed = digest(selected(path, config.split, config.limit))
     if _is_done(folder, config, hashed):
         return False
     lean = installed_lean()
     async with (
         lean_pool(lean, config.workers, config.ray, True, config.strict) as pool,
-        open_policy(
-            told.name,
-            model=told.model,
-            base_url=told.base_url,
-            family=told.family,
-            max_tokens=told.max_tokens,
-        ) as policy,
+        open_policy(config.policy) as policy,
     ):
         identity = config.identity | {
             "problems": hashed,

@@ -19,7 +19,7 @@ from eval.folder import RunFolder
 from eval.problems import looked_at
 from lean_env import LeanPool, Reason, Verdict
 from lean_env.cpu_time import measure_cpu_time
-from prover.policy import Params, Policy, PolicyUnavailable, Prompt, Usage, fallback_policy
+from prover.policy import Policy, PolicyUnavailable, Prompt, SampleRequest, Usage, fallback_policy
 from search.searcher import SearchResult, stop
 from search.searches import searcher
 
@@ -187,7 +187,9 @@ class _Run:
         usage, limit = Usage(), self.config.budget.seconds or _LIMIT
         async with self.asking:
             start = time.monotonic()
-            samples = self.policy.sample(Prompt(entry.theorem, entry.goal), 1, Params(number, self.config.seed), usage)
+            samples = self.policy.sample(
+                Prompt(entry.theorem, entry.goal), 1, SampleRequest(number, self.config.seed), usage
+            )
             async with aclosing(samples):
                 sample = await anext(samples, None)
                 async for _ in samples:  # to its end, where a server tells how many tokens it wrote
@@ -222,7 +224,7 @@ class _Run:
     async def _search(self, entry: Entry, number: int) -> Attempt | None:
         """A search, by a policy that knows of no other problem, with one worker's share of Lean; None as above."""
         config = self.config
-        fallback = fallback_policy(config.policy.name, config.policy.model)
+        fallback = fallback_policy(config.policy)
         seed = config.seed + number
         found = searcher(config.search, self.pool.share(1), self.policy.fresh(), seed=seed, fallback=fallback)
         with measure_cpu_time():

@@ -30,9 +30,11 @@ from lean_env import LeanPool, PoolClosed
 from lean_env.embedded import install
 from prover.policy import TacticsPolicy
 from rl import stages
-from rl.config import ExpertIterationConfig, GRPOConfig, RolloutConfig, SFTConfig, Stage
+from rl.config import ExpertIterationConfig, GRPOConfig, SFTConfig
 from rl.folder import TrainFolder
 from rl.measure import measure
+from rl.samplers import RolloutConfig
+from rl.trainer import Stage
 from search import Budget
 from search.corpus import Progress, find
 

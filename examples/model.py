@@ -18,7 +18,7 @@ import torch
 from data import Theorem
 from prover.model import checkpoint, tokenizer
 from prover.model.config import PRESETS
-from prover.model.generate import Generator, Sampling
+from prover.model.generate import Generator, SamplingParams
 from prover.model.transformer import Transformer
 from prover.policy import Prompt
 from prover.prompts import FAMILIES
@@ -69,7 +69,7 @@ def main(folder: Path) -> None:
     tok.save_pretrained(folder)
 
     prompt = tok.encode(make_prompts(1)[0])
-    (sequences,) = Generator(model).generate([prompt], 4, Sampling(stop_tokens={tok.eos_token_id}))
+    (sequences,) = Generator(model).generate([prompt], 4, SamplingParams(stop_token_ids={tok.eos_token_id}))
     for sequence in sequences:
         print(f"{sum(sequence.logprobs):7.3f}  {tok.decode(sequence.tokens, skip_special_tokens=True)!r}")
 

@@ -16,8 +16,8 @@ from data.records.run_folder import RunError
 from lean_env.console import CommandError, Exit, err, installed_lean, lean_pool, out, printable
 
 if TYPE_CHECKING:
-    from rl.config import Stage
     from rl.folder import TrainFolder
+    from rl.trainer import Stage
 
 _SIGNALLED = 128  # the exit code is this and the signal's number, as shells have it
 

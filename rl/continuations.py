@@ -1,4 +1,4 @@
-"""The tactic states inside of proofs, from Lean, for examples that go on from them (DeepSeek-Prover-V1.5 §2.2)."""
+"""Tactic states inside proofs, from Lean, for examples that continue a proof (DeepSeek-Prover-V1.5 §2.2)."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from search.steps import steps
 
 
 async def states(pool: LeanPool, pairs: Sequence[Pair], file: Path) -> States:
-    """Of each proof the places from which it can be continued, but not its beginning.
+    """For each proof, the points at which it can be continued, its beginning excepted.
 
-    The file grows by a line for each pair that has been looked at, and is not looked at again. Raises JsonlError.
+    `file` gets a line for each pair that is done, so that a run that goes on does not repeat it. Raises JsonlError.
     """
     known = [[(prefix, column, goal) for prefix, column, goal in row] for row in read_jsonl(file)]
 

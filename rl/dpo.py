@@ -1,9 +1,8 @@
-"""Direct preference optimisation from answers that Lean has judged (Rafailov et al. 2023; DeepSeek LLM §4.2)."""
+"""Direct preference optimisation (DPO, arXiv 2305.18290; DeepSeek LLM, arXiv 2401.02954, §4.2) on judged answers."""
 
 from __future__ import annotations
 
 import random
-import time
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -21,9 +20,10 @@ from prover.model.transformer import Output
 from prover.policy import Prompt
 from prover.prompts import prompt_format
 from rl import groups, losses, model
-from rl.batch import Batch, Epochs, Text
+from rl.batch import Batch, Epochs, TrainingSample
 from rl.config import DPOConfig
-from rl.folder import TrainFolder, remaining
+from rl.folder import TrainFolder
+from rl.loop import train
 from rl.model import tokenizer_of
 from rl.trainer import Trainer
 
@@ -34,17 +34,17 @@ _TIE = 1e-4  # nats: less is rounding
 
 @dataclass(frozen=True)
 class Preference:
-    """Two answers to one prompt, as they are trained on: the proof, and what Lean refused."""
+    """A pair of answers to one prompt: a proof, and one that Lean refused."""
 
-    chosen: Text
-    rejected: Text
+    chosen: TrainingSample
+    rejected: TrainingSample
 
     def __len__(self) -> int:
         return len(self.chosen) + len(self.rejected)
 
 
 def run(config: DPOConfig, folder: TrainFolder) -> None:
-    """All of it, in each of the processes that share the model. Raises ConfigError, Interrupted."""
+    """Run the stage; each of the processes that share the model calls this. Raises ConfigError, Interrupted."""
     tokenizer = tokenizer_of(config.model, ())
     every = preferences(config, tokenizer)
     fitting = [preference for preference in every if len(preference) <= config.context]
@@ -55,38 +55,23 @@ def run(config: DPOConfig, folder: TrainFolder) -> None:
     order = Epochs(
         [len(preference) for preference in fitting], config.context, config.batch, config.epochs, config.seed
     )
-    texts = [text for preference in fitting for text in (preference.chosen, preference.rejected)]
+    samples = [text for preference in fitting for text in (preference.chosen, preference.rejected)]
     trainer = Trainer(config, tokenizer, len(order))
     began = model.load(config.model, tokenizer, config.placement, config.seed)
     began.requires_grad_(False).eval()
-    folder.restore(trainer)
-    start, started = trainer.done, time.monotonic()
-    for number, units in enumerate(order):
-        if number < start:
-            continue
-        if trainer.agreed(folder.stop.is_set()):
-            raise folder.interrupted(trainer, trainer.done, len(order))
-        found = _update(trainer, began, texts, units, config.beta)
-        folder.record(trainer.done, found)
-        last = trainer.done == len(order)
-        if folder.due() or last:
-            left = (time.monotonic() - started) / (trainer.done - start) * (len(order) - trainer.done)
-            folder.say(
-                f"update {trainer.done} of {len(order)}  loss {found['loss']:.4f}  the proof has gained on what Lean "
-                f"refused in {found['right']:.1%} of pairs  {remaining(left)}"
-            )
-        if last or trainer.done % config.save_every == 0:
-            folder.save(trainer, trainer.done)
-    trainer.write(folder.path / "model")
+    train(trainer, folder, order, lambda units: _update(trainer, began, samples, units, config.beta), _describe)
 
 
 def _update(
-    trainer: Trainer, began: model.Model, texts: Sequence[Text], units: Sequence[Sequence[int]], beta: float
+    trainer: Trainer, began: model.Model, samples: Sequence[TrainingSample], units: Sequence[Sequence[int]], beta: float
 ) -> dict[str, float]:
-    """units: rows of the numbers of preferences; the two texts of each stand side by side."""
+    """One step of the optimiser; units: rows of indices of preferences. Returns its metrics.
+
+    The two samples of a preference are neighbours in a row.
+    """
     rows = [[number for unit in row for number in (2 * unit, 2 * unit + 1)] for row in units]
     count = sum(map(len, units))
-    parts = trainer.parts(texts, rows)
+    parts = trainer.parts(samples, rows)
     for part in parts:
         with torch.no_grad():
             part.ref_logprobs = trainer.run(part, network=began, run_mtp=False).logprobs
@@ -94,8 +79,13 @@ def _update(
     return found | {"right": found["right"] / count}
 
 
+def _describe(figures: Mapping[str, float]) -> str:
+    right = f"the proof has gained on what Lean refused in {figures['right']:.1%} of pairs"
+    return f"loss {figures['loss']:.4f}  {right}"
+
+
 def _objective(output: Output, batch: Batch, beta: float, count: int) -> tuple[Tensor, dict[str, Tensor]]:
-    """This part's share of the mean over `count` pairs. right: pairs in which the proof has gained on the other."""
+    """This part's share of the mean loss over `count` pairs; `right`: pairs whose proof has gained."""
     assert output.logprobs is not None
     assert batch.ref_logprobs is not None
     numbers, which = batch.sample_ids[batch.is_not_padding].unique(return_inverse=True)
@@ -105,13 +95,16 @@ def _objective(output: Output, batch: Batch, beta: float, count: int) -> tuple[T
         )
         for told in (output.logprobs, batch.ref_logprobs)
     )
-    lost = losses.preference(now[::2], now[1::2], before[::2], before[1::2], beta)
+    lost = losses.dpo_loss(now[::2], now[1::2], before[::2], before[1::2], beta)
     gained = (now - before)[::2] - (now - before)[1::2]
     return lost.sum() / count, {"right": (gained > _TIE).sum().float()}
 
 
 def preferences(config: DPOConfig, tokenizer: Any) -> list[Preference]:
-    """Some pairs of each theorem's proofs with what was refused, drawn. Raises ConfigError."""
+    """Up to `config.pairs` pairs (proof, refused answer) of each theorem, sampled without replacement.
+
+    Raises ConfigError.
+    """
     judged: dict[tuple[int, ...], tuple[set[_Answer], set[_Answer]]] = defaultdict(lambda: (set(), set()))
     for path in config.answers:
         for told in groups.read(path):  # a theorem comes as often as it was asked
@@ -131,21 +124,23 @@ def preferences(config: DPOConfig, tokenizer: Any) -> list[Preference]:
 
 
 def _whole(request: Request, answer: Mapping[str, Any]) -> _Answer:
-    """An answer with the stop text that ended it; True if it was ended by the token for that (or cut off, which is as
-    bad)."""
+    """An answer with the stop text that ended it, and whether the end-of-text token follows.
+
+    One that was cut off gets that token, too: it is as bad as one that ended there.
+    """
     reason = answer["finish_reason"] or _guessed(request, answer)
     text = answer["answer"] + (request.stop[0] if reason == "stop" else "")
     return text, reason not in ("stop", "complete")
 
 
 def _guessed(request: Request, answer: Mapping[str, Any]) -> FinishReason:
-    """Why an answer ended, in a file from before that was recorded."""
+    """Why an answer ended, guessed for files of versions that did not record it."""
     if request.stop:
         return "stop" if answer["finished"] else "length"
     return "complete" if answer["answer"].rstrip().endswith(_FENCE) else "eos"
 
 
-def _text(tokenizer: Any, prompt: Sequence[int], answer: _Answer) -> Text:
+def _text(tokenizer: Any, prompt: Sequence[int], answer: _Answer) -> TrainingSample:
     written, ends = answer
     end = (tokenizer.eos_token_id,) if ends else ()
-    return Text((*prompt, *tokenizer.encode(written, add_special_tokens=False), *end), len(prompt))
+    return TrainingSample((*prompt, *tokenizer.encode(written, add_special_tokens=False), *end), len(prompt))

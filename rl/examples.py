@@ -1,11 +1,11 @@
-"""What a model is shown in supervised training: token ids, and which of them it is to learn to write."""
+"""Examples for supervised training: token ids of prompts and answers, and which of them count in the loss."""
 
 from __future__ import annotations
 
 import random
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from data.pairs import Pair
 from data.records.config import ConfigError
@@ -15,10 +15,11 @@ from prover.model.tokenizer import FIM_MIDDLE, FIM_PREFIX, FIM_SUFFIX
 from prover.policy import Prompt
 from prover.prompts import PromptFormat, prompt_format
 from prover.prompts.text import opening, proof_lines
-from rl.config import Kind
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
+
+Kind = Literal["full_text", "proof", "cot", "continuation", "fim"]
 
 #: The places of a proof from which it can be continued: the lines before, where the next tactic stands, the state.
 States = Mapping[Pair, Sequence[tuple[str, int, str]]]
@@ -26,7 +27,7 @@ States = Mapping[Pair, Sequence[tuple[str, int, str]]]
 
 @dataclass(frozen=True)
 class Example:
-    """A text as token ids, of which those from `start` on are to be learnt; those before are what the model is asked.
+    """Token ids of a prompt, up to `start`, and of the answer to learn, from there on.
 
     theorem: its name, for people. kind: how it was made.
     """
@@ -37,8 +38,8 @@ class Example:
     theorem: str = ""
 
 
-class Writer:
-    """Makes examples with a model's tokenizer, as the model will be asked."""
+class ExampleWriter:
+    """Writes pairs as examples in a family's prompt format, tokenised as the engines do. Raises ConfigError."""
 
     def __init__(self, tokenizer: PreTrainedTokenizerFast, family: str) -> None:
         try:
@@ -47,17 +48,15 @@ class Writer:
             raise ConfigError(str(error)) from None
 
     def proof(self, pair: Pair) -> Example:
-        """The whole proof, without its comments, from the statement."""
+        """The statement as prompt, the whole proof without its comments as answer."""
         return self._answering(self._family, Prompt(pair.problem.theorem), uncommented(pair.proof), "proof", pair)
 
     def full_text(self, pair: Pair) -> Example:
-        """The same, of which the prompt is learnt, too, as in pretraining: how theorems are written, and what in them
-        comes again.
-        """
+        """The same, of which the prompt counts, too, as in pretraining."""
         return replace(self.proof(pair), start=1, kind="full_text")
 
     def cot(self, pair: Pair) -> Example | None:
-        """The proof with its comments, for the CoT prompt of DeepSeek-Prover-V1.5 (§2.2); None if it has none."""
+        """The proof with its comments, for DeepSeek-Prover-V1.5's CoT prompt (§2.2); None if it has no comments."""
         if not _is_commented(pair.proof):
             return None
         return self._answering(self._family.commented, Prompt(pair.problem.theorem), pair.proof, "cot", pair)
@@ -65,17 +64,18 @@ class Writer:
     def continuation(self, pair: Pair, prefix: str, column: int, goal: str) -> Example:
         """The rest of a proof after a prefix and, as a comment, the tactic state there (DeepSeek-Prover-V1.5 §2.2).
 
-        prefix: the proof's first lines, at column 0; column: where the next tactic stands. Only what follows the state
-        is learnt.
+        prefix: the proof's first lines, at column 0. column: of the next tactic. Only what follows the state counts.
         """
         prompt = Prompt(pair.problem.theorem, goal, prefix.rstrip("\n"), column)
         rest = pair.proof[len(prefix) :].strip("\n")
         return self._answering(self._family, prompt, rest, "continuation", pair)
 
     def fim(self, pair: Pair, first: int, last: int) -> Example | None:
-        """The lines from `first` up to `last` of a proof, where all others are given: fill-in-the-middle, in the order
-        prefix, suffix, middle (DeepSeek-Coder-V2 §3.1). None if the proof has no such lines. Raises ConfigError if the
-        tokenizer has no tokens for it.
+        """Fill-in-the-middle (DeepSeek-Coder-V2, arXiv 2406.11931, §3.1): some lines of a proof from all others.
+
+        first, last: the range of lines, end excluded. Tokens are in the order prefix, suffix, middle. None if the proof
+        has no such lines. Raises ConfigError if the tokenizer has no
+        tokens for it.
         """
         lines = pair.proof.splitlines(keepends=True)
         if not 0 <= first < last <= len(lines):
@@ -105,13 +105,16 @@ class Writer:
 
 
 def examples(
-    writer: Writer,
+    writer: ExampleWriter,
     pairs: Iterable[Pair],
     kinds: Sequence[Kind],
     states: States,
     seed: int = 0,
 ) -> Iterator[Example]:
-    """Examples of each kind from each pair that has what it needs; of continuations and holes one a pair, drawn."""
+    """The examples of each kind from each pair that has what the kind needs.
+
+    Of continuations and holes there is one for each pair, drawn by `seed`.
+    """
     for number, pair in enumerate(pairs):
         chance = random.Random(f"{seed}:{number}")
         for kind in kinds:

@@ -19,15 +19,17 @@ from data.problems import Problem
 from data.records.jsonl import JsonlWriter, read_jsonl
 from lean_env import LeanPool
 from rl import runs
-from rl.config import ExpertIterationConfig, ModelSource, SFTConfig, read_all
+from rl.config import ExpertIterationConfig, SFTConfig
 from rl.folder import TrainFolder
-from rl.groups import is_proved, read, rollout_all
-from rl.model import tokenizer_of
+from rl.groups import is_proved, read
+from rl.inputs import read_all
+from rl.model import ModelSource, tokenizer_of
+from rl.rollout import rollout_all
 from rl.stop import unless
 
 
 async def run(config: ExpertIterationConfig, folder: TrainFolder, pool: LeanPool) -> None:
-    """All rounds; the last one's model is the run's. Raises ConfigError, PolicyUnavailable, Interrupted."""
+    """Run all rounds; the last one's model is the run's. Raises ConfigError, PolicyUnavailable, Interrupted."""
     problems, given = runs.read_problems(config.problems), read_all(pairs.read, config.data)
     await runs.check_statements_elaborate(problems, pool)
     source, found = config.model, list[Pair]()
@@ -52,7 +54,7 @@ async def _proofs(
     number: int,
     pool: LeanPool,
 ) -> list[Pair]:
-    """What is proved of the problems; those that have been asked before a kill are not asked again."""
+    """The proofs found in a round; theorems that were asked before a kill are not asked again."""
     place.path.mkdir(parents=True, exist_ok=True)
     file = place.path / "answers.jsonl"
     rows: list[dict[str, Any]] = list(read_jsonl(file))
@@ -61,7 +63,7 @@ async def _proofs(
     graded = runs.judges(pool, config.rollout)
     total = len(problems) * len(config.rollout.families)
     if done < len(problems):
-        async with runs.sampling(source, tokenizer, config.rollout, config.placement) as sampler:
+        async with runs.open_sampler(source, tokenizer, config.rollout, config.placement) as sampler:
             seed = config.seed * 1000 + number
             groups = rollout_all(sampler, graded, problems, config.rollout, seed, start=len(rows))
             with closing(JsonlWriter(file)) as lines:

@@ -1,4 +1,4 @@
-"""Other names of our configurations' fields: those of earlier versions, which are still read, and other trainers'."""
+"""Other names of configuration fields: of earlier versions, which are still read, and of other trainers."""
 
 from __future__ import annotations
 
@@ -67,13 +67,13 @@ ELSEWHERE: dict[str, tuple[str, ...]] = {
 
 
 def current(path: list[str]) -> list[str]:
-    """The path of a field, which may have old names in it, by the names of today."""
+    """The path of a field in today's names; it may have names of earlier versions in it."""
     outer = OLD_NAMES[""].get(path[0], path[0])
     return [outer, *(OLD_NAMES.get(outer, {}).get(name, name) for name in path[1:2]), *path[2:]]
 
 
 def updated(fields: Any) -> Any:
-    """A configuration's fields, not yet validated, by the names of today. Raises ConfigError if one is there twice."""
+    """A configuration's fields, not yet validated, in today's names. Raises ConfigError if one is there twice."""
     if not isinstance(fields, dict):
         return fields
     found = {name: _renamed(value, name) for name, value in _renamed(fields, "").items()}

@@ -18,9 +18,10 @@ from pydantic import ValidationError
 
 from data.records.jsonl import JsonlError, JsonlWriter, read_jsonl
 from data.records.run_folder import Folder, RunError, now
-from rl.config import STAGES, Stage
+from rl.config import STAGES
 from rl.field_names import updated
 from rl.stop import Interrupted
+from rl.trainer import Stage
 
 _PACE = 10.0  # seconds between two lines on how far the work is
 _STEP = "step-"  # what checkpoints are called, with the number of updates before them
@@ -30,21 +31,25 @@ _FREE = frozenset(("placement", "save_every", "keep", "updates"))
 
 
 class Checkpointable(Protocol):
-    """What is trained, as far as it is kept: see rl.trainer.Trainer."""
+    """Something that can be saved in a checkpoint and restored from it, such as rl.trainer.Trainer."""
 
-    def save(self, folder: Path, state: dict[str, Any]) -> None: ...
+    def save(self, folder: Path, state: dict[str, Any]) -> None:
+        """See Trainer.save."""
+        ...
 
-    def restore(self, folder: Path) -> dict[str, Any]: ...
+    def restore(self, folder: Path) -> dict[str, Any]:
+        """See Trainer.restore."""
+        ...
 
 
 Tell = Callable[[str], None]
 
 
 class TrainFolder(Folder):
-    """The files of a training run, finished or not.
+    """The folder of a training run, begun or finished.
 
-    tell: takes lines for people. writes: False in processes that share the work with one that does. keep: checkpoints;
-    `working` takes its configuration's. stop: set when the run is to stop; runs inside of this one share it.
+    tell: called with lines for people. writes: False in processes that share the work with one that writes. keep: the
+    number of checkpoints kept; `working` takes the configuration's. stop: set to stop the run and the runs inside it.
     """
 
     def __init__(self, path: Path, tell: Tell = lambda line: None, writes: bool = True, keep: int = 1) -> None:
@@ -58,7 +63,7 @@ class TrainFolder(Folder):
 
     @property
     def head(self) -> dict[str, Any]:
-        """The head of the run, its identity in the fields of today: a run that an earlier version began goes on."""
+        """The content of `run.json`, its identity in today's field names: runs of earlier versions go on."""
         head = super().head
         return head | {"identity": _completed(updated(head["identity"]))}
 
@@ -82,23 +87,23 @@ class TrainFolder(Folder):
                 self.close()
 
     def inner(self, name: str) -> TrainFolder:
-        """A folder of a run in this one, which is told of to the same people."""
+        """The folder `name` inside this one, for a run that reports to the same people."""
         inner = TrainFolder(self.path / name, self.tell)
         inner.stop = self.stop
         return inner
 
     def adopt(self, model: Path) -> None:
-        """Make a checkpoint, of a run in this folder, what came of this run."""
+        """Copy a checkpoint, of a run inside this folder, as this run's model."""
         shutil.copytree(model, self.path / "model", dirs_exist_ok=True)
 
     def say(self, line: str) -> None:
-        """To the log, and to whoever watches."""
+        """Write a line to the log, and to `tell`."""
         if self._writes:
             self.log(line)
             self.tell(line)
 
     def due(self) -> bool:
-        """Is it time for another line on how far the work is?"""
+        """Whether it is time for another line of progress."""
         at = time.monotonic()
         if at - self._told < _PACE:
             return False
@@ -106,13 +111,14 @@ class TrainFolder(Folder):
         return True
 
     def latest(self) -> Path | None:
-        """The newest checkpoint to go on from."""
+        """The newest checkpoint; None if there is none."""
         return max((self.path / "checkpoints").glob(f"{_STEP}*"), default=None)
 
     def restore(self, trainer: Checkpointable) -> dict[str, Any] | None:
-        """Take up where the newest checkpoint left off, if there is one: returns what was kept with it.
+        """Restore the newest checkpoint, if there is one, and return the state that was saved with it.
 
-        JsonlWriter of the metrics that were written after it are taken out: they come again.
+        Metrics that were recorded after it are removed: they come again. Raises RunError, and what `trainer.restore`
+        raises.
         """
         found = self.latest()
         if found is None:
@@ -124,7 +130,7 @@ class TrainFolder(Folder):
         return state
 
     def save(self, trainer: Checkpointable, step: int, state: dict[str, Any] | None = None) -> None:
-        """A checkpoint to go on from after update `step`; only the newest ones are kept."""
+        """Save a checkpoint after update `step`, and delete all but the newest ones."""
         trainer.save(self._checkpoint(step), state or {})
         for old in [] if not self._writes else sorted((self.path / "checkpoints").glob(f"{_STEP}*"))[: -self._keep]:
             shutil.rmtree(old, ignore_errors=True)
@@ -132,7 +138,7 @@ class TrainFolder(Folder):
     def interrupted(
         self, trainer: Checkpointable, step: int, total: int, state: dict[str, Any] | None = None
     ) -> Interrupted:
-        """What is to be raised when the run stops after update `step` of `total`; there is a checkpoint of it then."""
+        """The exception to raise when the run stops after update `step` of `total`; saves a checkpoint of it first."""
         if not step:
             return Interrupted("stopped before the first update: the same command begins anew")
         if self.latest() != self._checkpoint(step):
@@ -146,7 +152,7 @@ class TrainFolder(Folder):
         return self.path / "checkpoints" / f"{_STEP}{step:08}"
 
     def _begin(self, done: int) -> None:
-        """Metrics up to this update stay."""
+        """Open the metrics; those of updates after `done` are removed."""
         if not self._writes:
             return
         self.trim("metrics.jsonl", lambda row: row["step"] <= done)
@@ -154,7 +160,7 @@ class TrainFolder(Folder):
         self._board = _board(self.path / "tensorboard", done + 1)
 
     def trim(self, name: str, stays: Callable[[Any], bool]) -> None:
-        """Take out the lines of a file that are not to stay. Raises RunError."""
+        """Remove the rows of a JSONL file for which `stays` is false, atomically. Raises RunError."""
         path, draft = self.path / name, self.path / f".{name}.draft"
         draft.unlink(missing_ok=True)
         try:
@@ -165,14 +171,14 @@ class TrainFolder(Folder):
         draft.replace(path)
 
     def metrics(self) -> list[dict[str, Any]]:
-        """The lines so far. Raises RunError."""
+        """The recorded metrics, a row for each update. Raises RunError."""
         try:
             return list(read_jsonl(self.path / "metrics.jsonl"))
         except (JsonlError, OSError) as error:
             raise RunError(str(error)) from None
 
     def record(self, step: int, values: Mapping[str, float]) -> None:
-        """A line of metrics; it is on the disk when this returns."""
+        """Record the metrics of update `step`; they are on the disk when this returns."""
         if not self._writes:
             return
         assert self._lines is not None
@@ -181,6 +187,7 @@ class TrainFolder(Folder):
             self._board.add_scalar(name, value, step)
 
     def close(self) -> None:
+        """Close the files."""
         if self._lines is not None:
             self._lines.close()
         if self._board is not None:
@@ -188,16 +195,8 @@ class TrainFolder(Folder):
         self._lines = self._board = None
 
 
-def remaining(seconds: float) -> str:
-    """The time that a run will still take, for people."""
-    if seconds < 90:
-        return f"{seconds:.0f} s left"
-    minutes = round(seconds / 60)
-    return f"{minutes} min left" if minutes < 90 else f"{minutes // 60} h {minutes % 60} min left"
-
-
 def _completed(fields: dict[str, Any]) -> dict[str, Any]:
-    """A run's recorded fields, with the defaults of those that came later."""
+    """The recorded fields of a run, with today's defaults of fields that it did not have."""
     kind = STAGES.get(fields.get("stage", ""))
     if kind is None:
         return fields
@@ -209,7 +208,7 @@ def _completed(fields: dict[str, Any]) -> dict[str, Any]:
 
 
 def _board(path: Path, step: int) -> Any:
-    """TensorBoard's writer; what an earlier process wrote from this step on is shown no more."""
+    """A TensorBoard writer that hides what an earlier process wrote from `step` on."""
     from torch.utils.tensorboard import SummaryWriter
 
     return SummaryWriter(str(path), purge_step=step)

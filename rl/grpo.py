@@ -18,10 +18,12 @@ from typing import Any, Protocol
 from data.problems import Problem
 from data.records.jsonl import JsonlWriter
 from rl.config import GRPOConfig
-from rl.folder import TrainFolder, remaining
-from rl.groups import Group, RolloutRequest, StageTimer, read, rollout_group, sampling_params
+from rl.folder import TrainFolder
+from rl.groups import RolloutGroup, RolloutRequest, read
 from rl.learner import Rewarded
+from rl.loop import UpdateClock
 from rl.reward import Judge
+from rl.rollout import StageTimer, rollout_group, sampling_params
 from rl.samplers import Sampler, Weights
 from rl.selection import PromptSampler
 from rl.stop import Interrupted
@@ -31,23 +33,34 @@ _TRIES = 4  # groups that are asked at most for each that an update wants; then 
 
 
 class LearnerProtocol(Protocol):
-    """A Learner, here or spread over other processes (rl.remote); calls take long and are made from a thread."""
+    """A Learner, in this process or spread over others (rl.remote); calls take long, and are made from a thread."""
 
-    def learn(self, groups: Sequence[Rewarded]) -> dict[str, float]: ...
+    def learn(self, groups: Sequence[Rewarded]) -> dict[str, float]:
+        """See Learner.learn."""
+        ...
 
-    def weights(self) -> Weights: ...
+    def weights(self) -> Weights:
+        """See Learner.weights."""
+        ...
 
-    def save(self, folder: Path, state: dict[str, Any]) -> None: ...
+    def save(self, folder: Path, state: dict[str, Any]) -> None:
+        """See Trainer.save."""
+        ...
 
-    def restore(self, folder: Path) -> dict[str, Any]: ...
+    def restore(self, folder: Path) -> dict[str, Any]:
+        """See Trainer.restore."""
+        ...
 
-    def write(self, folder: Path) -> None: ...
+    def write(self, folder: Path) -> None:
+        """See Trainer.write."""
+        ...
 
 
-class Loop:
-    """A run of GRPO: it asks, learns, and sends new weights. judges: for each family of `config.rollout`.
+class GRPOLoop:
+    """A run of GRPO: samples groups of answers, learns from them, and sends new weights to the sampler.
 
-    asked: the number of the next group; taken: of the first that has not been learnt from.
+    judges: by family, for each of `config.rollout`.
+    asked: number of the next group to ask; taken: of the first one that has not been learnt from.
     """
 
     def __init__(
@@ -64,13 +77,13 @@ class Loop:
         self.prompt_sampler = PromptSampler(len(self.choices), config.selection, config.seed)
         self.asked = self.taken = self.batches = self.finished = 0
         self.drawn: dict[int, int] = {}  # of the groups that have not been learnt from: which choice it is
-        self.running: dict[int, asyncio.Task[Group]] = {}
-        self.groups: dict[int, Group] = {}  # those that are there, and have not been learnt from
+        self.running: dict[int, asyncio.Task[RolloutGroup]] = {}
+        self.groups: dict[int, RolloutGroup] = {}  # those that are there, and have not been learnt from
         self.updating: asyncio.Task[None] | None = None
         self.busy = StageTimer()
 
     async def run(self) -> None:
-        """All updates, from the newest checkpoint on.
+        """Make all updates, from the newest checkpoint on, and write the model.
 
         Raises ConfigError, PolicyUnavailable if no answers come, Interrupted.
         """
@@ -90,9 +103,10 @@ class Loop:
             await asyncio.to_thread(self._remember, self.config.selection.answers)
         self.folder.trim("answers.jsonl", lambda row: row["number"] < self.taken)
         await self._renew(wait=True)  # until now the engine may hold other weights: the base model's, an earlier run's
-        answers, began, start = JsonlWriter(self.folder.path / "answers.jsonl"), time.monotonic(), self.finished
+        clock = UpdateClock(self.config.updates, self.finished, self.config.save_every)
+        answers = JsonlWriter(self.folder.path / "answers.jsonl")
         try:
-            while self.finished < self.config.updates:
+            while self.finished < clock.total:
                 waited = time.monotonic()
                 found = await self._batch()
                 if found is None:
@@ -103,9 +117,9 @@ class Loop:
                 answers.append(group.as_row() for group in every)
                 figures = await self._update(batch, dropped)
                 self.folder.record(self.finished, figures | {"seconds/waiting": waited})
-                left = (time.monotonic() - began) / (self.finished - start) * (self.config.updates - self.finished)
-                self.folder.say(_line(self.finished, self.config.updates, figures, waited, left))
-                if self.finished % self.config.save_every == 0 or self.finished == self.config.updates:
+                told = _describe(figures, waited)
+                self.folder.say(f"{clock.update(self.finished)}  {told}  {clock.remaining(self.finished)}")
+                if clock.saves(self.finished):
                     await asyncio.to_thread(self.folder.save, self.learner, self.finished, self._state())
             if self.updating is not None:  # cancelled, it would leave a server without any weights
                 await self.updating
@@ -119,7 +133,7 @@ class Loop:
         return await asyncio.to_thread(stopped, self.learner, self.finished, self.config.updates, state)
 
     def _remember(self, answers: Sequence[Path]) -> None:
-        """How often the theorems were proved in earlier runs. Raises ConfigError."""
+        """Begin with the theorems' success rates in earlier runs. Raises ConfigError."""
         places = {(*_said(problem), family): place for place, (problem, family) in enumerate(self.choices)}
         for told in (told for path in answers for told in read(path)):
             if (place := places.get((*_said(told.problem), told.family))) is not None:
@@ -142,7 +156,7 @@ class Loop:
     # Asking
 
     def _ask(self) -> None:
-        """Ask as many groups as may be under way. What had been drawn before a kill is not drawn again."""
+        """Ask as many groups as may be under way; theorems that were drawn before a kill are not drawn again."""
         last = min(self.finished + self.config.staleness, self.config.updates - 1)
         while self._update_of(self.asked) <= last:
             if self.asked not in self.drawn:
@@ -153,7 +167,7 @@ class Loop:
             self.asked += 1
 
     def _update_of(self, number: int) -> int:
-        """The update that a group belongs to at the latest: if all before it that are under way are of use."""
+        """The latest update that group `number` can belong to: the one if all groups before it are of use."""
         update, useful, tried, size = self.batches, 0, 0, self.config.prompts_per_step
         for earlier in range(self.taken, number):
             tried += 1
@@ -162,16 +176,17 @@ class Loop:
                 update, useful, tried = update + 1, 0, 0
         return update
 
-    def _of_use(self, group: Group) -> bool:
+    def _of_use(self, group: RolloutGroup) -> bool:
+        """Whether a group can be learnt from."""
         return bool(group.answers) and (group.has_signal or not self.config.selection.drop_zero_variance_groups)
 
-    async def _group(self, asked: RolloutRequest) -> Group:
+    async def _group(self, asked: RolloutRequest) -> RolloutGroup:
         config = self.config
         how = sampling_params(config.rollout, config.seed, asked.number, replay=True)
         return await rollout_group(self.sampler, self.judges, asked, config.rollout.num_generations, how, self.busy)
 
-    async def _batch(self) -> tuple[list[Group], list[Group]] | None:
-        """The groups before and among those of the next update that are of no use, and those that it learns from.
+    async def _batch(self) -> tuple[list[RolloutGroup], list[RolloutGroup]] | None:
+        """The next update's groups, when they are complete: those that are dropped, and those to learn from.
 
         None if the run is to stop.
         """
@@ -189,9 +204,9 @@ class Loop:
                 self.groups[number] = self.running.pop(number).result()
         return None
 
-    def _ready(self) -> tuple[list[Group], list[Group]] | None:
-        """In the order of their numbers; None if some that come first are not there yet."""
-        dropped, batch, number = list[Group](), list[Group](), self.taken
+    def _ready(self) -> tuple[list[RolloutGroup], list[RolloutGroup]] | None:
+        """The same from the groups that are complete, in the order of their numbers; None if one is missing."""
+        dropped, batch, number = list[RolloutGroup](), list[RolloutGroup](), self.taken
         while len(batch) < self.config.prompts_per_step and number < self.taken + _TRIES * self.config.prompts_per_step:
             if number not in self.groups:
                 return None
@@ -208,11 +223,11 @@ class Loop:
 
     # Learning
 
-    async def _update(self, batch: Sequence[Group], dropped: Sequence[Group]) -> dict[str, float]:
+    async def _update(self, batch: Sequence[RolloutGroup], dropped: Sequence[RolloutGroup]) -> dict[str, float]:
         began, figures = time.monotonic(), dict[str, float]()
         if batch:
             config = self.config
-            material = [(g.texts(config.replay_experts, config.replay_truncation), g.rewards) for g in batch]
+            material = [(g.training_samples(config.replay_experts, config.replay_truncation), g.rewards) for g in batch]
             figures = await asyncio.to_thread(self.learner.learn, material)
         seconds = time.monotonic() - began
         figures |= self._figures(batch, dropped) | {"seconds/training": seconds}
@@ -222,7 +237,7 @@ class Loop:
         return figures
 
     async def _renew(self, wait: bool) -> None:
-        """Send the newest weights to the sampler. Without `wait`, it goes on answering with the old ones meanwhile."""
+        """Send the newest weights to the sampler. Without `wait`, it answers with the old ones meanwhile."""
         if self.updating is not None:
             await self.updating
         weights = await asyncio.to_thread(lambda: list(self.learner.weights()))
@@ -231,7 +246,7 @@ class Loop:
         if wait:
             await self.updating
 
-    def _figures(self, batch: Sequence[Group], dropped: Sequence[Group]) -> dict[str, float]:
+    def _figures(self, batch: Sequence[RolloutGroup], dropped: Sequence[RolloutGroup]) -> dict[str, float]:
         every = [*batch, *dropped]
         answers = [answer for group in every for answer in group.answers]
         grades = [grade for group in every for grade in group.graded]
@@ -259,19 +274,17 @@ class Loop:
 
 
 def _said(problem: Problem) -> tuple[str, str]:
-    """What makes it the same theorem: others can have its name."""
+    """The identity of a theorem: its context and its statement, as others can have its name."""
     return "".join(problem.theorem.context), problem.theorem.statement
 
 
-def _line(done: int, total: int, figures: Mapping[str, float], waited: float, left: float) -> str:
+def _describe(figures: Mapping[str, float], waited: float) -> str:
     asked = figures["groups"] + figures["groups/dropped"]
     parts = [
-        f"update {done} of {total}",
         f"proved {figures['proved']:.1%} of answers, {figures['proved_theorems']:.1%} of theorems",
         f"learnt from {figures['groups']} of {asked} theorems",
         f"{figures['length']:.0f} tokens an answer",
     ]
     parts += [f"entropy {figures['entropy']:.3f}"] if "entropy" in figures else []
     parts += [f"kl {figures['kl']:.4f}"] if figures.get("kl") else []
-    parts.append(f"{waited:.1f} s waiting, {figures['seconds/training']:.1f} s training")
-    return "  ".join([*parts, remaining(left)])
+    return "  ".join([*parts, f"{waited:.1f} s waiting, {figures['seconds/training']:.1f} s training"])

@@ -1,4 +1,4 @@
-"""The training side of GRPO: from answers and what they earned to a step, or some steps, of the optimiser."""
+"""The training side of GRPO: steps of the optimiser from groups of answers and their rewards."""
 
 from __future__ import annotations
 
@@ -13,8 +13,9 @@ from torch import Tensor
 
 from prover.model.transformer import Output
 from rl import losses, model
-from rl.batch import Batch, Text, together
-from rl.config import GRPOConfig, PolicyLoss
+from rl.batch import Batch, TrainingSample, pack_groups
+from rl.config import GRPOConfig
+from rl.losses import PolicyLoss
 from rl.trainer import Trainer
 
 if TYPE_CHECKING:
@@ -22,13 +23,13 @@ if TYPE_CHECKING:
 
 
 #: The answers of a group, and what each earned.
-Rewarded = tuple[Sequence[Text], Sequence[float]]
+Rewarded = tuple[Sequence[TrainingSample], Sequence[float]]
 
 _SUMS = ("clipped", "entropy", "kl", "masked", "mismatch")  # what the loss tells of each token
 
 
 class Learner:
-    """A model that learns from answers, and, if the loss wants its distance from there, the one it began with.
+    """A model that learns from groups of answers and, if the loss has a KL term, a frozen copy of its beginning.
 
     With torch.distributed all processes make the same calls.
     """
@@ -42,10 +43,10 @@ class Learner:
             self._began.requires_grad_(False).eval()
 
     def learn(self, groups: Sequence[Rewarded]) -> dict[str, float]:
-        """One update from some groups of answers.
+        """Make an update from groups of (samples, rewards), and return its metrics.
 
-        Returns means over the tokens of the answers, and of the steps' figures; nothing if there is nothing to learn.
-        Answers that do not fit a row are left out (`left_out`: how many), but count as answers of their group.
+        These are means over the answers' tokens, and over the optimiser's steps; none if there is nothing to learn.
+        Answers that do not fit a row are left out (`left_out`: their number), but count in their group's advantages.
         """
         size = math.ceil(len(groups) / self.config.minibatches)
         every = [self._minibatch(groups[k : k + size]) for k in range(0, len(groups), size)]
@@ -64,15 +65,15 @@ class Learner:
 
     def _minibatch(self, groups: Sequence[Rewarded]) -> _Minibatch:
         width, settings, device = self.config.context, self.config.loss, self.trainer.device
-        texts = [text for group, _ in groups for text in group]
+        samples = [sample for group, _ in groups for sample in group]
         scale = settings.weighting != "dr-grpo"
         advantages = torch.cat([losses.advantages(torch.tensor([rewards]), scale)[0] for _, rewards in groups])
-        fitting = [n for n, text in enumerate(texts) if len(text) <= width and len(text.tokens) > text.start]
-        rows = together(texts, fitting, width)
-        lengths = torch.tensor([len(text.tokens) - text.start for text in texts])
+        fitting = [n for n, sample in enumerate(samples) if len(sample) <= width and len(sample.tokens) > sample.start]
+        rows = pack_groups(samples, fitting, width)
+        lengths = torch.tensor([len(sample.tokens) - sample.start for sample in samples])
         weights = losses.token_weights(lengths, settings.weighting, self.config.rollout.max_tokens)
-        parts = self.trainer.parts(texts, rows)
-        tokens, left_out = int(lengths[fitting].sum()), len(texts) - len(fitting)
+        parts = self.trainer.parts(samples, rows)
+        tokens, left_out = int(lengths[fitting].sum()), len(samples) - len(fitting)
         return _Minibatch(parts, advantages.to(device), weights.to(device), settings, tokens, left_out)
 
     def _step(self, minibatch: _Minibatch) -> dict[str, float]:
@@ -92,24 +93,28 @@ class Learner:
         return found.logprobs
 
     def weights(self) -> Iterator[tuple[str, Tensor]]:
-        """For the sampler, in memory of their own. All processes go through it to the end."""
+        """Copies of the weights, by their names in checkpoints. All processes must consume the iterator to its end."""
         return ((name, tensor.clone()) for name, tensor in model.tensors(self.trainer.model))
 
     def save(self, folder: Path, state: dict[str, Any]) -> None:
+        """See Trainer.save."""
         self.trainer.save(folder, state)
 
     def restore(self, folder: Path) -> dict[str, Any]:
+        """See Trainer.restore."""
         return self.trainer.restore(folder)
 
     def write(self, folder: Path) -> None:
+        """See Trainer.write."""
         self.trainer.write(folder)
 
 
 @dataclass
 class _Minibatch:
-    """What one step of the optimiser works on.
+    """The work of one step of the optimiser.
 
-    advantages, weights [answers]; tokens: of the answers that fit a row; left_out: how many do not.
+    advantages, weights fp32 [answers]: as in losses.grpo_loss. tokens: of the answers that fit a row. left_out: the
+    number of those that do not.
     """
 
     parts: list[Batch]
@@ -120,10 +125,11 @@ class _Minibatch:
     left_out: int
 
     def objective(self, output: Output, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
+        """This part's share of the loss, and the sums of `_SUMS`; see losses.grpo_loss."""
         assert output.logprobs is not None
         assert output.entropy is not None
         log_probs = output.logprobs[batch.loss_mask]
-        loss, told = losses.policy(
+        loss, told = losses.grpo_loss(
             log_probs,
             batch.sampler_logprobs[batch.loss_mask],
             log_probs.detach() if batch.old_logprobs is None else batch.old_logprobs[batch.loss_mask],

@@ -1,7 +1,7 @@
-"""The losses of all stages, on the tokens that count. All probabilities are natural logarithms.
+"""The losses of all stages, on the counting tokens. Probabilities are natural logarithms; losses are in nats.
 
-Results are sums, where a mean is not said. Each function gives a part of a batch its share of the whole batch's loss:
-the parts add up, however it is cut.
+Results are sums, where no mean is named. Each function returns a part's share of the whole batch's loss: the shares
+add up, however the batch is cut.
 """
 
 from __future__ import annotations
@@ -11,24 +11,45 @@ from typing import Literal
 
 import torch
 import torch.nn.functional as F  # noqa: N812
+from pydantic import NonNegativeFloat, PositiveFloat
 from torch import Tensor
 
-from rl.config import PolicyLoss
+from data.records.config import StrictModel
 
 _FAR = 10.0  # e to this is the largest ratio: beyond, an estimate is of no use and would overflow
 
 
-def supervised(log_probs: Tensor, total: int) -> Tensor:
-    """Cross-entropy of tokens [n] of `total` in the batch: their mean, or this part's share of it."""
+class PolicyLoss(StrictModel):
+    """The settings of `grpo_loss` (DeepSeekMath, arXiv 2402.03300, §4.1; DeepSeek-V3.2, arXiv 2512.02556, §3.1).
+
+    clip_low, clip_high: the ratio to the old policy is clipped to [1 - clip_low, 1 + clip_high].
+    kl: coefficient of the KL divergence from the model that training began with; 0.02 in DeepSeek-Prover-V1.5.
+    importance_ratio_cap: cap of the weight that corrects for the sampler's and the trainer's different probabilities
+        (truncated importance sampling); None: no such weight, and the ratio is to the sampler itself.
+    off_policy_mask_threshold: δ; an answer with negative advantage whose mean log-probability has fallen by more than δ
+        nats a token since it was sampled is left out; None: none is.
+    weighting: the weight of each token, see `token_weights`.
+    """
+
+    clip_low: PositiveFloat = 0.2
+    clip_high: PositiveFloat = 0.2
+    kl: NonNegativeFloat = 0.02
+    importance_ratio_cap: PositiveFloat | None = 2.0
+    off_policy_mask_threshold: PositiveFloat | None = None
+    weighting: Literal["sequence", "token", "dr-grpo"] = "sequence"
+
+
+def cross_entropy(log_probs: Tensor, total: int) -> Tensor:
+    """Cross-entropy of tokens [n], of which the batch has `total`: this part's share of their mean, a scalar."""
     return -log_probs.sum() / total
 
 
-def ahead(mtp_logprobs: Sequence[Tensor], loss_mask: Tensor, sample_ids: Tensor, total: int) -> Tensor:
-    """The loss of multi-token prediction (DeepSeek-V3, arXiv 2412.19437, §2.2), of this part of the batch: the mean
-    over the modules of what each gets wrong.
+def mtp_loss(mtp_logprobs: Sequence[Tensor], loss_mask: Tensor, sample_ids: Tensor, total: int) -> Tensor:
+    """The loss of multi-token prediction (DeepSeek-V3, arXiv 2412.19437, §2.2): the mean over modules of their
+    cross-entropies, each this part's share of the mean over `total` tokens.
 
-    mtp_logprobs: as Output has them. loss_mask, sample_ids [rows, width]: as in Batch; a module's guess counts where
-    the token that it is of does, and belongs to the same text.
+    mtp_logprobs: as in Output. loss_mask bool, sample_ids int64 [rows, width]: as in Batch. Module d's prediction
+    counts where its target, d + 1 positions on, counts and belongs to the same sample.
     """
     losses = []
     for depth, log_probs in enumerate(mtp_logprobs):
@@ -39,8 +60,8 @@ def ahead(mtp_logprobs: Sequence[Tensor], loss_mask: Tensor, sample_ids: Tensor,
 
 
 def advantages(rewards: Tensor, scale: bool = True) -> Tensor:
-    """How much better each answer [groups, answers] is than its group's mean, in deviations of the group
-    (DeepSeekMath §4.1), or not scaled (Dr. GRPO, Liu et al. 2025). 0 where all are alike.
+    """Group-relative advantages [groups, answers]: reward minus the group's mean, over the group's standard deviation
+    (DeepSeekMath, arXiv 2402.03300, §4.1), or not divided (Dr. GRPO, arXiv 2503.20783). 0 where all rewards are equal.
     """
     centred = rewards - rewards.mean(1, keepdim=True)
     if not scale:
@@ -51,10 +72,12 @@ def advantages(rewards: Tensor, scale: bool = True) -> Tensor:
 
 
 def token_weights(lengths: Tensor, weighting: Literal["sequence", "token", "dr-grpo"], longest: int) -> Tensor:
-    """What a token of each answer [answers] counts; lengths in tokens, `longest` is the most there could be.
+    """The weight of each answer's tokens, fp32 [answers].
 
-    sequence: answers count the same (GRPO). token: tokens count the same (DAPO, Yu et al. 2025). dr-grpo: so does a
-    constant length, so that a wrong answer gains nothing by being long.
+    lengths int64 [answers]: in tokens; longest: the most that an answer can have.
+    weighting: "sequence": each answer weighs the same (GRPO). "token": each token does (DAPO, arXiv 2503.14476).
+    "dr-grpo": each token does, and the sum is divided by the longest possible length, so that a wrong answer gains
+    nothing by being long (Dr. GRPO, arXiv 2503.20783).
     """
     answers = len(lengths)
     match weighting:
@@ -66,7 +89,7 @@ def token_weights(lengths: Tensor, weighting: Literal["sequence", "token", "dr-g
             return torch.full_like(lengths, 1 / (answers * longest), dtype=torch.float32)
 
 
-def policy(
+def grpo_loss(
     log_probs: Tensor,
     sampler_logprobs: Tensor,
     old_logprobs: Tensor,
@@ -79,21 +102,22 @@ def policy(
     """The loss of GRPO (DeepSeekMath, arXiv 2402.03300, §4.1) for some tokens [n], with the stabilisation of
     DeepSeek-V3.2 (arXiv 2512.02556, §3.1).
 
-    log_probs: of the model that is trained; sampler_logprobs: those with which the tokens were sampled; old_logprobs:
-    of the trained model before the update; ref_logprobs: of the model that training began with. sample_ids [n]: the
-    answer that each token is of; advantages, weights [answers]: of each answer, and of each of its tokens. All tokens
-    of an answer must be here.
+    log_probs, sampler_logprobs, old_logprobs, ref_logprobs [n]: under the model that is trained (π), when the tokens
+        were sampled (π_sampler), under the model before the update (π_old), and under the one that training began with
+        (π_ref).
+    sample_ids int64 [n]: the answer that each token belongs to; all tokens of an answer must be here.
+    advantages, weights [answers]: A of each answer, and w of each of its tokens.
 
     loss = Σ w (-c · M · min(r A, clip(r) A) + β u (π_ref/π - ln(π_ref/π) - 1)) with
         r = π/π_old: the ratio that is clipped;
-        c = min(π_old/π_sampler, cap), without gradient: sampler and trainer are not quite the same model, or the
-            sampler was older (truncated importance sampling; Yao et al. 2025). Without a cap r is to π_sampler, and
-            c = 1;
-        M = 0 for an answer with A < 0 that is less likely now than when sampled, by more than δ nats a token;
-        u = π/π_sampler, which makes the estimate of the distance, and its gradient, unbiased.
+        c = min(π_old/π_sampler, cap), without gradient: corrects for a sampler whose probabilities differ from the
+            trainer's, or are older (truncated importance sampling; Yao et al. 2025). Without a cap r is to π_sampler,
+            and c = 1;
+        M = 0 for an answer with A < 0 that is less likely now than when sampled, by more than δ nats a token, else 1;
+        u = π/π_sampler, which makes the estimate of the KL divergence, and its gradient, unbiased.
 
-    Also returned: sums over the tokens, without gradient: `kl`, `clipped`, `masked`, `mismatch` (the absolute value of
-    ln π - ln π_sampler).
+    Returns the loss, a scalar, and sums over the tokens, without gradient: `kl`, `clipped`, `masked`, `mismatch` (the
+    absolute value of ln π - ln π_sampler).
     """
     advantage, weight = advantages[sample_ids], weights[sample_ids]
     apart = (log_probs - sampler_logprobs).clamp(-_FAR, _FAR)
@@ -124,7 +148,7 @@ def policy(
 
 
 def _allowed(change: Tensor, sample_ids: Tensor, advantages: Tensor, limit: float | None) -> Tensor:
-    """1 for each answer that is to be learnt from, 0 for the others."""
+    """M of `grpo_loss` for each answer: 1 if it is learnt from, 0 if it is masked; [answers]."""
     if limit is None:
         return torch.ones_like(advantages)
     lengths = torch.zeros_like(advantages).index_add(0, sample_ids, torch.ones_like(change)).clamp(min=1)
@@ -132,8 +156,10 @@ def _allowed(change: Tensor, sample_ids: Tensor, advantages: Tensor, limit: floa
     return 1 - ((advantages < 0) & (fallen > limit)).to(advantages.dtype)
 
 
-def preference(chosen: Tensor, rejected: Tensor, chosen_before: Tensor, rejected_before: Tensor, beta: float) -> Tensor:
-    """DPO (Rafailov et al. 2023, eq. 7) for pairs of answers [pairs]; each a whole answer's log-probability, of the
-    trained model and of the one that training began with. The losses of the pairs, [pairs].
+def dpo_loss(chosen: Tensor, rejected: Tensor, chosen_before: Tensor, rejected_before: Tensor, beta: float) -> Tensor:
+    """The loss of DPO (arXiv 2305.18290, eq. 7) of each pair of answers, [pairs].
+
+    chosen, rejected [pairs]: the log-probability of a whole answer under the model that is trained; chosen_before,
+    rejected_before [pairs]: under the model that training began with. beta: β.
     """
     return -F.logsigmoid(beta * ((chosen - chosen_before) - (rejected - rejected_before)))

@@ -1,4 +1,4 @@
-"""How often a model proves theorems that it has not seen: pass@k with intervals, in all and by tag."""
+"""Evaluation of a checkpoint on held-out theorems: pass@k with intervals, in all and by tag."""
 
 from __future__ import annotations
 
@@ -12,29 +12,30 @@ from data.problems import Problem
 from eval.metrics import interval, pass_at_k
 from lean_env import LeanPool
 from rl import runs
-from rl.config import ModelSource, Placement, RolloutConfig
-from rl.groups import Group, rollout_all
-from rl.model import tokenizer_of
+from rl.groups import RolloutGroup
+from rl.model import ModelSource, Placement, tokenizer_of
+from rl.rollout import rollout_all
+from rl.samplers import RolloutConfig
 
 
 async def measure(
     folder: Path, problems: Sequence[Problem], pool: LeanPool, rollout: RolloutConfig, seed: int = 0
 ) -> dict[str, Any]:
-    """Figures of a checkpoint, as JSON: for the whole and for each tag of the problems, for k = 1, 2, 4, … answers.
+    """Evaluate a checkpoint: pass@k for k = 1, 2, 4, …, for all problems and for each of their tags, as JSON.
 
-    `pass` are lists of k, the estimate without bias, and the bounds of its 95 % interval over the theorems. `checks`:
-    how many different answers Lean was asked about. `proved`: of the answers to each theorem, in their order. Raises
-    ConfigError, PolicyUnavailable.
+    `pass`: lists of k, the unbiased estimate, and the bounds of its 95 % interval over theorems. `checks`: different
+    answers that Lean was asked about. `proved`: the number of proofs among the answers to each theorem, in order.
+    Raises ConfigError, PolicyUnavailable.
     """
     source = ModelSource(folder=str(folder))
     tokenizer = tokenizer_of(source, ())
     graded = runs.judges(pool, rollout)
     async with (
-        runs.sampling(source, tokenizer, rollout, Placement()) as sampler,
+        runs.open_sampler(source, tokenizer, rollout, Placement()) as sampler,
         aclosing(rollout_all(sampler, graded, problems, rollout, seed)) as every,
     ):
         groups = [group async for group in every]
-    parts: dict[str, list[Group]] = defaultdict(list)
+    parts: dict[str, list[RolloutGroup]] = defaultdict(list)
     for group in groups:
         for tag in group.asked.problem.tags:
             parts[tag].append(group)
@@ -43,7 +44,7 @@ async def measure(
     return {"all": _figures(groups), "proved": proved, "tags": tags}
 
 
-def _figures(groups: Sequence[Group]) -> dict[str, Any]:
+def _figures(groups: Sequence[RolloutGroup]) -> dict[str, Any]:
     rates, most = [], min(len(group.answers) for group in groups)
     for k in (2**n for n in range(most.bit_length())):
         if k <= most:

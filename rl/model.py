@@ -1,4 +1,4 @@
-"""What can be trained: a model of our own, or any causal model of transformers', behind one call."""
+"""The models that can be trained, behind one call: our own, or any causal model of transformers'."""
 
 from __future__ import annotations
 
@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import torch
 import torch.distributed as dist
+from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveInt, model_validator
 from torch import Tensor, nn
 from torch.distributed.device_mesh import init_device_mesh
 from torch.distributed.fsdp import MixedPrecisionPolicy, fully_shard
 from torch.distributed.tensor import DTensor
 
-from data.records.config import ConfigError
+from data.records.config import ConfigError, StrictModel
 from data.records.parsing import parse_json
 from prover.model import checkpoint, config_file
 from prover.model import tokenizer as tokenizers
@@ -22,16 +23,63 @@ from prover.model.parallel import ParallelConfig, ParallelConfigError, paralleli
 from prover.model.scoring import score_targets
 from prover.model.swap import replacing
 from prover.model.transformer import Output, Transformer, positions_and_mask
-from rl.config import ModelSource, Placement
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
 
 
-class TransformersModel(nn.Module):
-    """A causal model of transformers' that is called as a Transformer of ours is (see its `forward`).
+class ModelSource(StrictModel):
+    """The model that training starts from: a checkpoint, or a preset with fresh weights.
 
-    It has no multi-token prediction, and what its experts do is its own affair: `mtp_logprobs` and `routing` are empty.
+    folder: a checkpoint of our own architecture or of any causal model that transformers knows, or a name on Hugging
+    Face. preset: a shape (prover.model.config.PRESETS). changes: fields of it to replace. vocabulary: size of the
+        tokenizer that is trained on the run's data for it.
+    """
+
+    folder: str = ""
+    preset: str = ""
+    changes: dict[str, Any] = Field(default={})
+    vocabulary: PositiveInt = 1024
+
+    @model_validator(mode="after")
+    def _one(self) -> ModelSource:
+        if bool(self.folder) == bool(self.preset):
+            raise ValueError("give a folder, or the name of a preset, to start from")
+        if self.folder and self.changes:
+            raise ValueError("a folder's model is taken as it is; changes are for presets")
+        return self
+
+
+class Placement(StrictModel):
+    """The processes of a run, and how they compute; by default all work is done in this process.
+
+    trainers: processes that share the model (FSDP2); on Ray if there are more than one. expert_parallel_degree:
+        trainers that share one set of experts. rollouts: processes on Ray that sample answers; 0: this one does. gpus:
+        of each trainer and each rollout. lean_workers: Lean processes; None: one per core. address: of a Ray cluster;
+        by default Ray runs on this machine.
+    bfloat16: compute in it. activation_checkpointing: keep only each layer's input for the backward pass. compile: the
+        layers, with torch.compile.
+    """
+
+    trainers: PositiveInt = 1
+    expert_parallel_degree: PositiveInt = 1
+    rollouts: NonNegativeInt = 0
+    gpus: NonNegativeFloat = 0
+    lean_workers: PositiveInt | None = None
+    address: str = ""
+    bfloat16: bool = False
+    activation_checkpointing: bool = False
+    compile: bool = False
+
+    @property
+    def on_ray(self) -> bool:
+        return self.trainers > 1 or self.rollouts > 0 or bool(self.address)
+
+
+class TransformersModel(nn.Module):
+    """A causal model of transformers', called like our own Transformer (see its `forward`).
+
+    It has no multi-token prediction, and does not show its routing: `mtp_logprobs` and `routing` are empty.
     """
 
     def __init__(self, inner: Any) -> None:
@@ -50,7 +98,10 @@ class TransformersModel(nn.Module):
         run_mtp: bool = False,
         parent_segment_ids: Tensor | None = None,
     ) -> Output:
-        """Raises ValueError for `expert_ids`: transformers' models cannot be told which experts to use."""
+        """Log-probabilities and entropies of the targets, [batch, tokens]; arguments as in Transformer.forward.
+
+        Raises ValueError for `expert_ids`: transformers' models cannot be told which experts to use.
+        """
         if expert_ids is not None:
             raise ValueError("experts can be replayed in models of our own architecture only")
         positions, mask = positions_and_mask(tokens, segment_ids, parent_segment_ids)
@@ -65,7 +116,7 @@ Model: TypeAlias = Transformer | TransformersModel
 
 
 def tokenizer_of(source: ModelSource, texts: Iterable[str]) -> PreTrainedTokenizerFast:
-    """The tokenizer of the model to start from; of a fresh one it is trained on the texts. Raises ConfigError."""
+    """The tokenizer of the model to start from; a preset's is trained on `texts`. Raises ConfigError."""
     try:
         return tokenizers.load(source.folder) if source.folder else tokenizers.train(texts, source.vocabulary)
     except (ModelError, ValueError) as error:
@@ -73,7 +124,7 @@ def tokenizer_of(source: ModelSource, texts: Iterable[str]) -> PreTrainedTokeniz
 
 
 def load(source: ModelSource, tokenizer: PreTrainedTokenizerFast, placement: Placement, seed: int = 0) -> Model:
-    """The model to start from, in fp32, laid over the processes of torch.distributed if there are any.
+    """Load the model to start from, in fp32, sharded over the processes of torch.distributed if there are any.
 
     Raises ConfigError.
     """
@@ -84,7 +135,7 @@ def load(source: ModelSource, tokenizer: PreTrainedTokenizerFast, placement: Pla
 
 
 def device() -> torch.device:
-    """Where this process computes."""
+    """The device of this process: a GPU if there is one."""
     return torch.device("cuda") if torch.cuda.is_available() else torch.device("cpu")
 
 
@@ -113,7 +164,7 @@ def _loaded(source: ModelSource, tokenizer: PreTrainedTokenizerFast, seed: int) 
 
 
 def require_finite(model: nn.Module, source: str | Path) -> None:
-    """Raises ModelError, with the name of the first tensor that has numbers that are not finite."""
+    """Check that all weights are finite. Raises ModelError, with the name of the first that is not."""
     for name, tensor in model.state_dict().items():
         own = tensor.to_local() if isinstance(tensor, DTensor) else tensor
         if own.is_floating_point() and not own.isfinite().all():
@@ -121,7 +172,7 @@ def require_finite(model: nn.Module, source: str | Path) -> None:
 
 
 def is_ours(folder: str) -> bool:
-    """Does a folder hold a checkpoint of our own architecture?"""
+    """Whether a folder holds a checkpoint of our own architecture."""
     try:
         fields = parse_json((Path(folder) / config_file.CONFIG_FILE).read_bytes())
     except (OSError, ValueError):
@@ -163,7 +214,7 @@ def _placed(model: Model, source: ModelSource, placement: Placement) -> Model:
 
 
 def save(model: Model, tokenizer: PreTrainedTokenizerFast, folder: Path) -> None:
-    """A checkpoint with its tokenizer, which transformers, vLLM and `prover prove --policy native` can load.
+    """Write a checkpoint with its tokenizer, which transformers, vLLM and `prover prove --policy native` can load.
 
     All processes call this. Raises ModelError.
     """
@@ -180,9 +231,9 @@ def save(model: Model, tokenizer: PreTrainedTokenizerFast, folder: Path) -> None
 
 
 def tensors(model: Model) -> Iterator[tuple[str, Tensor]]:
-    """The weights under the names that checkpoints have for them, on the CPU, one at a time; for other engines.
+    """The weights by their names in checkpoints, unsharded, on the CPU, one at a time.
 
-    All processes call this.
+    All processes must consume the iterator to its end.
     """
     if isinstance(model, Transformer):
         yield from checkpoint.export_weights(model)

@@ -1,7 +1,7 @@
-"""What a run takes, before it starts: which processes there are, where they work, and the memory that each needs.
+"""The plan of a run before it starts: its processes, where they run, and the memory that each needs.
 
-The memory is an estimate of the most that is held at a time: the state of training and, whichever is more, what a step
-works on, or the largest tensor, whole, on its way to those that write.
+The memory is an estimate of the peak: the state of training and, whichever is more, a step's activations, or the
+largest tensor, whole, on its way to the samplers.
 """
 
 from __future__ import annotations
@@ -16,21 +16,25 @@ import torch
 from prover.model.parallel import ParallelConfig, ParallelConfigError, check_parallel_config
 from prover.model.transformer import MAX_LOGITS
 from prover.serving.model import machine
-from rl.config import DPOConfig, ExpertIterationConfig, GRPOConfig, Placement, RolloutConfig, SFTConfig, Stage
+from rl.config import DPOConfig, ExpertIterationConfig, GRPOConfig, SFTConfig
+from rl.model import Placement
+from rl.samplers import RolloutConfig
 from rl.shape import Shape
+from rl.trainer import Stage
 
 _LEAN = 1.5e9  # bytes of a Lean process
 _GPU = 80e9  # bytes of a GPU that does not tell
-_PLACE = 45  # bytes of a place of a batch: its token and what is known of it (rl.batch)
+_POSITION = 45  # bytes of a position of a batch, in all tensors of rl.batch.Batch
 _BACK = 1.25  # a layer on its way back, over what it has kept (measured): gradients come before all of that is gone
 _GB = 1e9
 
 
 @dataclass(frozen=True)
 class Process:
-    """Processes of a kind. count: 0 for what runs already. gpus: of each. memory: bytes of each, by what they are for.
+    """A kind of process of a run.
 
-    gpus may be a part of one; memory is the GPUs' if there are some. note: for people.
+    count: their number; 0 for one that runs already. gpus: of each; may be a fraction. memory: of each, bytes by
+    purpose, on the GPUs if it has some. note: for people.
     """
 
     role: Literal["trainer", "rollout", "lean", "controller"]
@@ -45,8 +49,11 @@ class Process:
 
 
 @dataclass(frozen=True)
-class Plan:
-    """parameters: in all, and those that a token uses. problems: what will not work, notes: what it rests on."""
+class PlacementPlan:
+    """The processes of a run and what they rest on.
+
+    parameters: of the model, and those that one token uses. problems: reasons why it will not work. notes: for people.
+    """
 
     processes: tuple[Process, ...]
     parameters: tuple[int, int]
@@ -54,8 +61,8 @@ class Plan:
     notes: tuple[str, ...]
 
 
-def plan(config: Stage, shape: Shape) -> Plan:
-    """What a run of a stage consists of, with the model that it starts from."""
+def plan(config: Stage, shape: Shape) -> PlacementPlan:
+    """The processes of a stage's run, with the model that it starts from."""
     where, trainer = config.placement, _trainer(config, shape)
     processes = [trainer]
     if isinstance(config, GRPOConfig | ExpertIterationConfig):
@@ -71,11 +78,11 @@ def plan(config: Stage, shape: Shape) -> Plan:
     if isinstance(config, GRPOConfig):
         processes.append(_controller(config, shape))
     published = f"{shape.source} is not on this machine; its shape is taken from a table"
-    notes = [published] if shape.published else []
+    notes = [published] if shape.from_table else []
     if not machine().gpus and (needed := max((p.needed / min(p.gpus, 1) for p in processes if p.gpus), default=0)):
         notes.append(f"there is no GPU on this machine; the run wants such with {needed / _GB:.1f} GB")
     problems = [*_misfits(config, shape), *_shortages(processes, where)]
-    return Plan(tuple(processes), (shape.total, shape.active), tuple(problems), tuple(notes))
+    return PlacementPlan(tuple(processes), (shape.total_params, shape.active_params), tuple(problems), tuple(notes))
 
 
 def _trainer(config: Stage, shape: Shape) -> Process:
@@ -85,27 +92,31 @@ def _trainer(config: Stage, shape: Shape) -> Process:
         world > 1 or where.bfloat16 or where.activation_checkpointing or where.compile
     )  # by FSDP2, be it over one process
     looks_ahead = isinstance(config, SFTConfig | ExpertIterationConfig) and config.mtp > 0
-    kept = shape.kept if looks_ahead or shape.config is None else shape.kept[: shape.config.num_hidden_layers]
-    state = 4 * shape.total / world
-    gradients = state if looks_ahead else state - 4 * shape.ahead / world
+    kept = (
+        shape.saved_activations
+        if looks_ahead or shape.config is None
+        else shape.saved_activations[: shape.config.num_hidden_layers]
+    )
+    state = 4 * shape.total_params / world
+    gradients = state if looks_ahead else state - 4 * shape.mtp_params / world
     memory = {"weights": state, "gradients": gradients, "moments": 2 * state}
     if isinstance(config, DPOConfig) or (isinstance(config, GRPOConfig) and config.loss.kl):
         # What is outside the layers stays gathered after a pass without a way back.
-        memory["reference"] = state + (number * shape.root if spread else 0)
+        memory["reference"] = state + (number * shape.non_layer_params if spread else 0)
     memory["batch"] = _batch(config, shape) / world
     places = config.micro_batch * config.context
-    held = len(kept) * shape.width + int(_BACK * max(kept)) if where.activation_checkpointing else sum(kept)
+    held = len(kept) * shape.hidden_size + int(_BACK * max(kept)) if where.activation_checkpointing else sum(kept)
     # Each layer's attention turns the mask into numbers, and keeps them.
     masks = places * config.context * (1 + number * (1 if where.activation_checkpointing else len(kept)))
     # In fp32: the logits, their log-softmax, their softmax, its entropy. Models of our own take some rows at a time.
-    logits = places * shape.vocabulary if shape.config is None else min(places * shape.vocabulary, MAX_LOGITS)
+    logits = places * shape.vocab_size if shape.config is None else min(places * shape.vocab_size, MAX_LOGITS)
     step = {"activations": float(number * held * places), "masks": float(masks)}
     step["logits"] = float(logits * (16 if number == 4 else 18))
     if spread:
         # A layer and the next one; a layer's gradients, and these in fp32; what is outside, and its gradients.
-        layer = shape.layer + shape.experts / where.expert_parallel_degree
-        step["gathered"] = layer * (3 * number + 4) + 2 * number * shape.root
-    whole = {"a whole tensor": 4.0 * shape.largest if world > 1 else 0.0}
+        layer = shape.layer_params + shape.expert_params / where.expert_parallel_degree
+        step["gathered"] = layer * (3 * number + 4) + 2 * number * shape.non_layer_params
+    whole = {"a whole tensor": 4.0 * shape.largest_tensor if world > 1 else 0.0}
     memory |= step if sum(step.values()) > sum(whole.values()) else whole
     note = (
         "this process"
@@ -118,13 +129,16 @@ def _trainer(config: Stage, shape: Shape) -> Process:
 
 
 def _batch(config: Stage, shape: Shape) -> float:
-    """Bytes of the rows of an update, if all are full."""
+    """Bytes of an update's rows, if all are full."""
     if not isinstance(config, GRPOConfig):
-        return float(getattr(config, "batch", 1) * config.context * _PLACE)
+        return float(getattr(config, "batch", 1) * config.context * _POSITION)
     rollout = config.rollout
     replayed = config.replay_experts and rollout.engine == "native" and not rollout.base_url
     return float(
-        config.prompts_per_step * rollout.num_generations * config.context * (_PLACE + 8 * shape.choices * replayed)
+        config.prompts_per_step
+        * rollout.num_generations
+        * config.context
+        * (_POSITION + 8 * shape.expert_choices * replayed)
     )
 
 
@@ -133,9 +147,9 @@ def _rollout(config: Stage, rollout: RolloutConfig, shape: Shape) -> Process:
     gpus = _gpus(where, not where.rollouts)
     number = 2 if gpus or rollout.base_url else 4
     laid_out = 2 if rollout.engine == "native" and number == 4 else 1  # on a CPU beside the model's own matrices
-    memory = {"weights": float(laid_out * number * shape.total)}
+    memory = {"weights": float(laid_out * number * shape.total_params)}
     memory[f"cache of {rollout.max_num_seqs} answers"] = float(
-        number * rollout.max_num_seqs * config.context * shape.cache
+        number * rollout.max_num_seqs * config.context * shape.cache_per_token
     )
     if rollout.base_url:
         return Process("rollout", 0, 0, memory, f"on the GPUs of {rollout.base_url}")
@@ -143,8 +157,8 @@ def _rollout(config: Stage, rollout: RolloutConfig, shape: Shape) -> Process:
 
 
 def _controller(config: GRPOConfig, shape: Shape) -> Process:
-    """What holds the new weights in fp32 on their way, all of them, in the machine's own memory."""
-    where, size = config.placement, 4.0 * shape.total
+    """The process that passes new weights on, in fp32, in the machine's own memory."""
+    where, size = config.placement, 4.0 * shape.total_params
     memory = {"new weights": size}
     if config.rollout.base_url:
         memory["for a server that is started again"] = size
@@ -156,12 +170,12 @@ def _controller(config: GRPOConfig, shape: Shape) -> Process:
 
 
 def _gpus(where: Placement, here: bool) -> float:
-    """Of a process: what Ray gives it; here what there is."""
+    """GPUs of a process: those that Ray gives it, or the one that is here."""
     return where.gpus or float(here and torch.cuda.is_available())
 
 
 def _misfits(config: Stage, shape: Shape) -> Iterator[str]:
-    """What does not go together, whatever the machines are."""
+    """Fields that do not fit together, whatever the machines are."""
     where, rollout = config.placement, getattr(config, "rollout", None)
     if where.gpus > 1:
         yield f"a trainer computes on one GPU, and placement.gpus gives it {where.gpus:g}"
@@ -179,7 +193,7 @@ def _misfits(config: Stage, shape: Shape) -> Iterator[str]:
 
 
 def _shortages(processes: Sequence[Process], where: Placement) -> Iterator[str]:
-    """What the GPUs, and this machine if all runs here, do not have."""
+    """Resources that the GPUs, and this machine if all runs here, do not have."""
     here = machine()
     size = here.memory or _GPU
     for process in processes if here.gpus else ():
@@ -200,8 +214,8 @@ def _shortages(processes: Sequence[Process], where: Placement) -> Iterator[str]:
         yield f"{taken / _GB:.1f} GB of memory are wanted, and this machine has {memory / _GB:.1f}"
 
 
-def lines(plan: Plan) -> list[str]:
-    """For people: a table, sums, and what there is to say. GB are 10⁹ bytes."""
+def lines(plan: PlacementPlan) -> list[str]:
+    """The plan for people: a table, sums, problems and notes. GB are 10⁹ bytes."""
     total, active = plan.parameters
     said = f"{_many(total)} parameters" + (f", of which a token uses {_many(active)}" if active < total else "")
     rows = [("", "processes", "GPUs each", "GB each", "")]

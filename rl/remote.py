@@ -24,16 +24,18 @@ from data.records.config import ConfigError
 from data.records.run_folder import RunError
 from lean_env.ray_cluster import RayCluster
 from lean_env.ray_workers import as_future
-from prover.engines.base import Answer, SamplingParams
+from prover.engines.base import Answer
+from prover.model.sampling_params import SamplingParams
 from prover.policy import PolicyUnavailable, Prompt
 from rl import dpo, sft
-from rl.config import DPOConfig, GRPOConfig, ModelSource, RolloutConfig, SFTConfig, Stage
+from rl.config import DPOConfig, GRPOConfig, SFTConfig
 from rl.examples import States
 from rl.folder import TrainFolder
 from rl.learner import Learner, Rewarded
-from rl.model import tokenizer_of
-from rl.samplers import EngineSampler, Weights, open_engine
+from rl.model import ModelSource, tokenizer_of
+from rl.samplers import EngineSampler, RolloutConfig, Weights, open_engine
 from rl.stop import Interrupted
+from rl.trainer import Stage
 
 _LOOK = 0.5  # seconds between two looks at what there is to tell
 _LOST = 5  # writers in a row that may be lost before it is given up

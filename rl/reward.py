@@ -1,13 +1,14 @@
-"""What an answer earns. Lean's Verdict decides; our own options can only take something away."""
+"""The reward of an answer: Lean's Verdict decides, and our own options can only subtract from it."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from data.problems import Problem
+from data.records.config import StrictModel
 from data.syntax.lexer import Token, tokens
 from lean_env import LeanPool, Reason, Verdict
 from prover.policy import Prompt
@@ -18,17 +19,15 @@ from rl.reward_function import RewardFunction
 _OPEN = frozenset(("sorry", "admit"))
 
 
-class RewardSettings(BaseModel):
-    """The options of the reward: a proved answer earns 1, any other 0 (DeepSeek-Prover-V1.5 §2.3); less the first two
-    of these, and with what the third adds.
+class RewardSettings(StrictModel):
+    """The settings of the reward: 1 for a proof and 0 otherwise (DeepSeek-Prover-V1.5 §2.3), changed by these.
 
-    consistency: what a proof loses that lacks one of the `have` steps of the answer's own sketch (DeepSeek-Prover-V2
-        §2.2; early in training). format: what an answer loses from which no proof can be read (DeepSeek-R1 §2.2.2).
-    function: `module:function` of your own, whose values are added (see rl.reward_function); it can reward what Lean
-        refused. weight: of them.
+    consistency: subtracted from a proof that lacks a `have` step of the answer's own sketch (DeepSeek-Prover-V2, arXiv
+        2504.21801, §2.2: early in training). format: subtracted from an answer from which no proof can be read
+        (DeepSeek-R1, arXiv 2501.12948, §2.2.2).
+    function: `module:function` of the user's, whose values times `weight` are added (see rl.reward_function); it can
+        reward what Lean refused.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     consistency: float = Field(default=0.0, ge=0, le=1)
     format: float = Field(default=0.0, ge=0, le=1)
@@ -38,10 +37,10 @@ class RewardSettings(BaseModel):
 
 @dataclass(frozen=True)
 class RewardResult:
-    """An answer's reward and where it comes from.
+    """An answer's reward and its reasons.
 
-    proof: as it was read from the answer. readable: whether there was one to read. follows_sketch: whether it has all
-    `have` steps of the answer's own sketch.
+    proof: as read from the answer. readable: whether there was one. follows_sketch: whether it has all `have` steps of
+    the answer's own sketch.
     """
 
     reward: float
@@ -52,9 +51,9 @@ class RewardResult:
 
 
 class Judge:
-    """Grades answers with the pool's Lean. seconds: limit of a check.
+    """Rewards answers by Lean's verdict. seconds: limit of a check.
 
-    Raises ConfigError if the settings name a function that cannot be had.
+    Raises ConfigError if the settings name a function that cannot be imported.
     """
 
     def __init__(
@@ -65,7 +64,7 @@ class Judge:
         self._function = RewardFunction(self._settings.function) if self._settings.function else None
 
     async def grade(self, prompt: Prompt, answer: str, finished: bool = True) -> RewardResult:
-        """answer: what the model wrote to the prompt; finished: it was not cut off at the length limit."""
+        """The reward of an answer to a prompt. finished: it was not cut off at the length limit."""
         try:
             proof = ProofReader(self._family, prompt).proof(answer, finished)
         except AnswerParseError as reason:
@@ -80,7 +79,7 @@ class Judge:
     async def group(
         self, problem: Problem, answers: Sequence[str], graded: Sequence[RewardResult]
     ) -> list[RewardResult]:
-        """The grades of all answers to a prompt, with what the user's function adds. Raises ConfigError."""
+        """The rewards of all answers to a prompt, with those of the user's function added. Raises ConfigError."""
         if self._function is None or not answers:
             return list(graded)
         request = self._family.request(Prompt(problem.theorem))
@@ -91,7 +90,7 @@ class Judge:
 
 
 def follows(answer: str, proof: str) -> bool:
-    """Does a proof contain every `have` that is left open in a sketch of the answer's? True if there is no sketch."""
+    """Whether a proof contains every `have` that a sketch in the answer leaves open; True if there is no sketch."""
     stated = set(_haves(proof))
     said = [block.code for block in blocks(answer) if not block.thought]
     sketches = [code for code in said if any(t.text in _OPEN for t in tokens(code))]
@@ -99,7 +98,7 @@ def follows(answer: str, proof: str) -> bool:
 
 
 def _haves(code: str) -> Iterator[tuple[str, ...]]:
-    """What each `have` of a text states: the tokens after its name, up to `:=`."""
+    """The statement of each `have` of a text: the tokens after its name, up to `:=`."""
     found: list[Token] = list(tokens(code))
     for start, token in enumerate(found):
         if token.text != "have":

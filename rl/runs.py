@@ -1,4 +1,4 @@
-"""The parts of a run put together from its configuration, on this machine."""
+"""Stages put together from their configuration: trainers, samplers and judges, on this machine or on Ray."""
 
 from __future__ import annotations
 
@@ -14,15 +14,17 @@ from data.records.config import ConfigError
 from lean_env import LeanPool
 from prover.prompts import prompt_format
 from rl import dpo, grpo, sft
-from rl.config import DPOConfig, GRPOConfig, ModelSource, Placement, RolloutConfig, SFTConfig, Stage, read_all
+from rl.config import DPOConfig, GRPOConfig, SFTConfig
 from rl.continuations import states
 from rl.examples import States
 from rl.folder import TrainFolder
+from rl.inputs import read_all
 from rl.learner import Learner
-from rl.model import tokenizer_of
+from rl.model import ModelSource, Placement, tokenizer_of
 from rl.reward import Judge, RewardSettings
-from rl.samplers import EngineSampler, Sampler, open_engine
+from rl.samplers import EngineSampler, RolloutConfig, Sampler, open_engine
 from rl.stop import unless
+from rl.trainer import Stage
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
@@ -32,7 +34,7 @@ _SHOWN = 300  # characters of what Lean says
 
 
 def read_problems(paths: Iterable[Path]) -> list[Problem]:
-    """Raises ConfigError."""
+    """All problems in some files. Raises ConfigError, also if there are none."""
     found = read_all(problems.read, paths)
     if not found:
         raise ConfigError("problems: there are none")
@@ -40,7 +42,7 @@ def read_problems(paths: Iterable[Path]) -> list[Problem]:
 
 
 async def check_statements_elaborate(problems: Sequence[Problem], pool: LeanPool) -> None:
-    """Let Lean read some of the statements, before all else. Raises ConfigError if it has errors in all of them."""
+    """Check with Lean that at least one of a few statements has no error, before a run begins. Raises ConfigError."""
     said: list[str] = []
     for problem in problems[:: -(-len(problems) // _LOOKED_AT)]:
         check = await pool.check(problem.theorem.challenge, context=problem.theorem.context)
@@ -51,15 +53,15 @@ async def check_statements_elaborate(problems: Sequence[Problem], pool: LeanPool
 
 
 def judges(pool: LeanPool, rollout: RolloutConfig, reward: RewardSettings | None = None) -> dict[str, Judge]:
-    """For each family that theorems are asked in."""
+    """A judge for each family that theorems are asked in. Raises ConfigError."""
     return {name: Judge(pool, prompt_format(name), reward, rollout.check_seconds) for name in rollout.families}
 
 
 @asynccontextmanager
-async def sampling(
+async def open_sampler(
     source: ModelSource, tokenizer: PreTrainedTokenizerFast, rollout: RolloutConfig, placement: Placement
 ) -> AsyncGenerator[Sampler]:
-    """What writes the answers, in this process, at a URL or on Ray; it may still have other weights than the learner.
+    """A sampler in this process, at a URL or on Ray; it may have other weights than the learner until it is updated.
 
     Raises ConfigError, PolicyUnavailable.
     """
@@ -78,7 +80,7 @@ async def sampling(
 
 
 async def run_sft(config: SFTConfig, folder: TrainFolder, pool: LeanPool | None) -> None:
-    """pool: for examples that need tactic states. Raises ConfigError."""
+    """Run supervised fine-tuning. pool: for tactic states, if the kinds need them. Raises ConfigError, Interrupted."""
     known: States = {}
     if "continuation" in config.kinds:
         assert pool is not None
@@ -92,7 +94,7 @@ async def run_sft(config: SFTConfig, folder: TrainFolder, pool: LeanPool | None)
 
 
 async def run_dpo(config: DPOConfig, folder: TrainFolder) -> None:
-    """Raises ConfigError."""
+    """Run direct preference optimisation. Raises ConfigError, Interrupted."""
     if config.placement.trainers == 1:
         await asyncio.to_thread(dpo.run, config, folder)
     else:
@@ -100,7 +102,7 @@ async def run_dpo(config: DPOConfig, folder: TrainFolder) -> None:
 
 
 async def _shared(config: Stage, folder: TrainFolder, known: States) -> None:
-    """A stage in several processes."""
+    """Run a stage in several processes that share the model."""
     from rl.remote import TrainerGroup
 
     with closing(await asyncio.to_thread(TrainerGroup, config)) as trainers:
@@ -108,18 +110,18 @@ async def _shared(config: Stage, folder: TrainFolder, known: States) -> None:
 
 
 async def run_grpo(config: GRPOConfig, folder: TrainFolder, pool: LeanPool) -> None:
-    """Raises ConfigError, PolicyUnavailable."""
+    """Run GRPO. Raises ConfigError, PolicyUnavailable, Interrupted."""
     every = read_problems(config.problems)
     await check_statements_elaborate(every, pool)
     tokenizer = tokenizer_of(config.model, ())
     graded = judges(pool, config.rollout, config.reward)
-    async with sampling(config.model, tokenizer, config.rollout, config.placement) as sampler:
+    async with open_sampler(config.model, tokenizer, config.rollout, config.placement) as sampler:
         if config.placement.trainers == 1:
             learner = await asyncio.to_thread(Learner, config, tokenizer)
-            await grpo.Loop(config, folder, every, learner, sampler, graded).run()
+            await grpo.GRPOLoop(config, folder, every, learner, sampler, graded).run()
             return
         from rl.remote import TrainerGroup
 
         with closing(await asyncio.to_thread(TrainerGroup, config)) as trainers:
             await asyncio.to_thread(trainers.learner, config)
-            await grpo.Loop(config, folder, every, trainers, sampler, graded).run()
+            await grpo.GRPOLoop(config, folder, every, trainers, sampler, graded).run()

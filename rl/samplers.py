@@ -1,4 +1,4 @@
-"""Who writes the answers that are trained on: the engines that also prove, in this process or others."""
+"""Samplers: the engines that also prove, in this process or others, as they are used in training."""
 
 from __future__ import annotations
 
@@ -6,21 +6,22 @@ import asyncio
 from collections.abc import AsyncGenerator, Iterable
 from contextlib import aclosing, suppress
 from dataclasses import replace
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
 import torch
+from pydantic import Field, PositiveFloat, PositiveInt, model_validator
 from torch import Tensor
 
-from data.records.config import ConfigError
-from prover.engines.base import Answer, Engine, SamplingParams
-from prover.engines.native import Native
+from data.records.config import ConfigError, StrictModel
+from prover.engines.base import Answer, Engine
+from prover.engines.native import NativeEngine
 from prover.model import checkpoint
 from prover.model.config import ModelConfigError, ModelError
 from prover.model.generate import Generator
+from prover.model.sampling_params import SamplingParams
 from prover.policy import PolicyUnavailable, Prompt, Usage
 from prover.prompts import ProofReader, prompt_format
-from rl.config import ModelSource, RolloutConfig
-from rl.model import device
+from rl.model import ModelSource, device
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
@@ -31,25 +32,54 @@ _LOADING = (60.0, 120.0, 240.0)  # and then, for new weights: a server that is s
 Weights = Iterable[tuple[str, Tensor]]
 
 
+class RolloutConfig(StrictModel):
+    """The settings of sampling in training (DeepSeek-Prover-V1.5, arXiv 2408.08152, §2.3).
+
+    num_generations: answers to each prompt. families: prompt formats; each theorem is asked in each. max_tokens: length
+        of an answer at most. check_seconds: limit of a check.
+    temperature, top_p: training takes them into account; values other than 1 need our own generator.
+    engine: our own generator, or vLLM, in this process or in `placement.rollouts` others. base_url: instead, a vLLM
+        server that takes new weights (`prover serve --trainable`). max_num_seqs: answers generated at a time.
+    """
+
+    num_generations: PositiveInt = 32
+    families: list[str] = Field(default=["deepseek-v1.5-noncot"], min_length=1)
+    temperature: PositiveFloat = 1.0
+    top_p: float = Field(default=1.0, gt=0, le=1)
+    max_tokens: PositiveInt = 2048
+    check_seconds: PositiveFloat = 60.0
+    engine: Literal["native", "vllm"] = "native"
+    base_url: str = ""
+    max_num_seqs: PositiveInt = 128
+
+    @model_validator(mode="after")
+    def _are_known(self) -> RolloutConfig:
+        for name in self.families:
+            prompt_format(name)
+        return self
+
+
 class Sampler(Protocol):
-    """Writes answers, and takes new weights from time to time."""
+    """Samples answers, and takes new weights from time to time."""
 
     def answers(self, prompt: Prompt, family: str, n: int, sampling: SamplingParams) -> AsyncGenerator[Answer]:
-        """As they come in. What fails is tried again; raises PolicyUnavailable if it goes on failing."""
+        """Sample `n` answers, as they are finished; retries failed requests, then raises PolicyUnavailable."""
         ...
 
     async def update(self, weights: Weights) -> None:
-        """See Engine.update. What is asked from now on is answered by the new weights."""
+        """Take new weights, see Engine.update; answers to requests made after this call are by the new weights."""
         ...
 
-    async def close(self) -> None: ...
+    async def close(self) -> None:
+        """Release its resources."""
+        ...
 
 
 class EngineSampler:
-    """One engine, in this process or behind a URL.
+    """A Sampler with one engine, in this process or behind a URL.
 
-    restarts: it may be started again by others, as a server is. Then it is given the newest weights again, which are
-    kept for that.
+    restarts: others may start the engine again, as they do a server: the newest weights are kept, and given to it
+    again.
     """
 
     def __init__(self, engine: Engine, restarts: bool = False) -> None:
@@ -94,7 +124,7 @@ class EngineSampler:
             await asyncio.sleep(pause)
 
     async def _give(self, before: int | None = None) -> None:
-        """Let the engine take the newest weights; with `before`, only if it has taken none since this number was so.
+        """Give the engine the newest weights; with `before`, only if it has taken none since `_given` had this value.
 
         Raises PolicyUnavailable.
         """
@@ -108,25 +138,25 @@ class EngineSampler:
 
 
 async def open_engine(source: ModelSource, tokenizer: PreTrainedTokenizerFast, rollout: RolloutConfig) -> Engine:
-    """The engine that a configuration names. Raises ConfigError, PolicyUnavailable."""
+    """Open the engine that a configuration names. Raises ConfigError, PolicyUnavailable."""
     if rollout.base_url:
-        from prover.engines.server import Server
+        from prover.engines.server import OpenAIEngine
 
-        return await Server.connect(rollout.base_url, "")
+        return await OpenAIEngine.connect(rollout.base_url, "")
     if not source.folder:
         raise ConfigError("model: answers are drawn from a model that has been trained before; give its folder")
     if rollout.engine == "vllm":
-        from prover.engines.vllm import InProcess
+        from prover.engines.vllm import VLLMEngine
 
-        return await InProcess.load(source.folder)
-    return await asyncio.to_thread(native, source.folder, tokenizer, rollout.max_num_seqs)
+        return await VLLMEngine.load(source.folder)
+    return await asyncio.to_thread(load_native_engine, source.folder, tokenizer, rollout.max_num_seqs)
 
 
-def native(folder: str, tokenizer: PreTrainedTokenizerFast, room: int) -> Native:
-    """Our own generator, with a copy of the model of its own. Raises ConfigError."""
+def load_native_engine(folder: str, tokenizer: PreTrainedTokenizerFast, room: int) -> NativeEngine:
+    """Load a copy of the model into our own generator. room: sequences at a time. Raises ConfigError."""
     try:
         at = device()
         network = checkpoint.load(folder, device=at, dtype=torch.bfloat16 if at.type == "cuda" else torch.float32)
     except (ModelError, ModelConfigError) as error:
         raise ConfigError(f"{error}\nOnly our own models can be written with by engine native") from None
-    return Native(Generator(network.requires_grad_(False), max_num_seqs=room), tokenizer, folder)
+    return NativeEngine(Generator(network.requires_grad_(False), max_num_seqs=room), tokenizer, folder)

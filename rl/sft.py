@@ -1,4 +1,4 @@
-"""Supervised fine-tuning on proofs (DeepSeek-Prover-V1.5 §2.2, DeepSeek-Prover-V2 §2.2)."""
+"""Supervised fine-tuning on proofs (DeepSeek-Prover-V1.5, arXiv 2408.08152, §2.2; V2, arXiv 2504.21801, §2.2)."""
 
 from __future__ import annotations
 
@@ -16,33 +16,40 @@ from prover.model.transformer import Output
 from prover.policy import Prompt
 from prover.prompts import prompt_format
 from rl import losses
-from rl.batch import Batch, Epochs, Text, packed
-from rl.config import Kind, SFTConfig, Stage, read_all
-from rl.examples import Example, States, Writer, examples
-from rl.folder import TrainFolder, remaining
+from rl.batch import Batch, Epochs, TrainingSample, pack_rows
+from rl.config import SFTConfig
+from rl.examples import Example, ExampleWriter, Kind, States, examples
+from rl.folder import TrainFolder
+from rl.inputs import read_all
+from rl.loop import train
 from rl.model import tokenizer_of
-from rl.trainer import Trainer
+from rl.trainer import Stage, Trainer
 
 
 def run(config: SFTConfig, folder: TrainFolder, states: States | None = None) -> None:
-    """All of it, in each of the processes that share the model. states: see rl.examples.
+    """Run the stage; each of the processes that share the model calls this. states: tactic states, see rl.examples.
 
     Raises ConfigError, Interrupted.
     """
     data, held_out = read_all(corpora.read, config.data), read_all(corpora.read, config.held_out)
     shown = corpus_text(config.family, data) if not config.model.folder else ()
     tokenizer = tokenizer_of(config.model, shown)
-    texts = made(Writer(tokenizer, config.family), data, config.kinds, states or {}, config, folder)
-    unseen = made(Writer(tokenizer, config.family), held_out, ["proof"], {}, config, folder)
-    order = Epochs([len(text) for text in texts], config.context, config.batch, config.epochs, config.seed)
-    trainer = Trainer(config, tokenizer, len(order))
-    folder.restore(trainer)
-    fit(trainer, folder, texts, order, Supervised(config.mtp), unseen)
-    trainer.write(folder.path / "model")
+    samples = make_samples(ExampleWriter(tokenizer, config.family), data, config.kinds, states or {}, config, folder)
+    unseen = make_samples(ExampleWriter(tokenizer, config.family), held_out, ["proof"], {}, config, folder)
+    order = Epochs([len(sample) for sample in samples], config.context, config.batch, config.epochs, config.seed)
+    trainer, objective = Trainer(config, tokenizer, len(order)), SupervisedLoss(config.mtp)
+    train(
+        trainer,
+        folder,
+        order,
+        lambda rows: _update(trainer, samples, rows, objective),
+        _describe,
+        lambda: {"held_out": held_out_loss(trainer, unseen, objective)} if unseen else {},
+    )
 
 
 def corpus_text(family: str, data: Iterable[Pair]) -> list[str]:
-    """What a new tokenizer is trained on: what the model will be shown."""
+    """The texts that a new tokenizer is trained on: each pair's prompt and answer. Raises ConfigError."""
     try:
         format_ = prompt_format(family)
     except ValueError as error:
@@ -56,12 +63,20 @@ def corpus_text(family: str, data: Iterable[Pair]) -> list[str]:
     return found
 
 
-def made(
-    writer: Writer, data: Sequence[Pair], kinds: Sequence[Kind], states: States, config: Stage, folder: TrainFolder
-) -> list[Text]:
-    """The examples that fit the context, as texts."""
+def make_samples(
+    writer: ExampleWriter,
+    data: Sequence[Pair],
+    kinds: Sequence[Kind],
+    states: States,
+    config: Stage,
+    folder: TrainFolder,
+) -> list[TrainingSample]:
+    """The pairs' examples as token ids; those longer than the context are left out.
+
+    Raises ConfigError if none is left.
+    """
     every: list[Example] = list(examples(writer, data, kinds, states, config.seed))
-    fitting = [Text(e.tokens, e.start) for e in every if len(e.tokens) <= config.context]
+    fitting = [TrainingSample(e.tokens, e.start) for e in every if len(e.tokens) <= config.context]
     if len(fitting) < len(every):
         folder.say(f"{len(every) - len(fitting)} of {len(every)} examples are longer than {config.context} tokens")
     if every and not fitting:
@@ -70,74 +85,50 @@ def made(
 
 
 @dataclass(frozen=True)
-class Supervised:
-    """Cross-entropy on what is to be learnt, and `mtp` times that of multi-token prediction."""
+class SupervisedLoss:
+    """Cross-entropy on the counting tokens, plus `mtp` times that of multi-token prediction (DeepSeek-V3 §2.2)."""
 
     mtp: float
 
     def __call__(self, output: Output, batch: Batch, total: int) -> tuple[Tensor, dict[str, Tensor]]:
-        """total: tokens that count in the whole batch."""
+        """This part's share of the batch's loss, and the metrics `nll` and `mtp`, all scalars in nats.
+
+        total: counting tokens in the whole batch.
+        """
         assert output.logprobs is not None
-        loss = losses.supervised(output.logprobs[batch.loss_mask], total)
+        loss = losses.cross_entropy(output.logprobs[batch.loss_mask], total)
         told = {"nll": loss.detach()}
         if output.mtp_logprobs:
-            further = losses.ahead(output.mtp_logprobs, batch.loss_mask, batch.sample_ids, total)
+            further = losses.mtp_loss(output.mtp_logprobs, batch.loss_mask, batch.sample_ids, total)
             told["mtp"] = further.detach()
             loss = loss + self.mtp * further
         return loss, told
 
 
-def fit(
-    trainer: Trainer,
-    folder: TrainFolder,
-    texts: Sequence[Text],
-    order: Epochs,
-    objective: Supervised,
-    held_out: Sequence[Text] = (),
-) -> None:
-    """Updates until the last batch, from where the trainer is; each in the metrics, some in checkpoints.
-
-    Raises Interrupted.
-    """
-    total, began, start = len(order), time.monotonic(), trainer.done
-    for number, rows in enumerate(order):
-        if number < start:
-            continue
-        if trainer.agreed(folder.stop.is_set()):
-            raise folder.interrupted(trainer, trainer.done, total)
-        at = time.monotonic()
-        counted = sum(len(texts[n]) - texts[n].start + 1 for row in rows for n in row)
-        places = sum(len(texts[n]) for row in rows for n in row)
-        found = trainer.update(
-            trainer.parts(texts, rows),
-            sum(map(len, rows)),
-            partial(objective, total=counted),
-            run_mtp=objective.mtp > 0,
-        )
-        seconds = time.monotonic() - at
-        found |= {"tokens": places, "tokens_per_second": places / seconds, "seconds": seconds}
-        last = trainer.done == total
-        if held_out and (last or trainer.done % trainer.stage.save_every == 0):
-            found["held_out"] = held_out_loss(trainer, held_out, objective)
-        folder.record(trainer.done, found)
-        if folder.due() or last:
-            left = (time.monotonic() - began) / (trainer.done - start) * (total - trainer.done)
-            folder.say(_line(trainer.done, total, found, left))
-        if last or trainer.done % trainer.stage.save_every == 0:
-            folder.save(trainer, trainer.done)
+def _update(
+    trainer: Trainer, samples: Sequence[TrainingSample], rows: Sequence[Sequence[int]], objective: SupervisedLoss
+) -> dict[str, float]:
+    """One step of the optimiser; rows: indices of samples. Returns its metrics."""
+    at = time.monotonic()
+    counted = sum(len(samples[n]) - samples[n].start + 1 for row in rows for n in row)
+    places = sum(len(samples[n]) for row in rows for n in row)
+    found = trainer.update(
+        trainer.parts(samples, rows), sum(map(len, rows)), partial(objective, total=counted), run_mtp=objective.mtp > 0
+    )
+    seconds = time.monotonic() - at
+    return found | {"tokens": places, "tokens_per_second": places / seconds, "seconds": seconds}
 
 
-def held_out_loss(trainer: Trainer, texts: Sequence[Text], objective: Supervised) -> float:
-    """Mean cross-entropy of what is to be written in texts that are not learnt from, in nats a token."""
-    rows = packed([len(text) for text in texts], trainer.stage.context)
-    counted = sum(len(text) - text.start + 1 for text in texts)
-    parts = trainer.parts(texts, rows)
+def held_out_loss(trainer: Trainer, samples: Sequence[TrainingSample], objective: SupervisedLoss) -> float:
+    """Mean cross-entropy of the counting tokens of samples that are not trained on, in nats a token."""
+    rows = pack_rows([len(sample) for sample in samples], trainer.stage.context)
+    counted = sum(len(sample) - sample.start + 1 for sample in samples)
+    parts = trainer.parts(samples, rows)
     return trainer.evaluate(parts, partial(objective, total=counted))["nll"]
 
 
-def _line(done: int, total: int, found: Mapping[str, float], left: float) -> str:
-    parts = [f"update {done} of {total}", f"loss {found['nll']:.4f}"]
-    if "held_out" in found:
-        parts.append(f"held out {found['held_out']:.4f}")
-    parts += [f"lr {found['lr']:.2g}", f"{found['tokens_per_second']:,.0f} tokens/s"]
-    return "  ".join([*parts, remaining(left)])
+def _describe(figures: Mapping[str, float]) -> str:
+    parts = [f"loss {figures['nll']:.4f}"]
+    if "held_out" in figures:
+        parts.append(f"held out {figures['held_out']:.4f}")
+    return "  ".join([*parts, f"lr {figures['lr']:.2g}", f"{figures['tokens_per_second']:,.0f} tokens/s"])

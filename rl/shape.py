@@ -1,4 +1,4 @@
-"""How large a model is, from its configuration alone: what the memory of training and writing depends on."""
+"""The size of a model, from its configuration alone: the numbers that memory depends on."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from data.records.config import ConfigError
 from prover.model import checkpoint
 from prover.model.config import PRESETS, ModelConfig, ModelConfigError, ModelError
 from prover.model.transformer import Transformer
-from rl.config import ModelSource, made_by
-from rl.model import is_ours
+from rl.inputs import made_by
+from rl.model import ModelSource, is_ours
 
 # Checkpoints that need not be here, by their names (DeepSeek-Prover-V1.5 §2.1, DeepSeek-Prover-V2 §2.3).
 _LLAMA_7B = {
@@ -34,34 +34,40 @@ _PUBLISHED: tuple[tuple[str, ModelConfig | Mapping[str, Any]], ...] = (
 
 @dataclass(frozen=True)
 class Shape:
-    """All but the first three fields are numbers of numbers.
+    """The size of a model; sizes are numbers of elements, not bytes.
 
-    source: what it is known from. published: from a table, because the checkpoint is not here. config: of a model of
-    our own. total, active: parameters, and those that a token goes through. ahead: those of the MTP modules. root:
-    those outside the layers. layer, experts: of the largest layer, without and in its routed experts. largest: of one
-    tensor. kept: that each layer, MTP modules last, keeps of a token for the backward pass. width: of the residual
-    stream. cache: of a token while writing, in all layers. choices: experts of a token, in all layers.
+    source: the checkpoint's or preset's name. from_table: known from a table, because the checkpoint is not here.
+        config: None for models that are not our own.
+    total_params, active_params: parameters, and those that one token uses (without MTP). mtp_params: of the MTP
+        modules. non_layer_params: outside the layers. layer_params, expert_params: of the largest layer, without its
+        routed experts, and in these. largest_tensor: of all parameters.
+    saved_activations: for each layer, MTP modules last, what it keeps of a token for the backward pass. hidden_size: of
+        the residual stream. vocab_size: tokens. cache_per_token: in all layers, while generating. expert_choices:
+        expert ids of a token, in all layers.
     """
 
     source: str
-    published: bool
+    from_table: bool
     config: ModelConfig | None
-    total: int
-    active: int
-    ahead: int
-    root: int
-    layer: int
-    experts: int
-    largest: int
-    kept: tuple[int, ...]
-    width: int
-    vocabulary: int
-    cache: int
-    choices: int
+    total_params: int
+    active_params: int
+    mtp_params: int
+    non_layer_params: int
+    layer_params: int
+    expert_params: int
+    largest_tensor: int
+    saved_activations: tuple[int, ...]
+    hidden_size: int
+    vocab_size: int
+    cache_per_token: int
+    expert_choices: int
 
 
 def shape_of(source: ModelSource) -> Shape:
-    """Read from the configuration, the checkpoint, or, where that is not here, a table. Raises ConfigError."""
+    """The shape of a model, from its configuration, its checkpoint or, for some that are not here, a table.
+
+    Raises ConfigError.
+    """
     try:
         if source.preset:
             if source.preset not in PRESETS:
@@ -77,8 +83,8 @@ def shape_of(source: ModelSource) -> Shape:
             if not re.search(pattern, source.folder.lower()):
                 continue
             if isinstance(known, ModelConfig):
-                return replace(_ours(known, source.folder), published=True)
-            return replace(_theirs(LlamaConfig(**known), source.folder), published=True)
+                return replace(_ours(known, source.folder), from_table=True)
+            return replace(_theirs(LlamaConfig(**known), source.folder), from_table=True)
         if not local and is_path(source.folder):
             raise FileNotFoundError
         return _theirs(AutoConfig.from_pretrained(source.folder, local_files_only=local), source.folder)
@@ -92,7 +98,7 @@ def shape_of(source: ModelSource) -> Shape:
 
 
 def is_path(name: str) -> bool:
-    """Can it only be a folder of this machine's? The hub's names are OWNER/NAME."""
+    """Whether a name can only be a folder of this machine; names on the hub are OWNER/NAME."""
     first, *rest = name.split("/")
     return len(rest) > 1 or first in ("", ".", "..", "~") or Path(first).is_dir()
 
@@ -113,25 +119,25 @@ def _ours(config: ModelConfig, source: str) -> Shape:
     mixture = c.n_routed_experts + 3 * k * c.hidden_size + 4 * (k + c.n_shared_experts) * c.moe_intermediate_size
     return Shape(
         source=source,
-        published=False,
+        from_table=False,
         config=config,
-        total=total,
-        active=total - ahead - unused,
-        ahead=ahead,
-        root=total - ahead - sum(layers),
-        layer=max(layers[:dense] + [size - experts for size in layers[dense:]]),
-        experts=experts,
-        largest=_largest(model),
-        kept=(attention + 4 * c.intermediate_size,) * dense + (attention + mixture,) * mixtures,
-        width=c.hidden_size,
-        vocabulary=c.vocab_size,
-        cache=c.num_hidden_layers * c.latent_dim,
-        choices=mixtures * k,
+        total_params=total,
+        active_params=total - ahead - unused,
+        mtp_params=ahead,
+        non_layer_params=total - ahead - sum(layers),
+        layer_params=max(layers[:dense] + [size - experts for size in layers[dense:]]),
+        expert_params=experts,
+        largest_tensor=_largest(model),
+        saved_activations=(attention + 4 * c.intermediate_size,) * dense + (attention + mixture,) * mixtures,
+        hidden_size=c.hidden_size,
+        vocab_size=c.vocab_size,
+        cache_per_token=c.num_hidden_layers * c.latent_dim,
+        expert_choices=mixtures * k,
     )
 
 
 def _theirs(config: Any, source: str) -> Shape:
-    """config: transformers' own. What a layer keeps is taken to be what a Llama's does."""
+    """The shape of a model of transformers' own; its layers are taken to keep what a Llama's do."""
     from transformers import AutoModelForCausalLM
 
     with torch.device("meta"):
@@ -143,21 +149,21 @@ def _theirs(config: Any, source: str) -> Shape:
     total = _count(model)
     return Shape(
         source=source,
-        published=False,
+        from_table=False,
         config=None,
-        total=total,
-        active=total,
-        ahead=0,
-        root=total - _count(layers),
-        layer=max(map(_count, layers)),
-        experts=0,
-        largest=_largest(model),
+        total_params=total,
+        active_params=total,
+        mtp_params=0,
+        non_layer_params=total - _count(layers),
+        layer_params=max(map(_count, layers)),
+        expert_params=0,
+        largest_tensor=_largest(model),
         # The norms work in fp32, which is more in bfloat16; keys and values are written out for all heads.
-        kept=(8 * width + 4 * heads * size + 4 * inner,) * len(layers),
-        width=width,
-        vocabulary=config.vocab_size,
-        cache=2 * len(layers) * (getattr(config, "num_key_value_heads", None) or heads) * size,
-        choices=0,
+        saved_activations=(8 * width + 4 * heads * size + 4 * inner,) * len(layers),
+        hidden_size=width,
+        vocab_size=config.vocab_size,
+        cache_per_token=2 * len(layers) * (getattr(config, "num_key_value_heads", None) or heads) * size,
+        expert_choices=0,
     )
 
 

@@ -1,4 +1,4 @@
-"""The stages by name: what `prover train` calls."""
+"""The stages by name, as `prover train` runs them."""
 
 from __future__ import annotations
 
@@ -13,28 +13,32 @@ from torch._C._distributed_c10d import HashStore
 from lean_env import LeanPool
 from rl import config as configs
 from rl import expert_iteration, placement, runs
-from rl.config import DPOConfig, ExpertIterationConfig, GRPOConfig, SFTConfig, Stage
+from rl.config import DPOConfig, ExpertIterationConfig, GRPOConfig, SFTConfig
 from rl.folder import TrainFolder
 from rl.shape import shape_of
+from rl.trainer import Stage
 
 
 def read(stage: str, path: Path, changes: list[str] | None = None) -> Stage:
-    """A stage's configuration. Raises ConfigError, OSError."""
+    """Read a stage's configuration. Raises ConfigError, OSError."""
     return configs.read(configs.STAGES[stage], path, changes)
 
 
-def plan(config: Stage) -> placement.Plan:
-    """What would run where, and what memory it takes. Raises ConfigError."""
+def plan(config: Stage) -> placement.PlacementPlan:
+    """The processes that a run would consist of, and their memory. Raises ConfigError."""
     return placement.plan(config, shape_of(config.model))
 
 
 def needs_lean(config: Stage) -> bool:
-    """Is there anything for Lean to judge or to read?"""
+    """Whether a stage asks Lean anything."""
     return not isinstance(config, DPOConfig) and (not isinstance(config, SFTConfig) or "continuation" in config.kinds)
 
 
 async def run(config: Stage, folder: TrainFolder, pool: LeanPool | None) -> None:
-    """A stage, here or on Ray; `folder` is being worked in. Raises ConfigError, PolicyUnavailable."""
+    """Run a stage, here or on Ray; `folder` is being worked in.
+
+    Raises ConfigError, PolicyUnavailable, Interrupted.
+    """
     with _alone(config):
         match config:
             case SFTConfig():
@@ -51,7 +55,7 @@ async def run(config: Stage, folder: TrainFolder, pool: LeanPool | None) -> None
 
 @contextmanager
 def _alone(config: Stage) -> Iterator[None]:
-    """torch's ways to compute in bfloat16, and to compute again what was not kept, need a process group: one of one."""
+    """A process group of one, which torch needs for bfloat16 and activation checkpointing in one process."""
     where = config.placement
     if where.trainers > 1 or not (where.bfloat16 or where.activation_checkpointing or where.compile):
         yield

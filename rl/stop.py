@@ -1,4 +1,4 @@
-"""Stopping a run at a place from which it can go on."""
+"""Stopping a run at a point from which it can go on."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 class Interrupted(Exception):
-    """A run has stopped because it was asked to; str() says from where the same command goes on."""
+    """A run was asked to stop, and has; str() says from where the same command goes on."""
 
 
 async def unless(stop: threading.Event, work: Awaitable[T], said: str) -> T:
-    """What some work comes to. Raises Interrupted(said), and cancels the work, if the run is asked to stop first."""
+    """The result of some work. Raises Interrupted(said), and cancels the work, if `stop` is set first."""
     task = asyncio.ensure_future(work)
     try:
         while not (await asyncio.wait([task], timeout=_LOOK))[0]:

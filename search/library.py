@@ -13,7 +13,7 @@ from data.statements import parse_source
 from lean_env import LeanPool, Verdict
 from lean_env.console import installed_lean
 from lean_env.sync import async_to_sync
-from prover.policy import TacticsPolicy, fallback_policy, open_policy
+from prover.policy import PolicyConfig, TacticsPolicy, fallback_policy, open_policy
 from search.budget import Budget
 from search.prove import Outcome, Status, prove_file, take_back, wanted
 from search.searches import searcher
@@ -110,11 +110,12 @@ async def prove_async(
     if (code is None) == (statement is None):
         raise ValueError("give either code or statement")
     budget = Budget(samples, checks, None, timeout, cpu)
+    config = PolicyConfig(name=policy, model=model, base_url=base_url, family=family, max_tokens=max_tokens)
     async with (
         LeanPool(installed_lean(), workers=workers, cache=True, strict=strict) as pool,
-        open_policy(policy, model=model, base_url=base_url, family=family, max_tokens=max_tokens) as proposing,
+        open_policy(config) as proposing,
     ):
-        searching = searcher(search, pool, proposing, seed=seed, fallback=fallback_policy(policy, model))
+        searching = searcher(search, pool, proposing, seed=seed, fallback=fallback_policy(config))
         holes = None if proposing.stepwise else searcher("auto", pool, TacticsPolicy(), seed=seed)
         pool.expect_proofs()
         file = await _file(pool, code, statement, header)

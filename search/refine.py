@@ -8,7 +8,7 @@ from collections.abc import Callable
 from data import Theorem
 from data.theorem import indented
 from lean_env import LeanPool, Message, Reason, Verdict
-from prover.policy import Params, Policy, PreviousAttempt, Prompt, Sample
+from prover.policy import Policy, PreviousAttempt, Prompt, Sample, SampleRequest
 from search import trace
 from search.budget import Budget, Meter
 from search.searcher import SearchResult, first_goal, stop, until
@@ -80,7 +80,7 @@ class _Run:
         while not self._over and len(rounds) <= self.refine.rounds:
             self.meter.samples += 1
             prompt = Prompt(self.theorem, self.goal, rounds=tuple(rounds[-_HISTORY:]))
-            params = Params(0 if rounds else number, self.refine.seed + (number if rounds else 0))
+            params = SampleRequest(0 if rounds else number, self.refine.seed + (number if rounds else 0))
             samples = [s async for s in self.refine.policy.sample(prompt, 1, params, self.meter.usage)]
             if not samples:
                 self.meter.samples -= 1

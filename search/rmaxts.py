@@ -14,7 +14,7 @@ from typing import Any
 from data import Theorem
 from lean_env import LeanPool, Reason, Verdict
 from lean_env.premises import Premises
-from prover.policy import Params, Policy, Prompt, Sample
+from prover.policy import Policy, Prompt, Sample, SampleRequest
 from search import trace
 from search.budget import Budget, Meter
 from search.expansion import Expansion, Reached, Stepwise, Tried, Whole, joined
@@ -270,7 +270,7 @@ class _Search:
     async def _samples(self, plan: Plan) -> list[Sample]:
         premises = await self._premises(plan)
         prompt = Prompt(self.theorem, plan.node.goals, plan.before, plan.column, premises=premises)
-        params = Params(plan.start, self.seed, partial=True)
+        params = SampleRequest(plan.start, self.seed, partial=True)
         asked = self.rmaxts.policy.sample(prompt, plan.wanted, params, self.meter.usage)
         samples = [sample async for sample in asked]
         self.meter.samples -= plan.wanted - len(samples)

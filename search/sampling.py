@@ -12,7 +12,7 @@ from contextlib import aclosing
 
 from data import Theorem
 from lean_env import LeanPool, Reason, Verdict
-from prover.policy import Params, Policy, Prompt, Sample
+from prover.policy import Policy, Prompt, Sample, SampleRequest
 from search import trace
 from search.budget import Budget, Meter
 from search.searcher import LIMITS, PATIENCE, SearchResult, first_goal, goal_premises, stop, until
@@ -103,7 +103,7 @@ class _Run:
                 if not wanted or self._enough:
                     await self.change.wait()
                 else:
-                    params = Params(self.requested, self.search.seed)
+                    params = SampleRequest(self.requested, self.search.seed)
                     self.requested += wanted
                     self.meter.samples += wanted
                     self.coming += wanted
@@ -118,7 +118,7 @@ class _Run:
             self.asking = False
             self._changed()
 
-    async def _request(self, wanted: int, params: Params) -> None:
+    async def _request(self, wanted: int, params: SampleRequest) -> None:
         left, written = wanted, False
         try:
             samples = self.search.policy.sample(self.prompt, wanted, params, self.meter.usage)

@@ -17,7 +17,7 @@ from data.subgoals import SubgoalTheorem, subgoal_theorems
 from lean_env import LeanPool, Reason, Verdict
 from lean_env.check import ContextError
 from lean_env.process import ProcessDied
-from prover.policy import Params, Policy, PreviousAttempt, Prompt, Sample
+from prover.policy import Policy, PreviousAttempt, Prompt, Sample, SampleRequest
 from search import trace
 from search.budget import Budget, Meter
 from search.lemmas import LemmaStore
@@ -102,7 +102,7 @@ class _Run:
         rounds: list[PreviousAttempt] = []
         while not self._over and len(rounds) <= ROUNDS:
             prompt = Prompt(self.theorem, self.goal, rounds=tuple(rounds[-1:]))
-            params = Params(0 if rounds else number, self.search.seed + (number if rounds else 0))
+            params = SampleRequest(0 if rounds else number, self.search.seed + (number if rounds else 0))
             samples = [s async for s in self.search.sketcher.sample(prompt, 1, params, self.meter.usage)]
             if not samples:
                 return bool(rounds)

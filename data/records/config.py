@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 from data.records.parsing import ParseError, parse_yaml
 
@@ -16,6 +16,12 @@ M = TypeVar("M", bound=BaseModel)
 
 class ConfigError(Exception):
     """A configuration that cannot be used; str() says where and why."""
+
+
+class StrictModel(BaseModel):
+    """A configuration, or a part of one: unknown fields are errors, and it cannot be changed."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 def read_config(path: Path) -> dict[str, Any]:

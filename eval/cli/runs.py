@@ -27,7 +27,6 @@ from eval.problems import digest, selected
 from lean_env import LeanUnavailable
 from lean_env.console import CommandError, Exit, Strict, err, installed_lean, lean_pool, out, printable, progress_bar
 from prover.policy import POLICIES, PolicyUnavailable
-from prover.policy.options import PolicyOptions
 from search.searches import SEARCHES
 
 Run = Annotated[Path, typer.Argument(metavar="RUN", help="The folder of a run.")]
@@ -117,9 +116,7 @@ def run_(
     }
     try:
         wanted = run_config(_merged(read_config(config) if config else {}, given), str(config or "the options"))
-        told = wanted.policy
-        chosen = PolicyOptions(told.name, told.base_url, told.model, told.family, told.max_tokens)
-        chosen.validate()
+        wanted.policy.check()
         path = located(wanted.problems)
         count, _ = digest(selected(path, wanted.split, wanted.limit))
     except (ConfigError, BenchmarkMissing, ProblemError) as error:

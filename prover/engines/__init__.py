@@ -1,1 +1,1 @@
-"""Engines: what turns a request into text. They know no theorem."""
+"""Engines: language models as functions from a request to texts. They know no theorem."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, Protocol
 
 from lean_env.errors import Unavailable
+from prover.model.sampling_params import SamplingParams
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -29,7 +30,7 @@ class PolicyUnavailable(Unavailable):
 
 
 @dataclass(frozen=True)
-class Message:
+class ChatMessage:
     """One message of a chat; role: system, user or assistant."""
 
     role: str
@@ -44,13 +45,13 @@ class Request:
     """
 
     text: str = ""
-    messages: tuple[Message, ...] = ()
+    messages: tuple[ChatMessage, ...] = ()
     stop: tuple[str, ...] = ()
 
 
 @dataclass
 class Usage:
-    """Tokens that a model has read and written. `cached`: those of the read ones that it did not have to work out."""
+    """The number of tokens that a model has read and written; `cached`: those read that were in a prefix cache."""
 
     read: int = 0
     cached: int = 0
@@ -63,38 +64,21 @@ class Usage:
 
 
 class AnswerReader(Protocol):
-    """Follows one answer while it is written."""
+    """A reader that follows one answer while it is generated."""
 
     def push(self, text: str) -> bool:
-        """Take over the text that the answer has grown by; True if the answer is complete now, and can be ended."""
+        """Add the text by which the answer has grown; returns True if it is complete, and generation can stop."""
         ...
 
 
 @dataclass(frozen=True)
-class SamplingParams:
-    """How answers are sampled: by default as DeepSeek-Prover-V1.5 does (§4).
-
-    max_tokens: length of an answer at most; None: what the context has room for.
-    seed: answer number k of a request is drawn with the seed `seed + k`.
-    replay: what training needs to compute the same again is wanted, where the engine can tell it.
-    """
-
-    temperature: float = 1.0
-    top_p: float = 0.95
-    max_tokens: int | None = None
-    seed: int = 0
-    replay: bool = False
-
-
-@dataclass(frozen=True)
 class Replay:
-    """The choices behind a sampled answer, for training to compute the same again (DeepSeek-V3.2 §3.1).
+    """The choices behind a sampled answer, with which training can repeat them (DeepSeek-V3.2, arXiv 2512.02556, §3.1).
 
-    sampler_logprobs: natural logarithm of the probability that each token was sampled with, after temperature and
-        truncation.
-    candidate_token_ids: of each token those that truncation left to sample from, int32; empty if it left all.
-    expert_ids: experts that each token of prompt and answer but the last used, int16 [tokens, moe_layers, k]; None:
-        unknown.
+    sampler_logprobs: natural log-probability with which each token was sampled, after temperature and truncation.
+    candidate_token_ids: for each token, those that truncation left to sample from, int32 [n]; empty if it left all.
+    expert_ids: the experts that each token of prompt and answer but the last used, int16 [tokens, moe_layers, k]; None
+        if they are not known.
     """
 
     sampler_logprobs: tuple[float, ...]
@@ -107,11 +91,11 @@ class Answer:
     """A model's answer to a request.
 
     text: without the stop text that ended it.
-    tokens: the same as ids. log_probs: the natural logarithm of each one's probability in the model (before temperature
-        and top-p). prompt_tokens: ids of the prompt. All three are empty where the engine does not tell them.
-    failure: why there is no answer, for people. lost: the server is to blame, not the request; asked again later it may
-        be answered.
-    replay: only if it was asked for, and the engine can tell.
+    tokens: its token ids. log_probs: each one's natural log-probability under the model (before temperature and top-p).
+        prompt_tokens: the prompt's token ids. All three are empty where the engine does not tell them.
+    failure: why there is no answer, for people. lost: the server is to blame, not the request; made again later, the
+        request may succeed.
+    replay: None unless it was asked for, and the engine records it.
     """
 
     text: str = ""
@@ -125,7 +109,7 @@ class Answer:
 
     @classmethod
     def failed(cls, failure: str, lost: bool = False) -> Answer:
-        """There is no answer."""
+        """An Answer without text, for a request that failed."""
         return cls(finish_reason="error", failure=failure, lost=lost)
 
     @property
@@ -135,7 +119,10 @@ class Answer:
 
 
 def max_answer_tokens(wanted: int | None, context: int | None) -> int | None:
-    """Tokens that an answer may have in a context of so many: 4,096 of them, or half of it, are kept for the prompt."""
+    """The limit of an answer's tokens in a context: 4,096 tokens of it, or half of it, are kept for the prompt.
+
+    None, the lack of a limit, only if `wanted` and `context` are.
+    """
     if context is None:
         return wanted
     room = context - min(_PROMPT_TOKENS, context // 2)
@@ -143,9 +130,9 @@ def max_answer_tokens(wanted: int | None, context: int | None) -> int | None:
 
 
 class Engine(Protocol):
-    """A model that answers requests, many at the same time.
+    """A model that answers many requests at the same time.
 
-    last_error: what keeps it from answering at present, for people; empty if nothing does.
+    model: its name. last_error: what keeps it from answering at present, for people; empty if nothing does.
     """
 
     model: str
@@ -154,20 +141,20 @@ class Engine(Protocol):
     def generate(
         self, request: Request, n: int, sampling: SamplingParams, reader: Callable[[], AnswerReader], usage: Usage
     ) -> AsyncGenerator[Answer]:
-        """`n` answers as they come in. Each one is shown to a reader of its own, and ended where that says so.
+        """Generate `n` answers, as they are finished. Each is followed by a reader of its own, which may end it.
 
-        Closing the iterator ends what is under way. Raises PolicyUnavailable; what ails one request alone is in the
+        Closing the iterator ends what is under way. Raises PolicyUnavailable; an error of this request alone is in the
         Answer's `failure`.
         """
         ...
 
     async def update(self, weights: Iterable[tuple[str, Tensor]]) -> None:
-        """Take new weights, named as in checkpoints, while training. No answer is written with some of both.
+        """Take new weights, named as in checkpoints, while training. No answer is generated with some of both.
 
         Raises PolicyUnavailable.
         """
         ...
 
     async def close(self) -> None:
-        """Let go of what it holds."""
+        """Release its resources."""
         ...

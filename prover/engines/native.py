@@ -7,7 +7,7 @@ import time
 from collections import deque
 from collections.abc import AsyncGenerator, Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from prover.engines.base import (
@@ -17,12 +17,12 @@ from prover.engines.base import (
     PolicyUnavailable,
     Replay,
     Request,
-    SamplingParams,
     Usage,
     max_answer_tokens,
 )
 from prover.engines.tokens import prompt_tokens
 from prover.model.config import ModelError
+from prover.model.sampling_params import SamplingParams
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -34,11 +34,11 @@ if TYPE_CHECKING:
 _STEP_SECONDS = 0.02  # seconds after which it is looked whether there is something new (a long prompt is read at once)
 
 
-class Native:
-    """All requests' answers are written together, a token of each at a time, in one thread beside the event loop.
+class NativeEngine:
+    """An Engine with our own model in this process: continuous batching in a thread beside the event loop.
 
-    Only that thread touches the generator: what is to be changed is put into `_changes` for it. New requests wait in
-    `_asked` while there are new weights, which are taken when all that is being written has come to its end.
+    Only that thread touches the generator; changes to it are queued in `_changes`. New requests wait in `_asked` while
+    there are new weights, which are taken once all running sequences are finished.
     """
 
     def __init__(self, generator: Generator, tokenizer: PreTrainedTokenizerFast, model: str) -> None:
@@ -55,7 +55,7 @@ class Native:
         self._thread, self._closed = ThreadPoolExecutor(1), False
 
     @classmethod
-    async def load(cls, model: str) -> Native:
+    async def load(cls, model: str) -> NativeEngine:
         """Load a checkpoint's folder: to the GPU in bfloat16 if there is one, otherwise to memory in fp32.
 
         Raises PolicyUnavailable.
@@ -63,7 +63,7 @@ class Native:
         return await asyncio.to_thread(cls._load, model)
 
     @classmethod
-    def _load(cls, model: str) -> Native:
+    def _load(cls, model: str) -> NativeEngine:
         try:
             import torch
 
@@ -85,11 +85,11 @@ class Native:
 
     @property
     def chats(self) -> bool:
-        """Has it a template for messages?"""
+        """Whether its tokenizer has a chat template."""
         return bool(self._tokenizer.chat_template)
 
     async def close(self) -> None:
-        """What is still being written is given up; whoever waits for it is told."""
+        """End all generation; callers that wait for answers get PolicyUnavailable."""
         self._closed, self.last_error = True, "it was closed"
         self._fail()
         if self._work is not None:
@@ -99,8 +99,8 @@ class Native:
     async def generate(
         self, request: Request, n: int, sampling: SamplingParams, reader: Callable[[], AnswerReader], usage: Usage
     ) -> AsyncGenerator[Answer]:
-        """See Engine. Seeds count on from the first answer's."""
-        from prover.model.generate import GenerationRequest, Sampling
+        """See Engine; answer number k is sampled with the seed `sampling.seed + k`."""
+        from prover.model.generate import GenerationRequest
 
         prompt, context = prompt_tokens(self._tokenizer, request), self._generator.context_length
         if not 0 < len(prompt) < context:
@@ -108,15 +108,13 @@ class Native:
                 yield Answer.failed(f"the prompt has {len(prompt)} tokens, and the model's context is {context}")
             return
         ends = {self._tokenizer.eos_token_id, self._generator.model.config.eos_token_id} - {None}
-        drawing = Sampling(
-            temperature=sampling.temperature,
-            top_p=sampling.top_p,
-            max_tokens=max_answer_tokens(sampling.max_tokens, context) or context,
-            stop_tokens=frozenset(ends),
-            seed=sampling.seed,
+        sampling = replace(
+            sampling,
+            max_tokens=max_answer_tokens(sampling.max_tokens, context),
+            stop_token_ids=sampling.stop_token_ids | ends,
         )
-        texts = _Texts(self._tokenizer, request.stop, reader, usage)
-        asked = GenerationRequest(tuple(prompt), n, drawing, stopping_criterion=texts.watch, replay=sampling.replay)
+        texts = _SequenceTexts(self._tokenizer, request.stop, reader, usage)
+        asked = GenerationRequest(tuple(prompt), n, sampling, stopping_criterion=texts.watch)
         finished: asyncio.Queue[GeneratedSequence | None] = asyncio.Queue()
         if self._closed:
             raise PolicyUnavailable(f"the model cannot be asked: {self.last_error}")
@@ -144,7 +142,7 @@ class Native:
             self._change(asked.cancel)
 
     async def update(self, weights: Iterable[tuple[str, Tensor]]) -> None:
-        """See Engine: answers under way are written to their end first. `weights` is gone through in another thread."""
+        """See Engine; running sequences are finished first. `weights` is consumed in another thread."""
         from prover.model import checkpoint
 
         if self._closed:
@@ -176,7 +174,7 @@ class Native:
             self._work = asyncio.create_task(self._run())
 
     async def _run(self) -> None:
-        """Let the model work as long as there is something to write."""
+        """Run the generator as long as there is something to generate."""
         loop = asyncio.get_running_loop()
         while not self._closed and (self._changes or self._asked or self._weights or self._generator.busy):
             try:
@@ -191,7 +189,7 @@ class Native:
                     self._waiting.pop(answer).put_nowait(answer)
 
     def _fail(self) -> None:
-        """Whoever waits gets no answer; unless it is closed, requests that the model has not seen go on waiting."""
+        """Fail the waiting callers; unless it is closed, requests that the generator has not seen go on waiting."""
         unseen = set() if self._closed else {answer for asked in self._asked for answer in asked.sequences}
         for answer in self._waiting.keys() - unseen:
             self._waiting.pop(answer).put_nowait(None)
@@ -199,7 +197,7 @@ class Native:
             _settle(self._taken, PolicyUnavailable(f"the model cannot be asked: {self.last_error}"))
 
     def _run_steps(self) -> list[GeneratedSequence]:
-        """Changes, then steps for a moment; the answers that came to their end."""
+        """Apply changes, then generate for a moment; returns the sequences that are finished."""
         while self._changes:
             self._changes.popleft()()
         if self._weights is not None and not self._generator.busy:
@@ -224,8 +222,8 @@ def _settle(taken: asyncio.Future[None], failure: Exception | None) -> None:
         taken.set_exception(failure) if failure else taken.set_result(None)
 
 
-class _Texts:
-    """The texts of a request's answers as they grow, and when to end them: at a stop text, or when it is complete."""
+class _SequenceTexts:
+    """The texts of a request's sequences as they grow; ends them at a stop text, or when a reader says so."""
 
     def __init__(
         self,
@@ -235,15 +233,15 @@ class _Texts:
         usage: Usage,
     ) -> None:
         self._tokenizer, self._stops, self._reader, self._usage = tokenizer, stops, reader, usage
-        self._texts: dict[GeneratedSequence, _Text] = {}
+        self._texts: dict[GeneratedSequence, _SequenceText] = {}
 
     def watch(self, answer: GeneratedSequence) -> bool:
-        """Take over an answer's last token; True if it is the last one that is wanted."""
+        """Add a sequence's last token; returns True if the sequence ends with it (a stopping criterion)."""
         from prover.model.tokenizer import DecodeStream
 
         text = self._texts.get(answer)
         if text is None:
-            text = self._texts[answer] = _Text(DecodeStream(self._tokenizer), self._reader())
+            text = self._texts[answer] = _SequenceText(DecodeStream(self._tokenizer), self._reader())
         self._usage.written += 1
         new = text.stream.push(answer.tokens[-1])
         before, text.so_far = len(text.so_far), text.so_far + new
@@ -257,19 +255,19 @@ class _Texts:
         return text.ended_by is not None
 
     def finish_reason(self, answer: GeneratedSequence) -> FinishReason:
-        """Why an answer ended."""
+        """The reason why a sequence ended."""
         text = self._texts.get(answer)
         return text.ended_by if text and text.ended_by else "eos" if answer.stopped else "length"
 
     def read(self, answer: GeneratedSequence) -> str:
-        """All of an answer's text, but not the stop text that ended it."""
+        """The whole text of a sequence, without the stop text that ended it."""
         text = self._texts[answer]
         return text.so_far if text.ended_by == "stop" else text.so_far + text.stream.finish()
 
 
 @dataclass
-class _Text:
-    """The text of an answer so far. ended_by: what ended it, if not the model's own last token or the limit."""
+class _SequenceText:
+    """The text of a sequence so far. ended_by: a stop text or the reader; None: neither."""
 
     stream: DecodeStream
     reader: AnswerReader

@@ -20,11 +20,11 @@ from prover.engines.base import (
     AnswerReader,
     PolicyUnavailable,
     Request,
-    SamplingParams,
     Usage,
     max_answer_tokens,
 )
 from prover.engines.streaming import StreamedCompletions, StreamError
+from prover.model.sampling_params import SamplingParams
 from prover.serving.weights import UpdateFailed, Updates
 
 if TYPE_CHECKING:
@@ -44,11 +44,11 @@ _NO_KEY = "no-key"
 _OPTIONAL = frozenset({"n", "temperature", "top_p", "seed", "stream_options", "max_tokens"})  # not all know them
 
 
-class Server:
-    """A model behind `/v1/completions` and `/v1/chat/completions`.
+class OpenAIEngine:
+    """An Engine behind an OpenAI-compatible server's `/v1/completions` and `/v1/chat/completions`.
 
-    A server that is down is waited for, up to PATIENCE; what is wrong with one request alone becomes its answers'
-    `failure`. The key is the environment's OPENAI_API_KEY; it goes into no log and no message.
+    A server that is down is waited for, up to PATIENCE; an error of one request alone becomes its answers' `failure`.
+    The key is the environment's OPENAI_API_KEY; it goes into no log and no message.
     """
 
     def __init__(self, client: AsyncOpenAI, model: str, kind: str, context: int | None) -> None:
@@ -57,11 +57,11 @@ class Server:
         self._last_event = time.monotonic()  # when anything last came from it
         self.last_error = ""
         self._unknown: set[str] = set()  # parameters that this server does not take
-        self._updates = Updates(_VLLMControl(client.with_options(max_retries=2)))
+        self._updates = Updates(_ServerControl(client.with_options(max_retries=2)))
 
     @classmethod
-    async def connect(cls, base_url: str, model: str = "") -> Server:
-        """Ask a server (`http://host:port/v1`) what it serves. No `model`: the only one there is.
+    async def connect(cls, base_url: str, model: str = "") -> OpenAIEngine:
+        """Connect to a server (`http://host:port/v1`). model: by default the only one that it serves.
 
         Raises PolicyUnavailable if it does not answer, or does not have the model.
         """
@@ -118,7 +118,7 @@ class Server:
     async def generate(
         self, request: Request, n: int, sampling: SamplingParams, reader: Callable[[], AnswerReader], usage: Usage
     ) -> AsyncGenerator[Answer]:
-        """See Engine. One request for all answers; those that are missing when it breaks are asked for again."""
+        """See Engine. One request for all answers; those that are missing when it breaks are requested again."""
         missing = list(range(n))
         failures, pause = 0, _PAUSE
         down: float | None = None  # since when it has not been taken
@@ -202,7 +202,7 @@ class Server:
         self._unknown.add("n")  # it wrote one answer, and took no notice of the others
 
     def _body(self, request: Request, run: Sequence[int], sampling: SamplingParams) -> dict[str, Any]:
-        """What is sent; the seed is the first answer's, the others count on from it, as vLLM has it."""
+        """The JSON of a request for the answers `run`; the server counts seeds on from the first, as vLLM does."""
         body: dict[str, Any] = {
             "model": self.model,
             "stream": True,
@@ -210,6 +210,8 @@ class Server:
             "n": len(run),
             "temperature": sampling.temperature,
             "top_p": sampling.top_p,
+            "top_k": sampling.top_k or None,  # this and the next one are not part of OpenAI's own API
+            "stop_token_ids": sorted(sampling.stop_token_ids) or None,
             "seed": sampling.seed + run[0],
             "max_tokens": max_answer_tokens(sampling.max_tokens, self._context),
         }
@@ -228,13 +230,13 @@ class Server:
         return {name: value for name, value in body.items() if name not in self._unknown and value is not None}
 
     def _contiguous_run(self, missing: list[int]) -> list[int]:
-        """Numbers of answers that can be had by one request, because they follow each other."""
+        """The numbers at the beginning of `missing` that follow each other: one request can have them."""
         if "n" in self._unknown:
             return missing[:1]
         return [number for place, number in enumerate(missing) if number == missing[0] + place]
 
     def _drop_parameter(self, parameter: object, body: dict[str, Any]) -> bool:
-        """Do without a parameter that the server has refused. False if it is one that it must know."""
+        """Leave out a parameter that the server has refused from now on; False if it cannot be left out."""
         if not isinstance(parameter, str) or parameter not in _OPTIONAL & body.keys() or self._kind in _WITH_LOGPROBS:
             return False
         self._unknown.add(parameter)
@@ -247,8 +249,8 @@ class Server:
         return _error_text(error, self._client.api_key)
 
 
-class _VLLMControl:
-    """The paths of vLLM's server, beside `/v1`, for what an update needs (see weights.Running): all can be repeated."""
+class _ServerControl:
+    """A vLLM server's own paths, beside `/v1`, for weight updates (see weights.VLLMControl); all can be repeated."""
 
     def __init__(self, client: AsyncOpenAI) -> None:
         self._client = client
@@ -281,12 +283,12 @@ class _VLLMControl:
 
 
 def _is_stream(events: AsyncStream[object]) -> bool:
-    """Has the server taken notice of `stream`? Some answer with one JSON object all the same."""
+    """Whether a reply is streamed; some servers ignore `stream`, and send one JSON object."""
     return "json" not in events.response.headers.get("content-type", "")
 
 
 def _error_text(error: Exception, key: str) -> str:
-    """What an error says, on one line, without the key."""
+    """The text of an error, on one line, without the key."""
     text = str(error) or type(error).__name__
     if isinstance(error, openai.APIConnectionError) and error.__cause__:
         text = f"{text} {error.__cause__}"
@@ -298,7 +300,7 @@ def _error_text(error: Exception, key: str) -> str:
 
 
 def _redirected(error: Exception) -> str:
-    """Where the server has the request sent instead; empty if nowhere."""
+    """The address to which the server redirects a request; empty if it does not."""
     if not (isinstance(error, openai.APIStatusError) and error.response.is_redirect):
         return ""
     following = error.response.next_request
@@ -306,7 +308,7 @@ def _redirected(error: Exception) -> str:
 
 
 def _wait(error: Exception) -> float:
-    """Seconds before whose end the server does not want to be asked again."""
+    """Seconds for which the server asks not to be called again."""
     if not isinstance(error, openai.APIStatusError):
         return 0.0
     try:
@@ -316,7 +318,7 @@ def _wait(error: Exception) -> float:
 
 
 def _is_down(error: Exception) -> bool:
-    """Does an error mean that the server is away or too busy, rather than that it does not get on with the request?"""
+    """Whether an error means that the server is away or too busy, rather than that it fails on this request."""
     if isinstance(error, openai.APITimeoutError):
         return isinstance(error.__cause__, httpx2.ConnectTimeout)
     if isinstance(error, openai.APIStatusError):

@@ -1,4 +1,4 @@
-"""Streamed completions and chats: the events of a server's reply, put together to answers."""
+"""Streamed replies of OpenAI-compatible servers: events, put together to answers."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ _GIVEN_UP = frozenset({"abort", "error"})  # ends of answers, by vLLM and SGLang
 
 
 def _tokens(text: str) -> int:
-    """The tokens of a part of an answer whose ids are not told, until the server tells their number."""
+    """A guess at the number of tokens of a text whose ids the server does not send, until it sends their number."""
     return bool(text) if len(text) <= _LONG else len(text) // _PER_TOKEN
 
 
 class StreamError(Exception):
-    """A reply that is none, or that ended too early."""
+    """A reply that is malformed, or ended too early."""
 
 
 @dataclass
 class _PartialAnswer:
-    """An answer of which a part has come in."""
+    """An answer of which a part has arrived."""
 
     reader: AnswerReader
 
@@ -37,7 +37,7 @@ class _PartialAnswer:
     tells_match: bool = False
 
     def add(self, choice: Event) -> str:
-        """Take over an event; returns the text that it brings."""
+        """Add an event; returns the text in it."""
         delta = choice.get("delta") or choice.get("message")
         new = (choice.get("text") if delta is None else delta.get("content")) or ""
         self.text += new
@@ -51,7 +51,7 @@ class _PartialAnswer:
         return new
 
     def finish_reason(self, request: Request) -> FinishReason:
-        """Why the server ended it. One that does not tell which "stop" it was, is taken to have met a stop text."""
+        """The reason why the server ended it. "stop" without further information counts as a stop text."""
         if self.end in _CUT_OFF:
             return "length"
         if self.end == "eos_token" or not request.stop:
@@ -60,10 +60,10 @@ class _PartialAnswer:
 
 
 class StreamedCompletions:
-    """The answers to one request, numbered from 0, as a server streams them.
+    """The answers to one request, numbered from 0, from a server's stream of events.
 
-    An answer is given out when the server has ended it, or when its reader says that it is complete. Tokens are added
-    to `usage` as they come in.
+    An answer is finished when the server has ended it, or when its reader says that it is complete. Tokens are added to
+    `usage` as they arrive.
     """
 
     def __init__(self, request: Request, n: int, reader: Callable[[], AnswerReader], usage: Usage) -> None:
@@ -76,11 +76,11 @@ class StreamedCompletions:
 
     @property
     def all_cancelled(self) -> bool:
-        """Whether all answers are here, and what is still on its way is not wanted."""
+        """Whether all answers are finished, and what still arrives is not wanted."""
         return bool(self._cut) and not self.writing
 
     def take(self, event: Any) -> Iterator[tuple[int, Answer]]:
-        """The answers that an event completes. Raises StreamError."""
+        """Add an event; yields the answers that it completes. Raises StreamError."""
         self.received_any = True
         try:
             yield from self._take(event)
@@ -111,7 +111,7 @@ class StreamedCompletions:
             self._settle(event["usage"])
 
     def whole(self, event: Any) -> Iterator[tuple[int, Answer]]:
-        """The answers in a reply that is no stream: each one is at its end. Raises StreamError."""
+        """The answers of a reply that is not streamed. Raises StreamError."""
         if isinstance(event, dict) and isinstance(event.get("choices"), list):
             for choice in event["choices"]:
                 if isinstance(choice, dict):
@@ -127,7 +127,7 @@ class StreamedCompletions:
         self._usage.written += tokens
 
     def _settle(self, told: Event) -> None:
-        """The server's own count so far: once, at the end of a reply, or growing with each event."""
+        """Replace the tokens counted so far by the server's own count, which may come once or grow."""
         before = self._counted
         cached = (told.get("prompt_tokens_details") or {}).get("cached_tokens") or 0
         now = Usage(told["prompt_tokens"], cached, told.get("completion_tokens", before.written))
@@ -135,7 +135,7 @@ class StreamedCompletions:
         self._counted = now
 
     def close(self) -> None:
-        """The reply ends here. If the server has not said so, the prompt's tokens are still to be counted."""
+        """End the reply; the prompt's tokens are counted, if the server has not sent a count."""
         if not self._counted.read:
             self._usage.read += len(self._prompt)
             self._counted.read = len(self._prompt)

@@ -1,4 +1,4 @@
-"""A request as token ids, for the engines in this process."""
+"""Requests as token ids, for the engines in this process."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def prompt_tokens(tokenizer: PreTrainedTokenizerFast, request: Request) -> list[int]:
-    """The request's token ids, as a server would make them: chats by the model's own template.
+    """The token ids of a request, as a server would make them: chats by the model's own template.
 
     Raises PolicyUnavailable if it has none.
     """

@@ -1,4 +1,4 @@
-"""vLLM in this process as an Engine: no server to start, the same answers for the same seed (extra `vllm`)."""
+"""vLLM in this process as an Engine: no server to start (extra `vllm`)."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from prover.engines.base import (
     AnswerReader,
     PolicyUnavailable,
     Request,
-    SamplingParams,
     Usage,
     max_answer_tokens,
 )
 from prover.engines.streaming import StreamedCompletions, StreamError
 from prover.engines.tokens import prompt_tokens
 from prover.model.config import ModelError
+from prover.model.sampling_params import SamplingParams
 from prover.serving.model import Model, machine
 from prover.serving.weights import FLAGS, UpdateFailed, Updates
 
@@ -28,19 +28,19 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 
-class InProcess:
-    """vLLM's asynchronous engine; prefix caching is on, so that the samples of a theorem share its prompt."""
+class VLLMEngine:
+    """An Engine with vLLM's asynchronous engine; prefix caching is on, so that a theorem's samples share its prompt."""
 
     def __init__(self, engine: Any, tokenizer: Any, model: str) -> None:
         self.model, self.last_error, self._engine, self._tokenizer = model, "", engine, tokenizer
-        self._numbers, self._updates = itertools.count(), Updates(_VLLMControl(engine))
+        self._numbers, self._updates = itertools.count(), Updates(_EngineControl(engine))
 
     @classmethod
-    async def load(cls, model: str, context: int | None = None) -> InProcess:
+    async def load(cls, model: str, context: int | None = None) -> VLLMEngine:
         """Load a model (a folder, or a name on Hugging Face), with the flags that `prover serve` gives it.
 
-        `context` in tokens, by default as many as fit. Raises PolicyUnavailable if vLLM is not installed or cannot
-        load it.
+        context: in tokens, by default as many as fit. Raises PolicyUnavailable if vLLM is not installed or cannot load
+        it.
         """
         if importlib.util.find_spec("vllm") is None:  # before anybody is asked for the model
             raise PolicyUnavailable("vLLM is not installed here: pip install -e '.[vllm]'")
@@ -68,7 +68,7 @@ class InProcess:
         self._engine.shutdown()
 
     async def update(self, weights: Iterable[tuple[str, Tensor]]) -> None:
-        """See Server.update."""
+        """See OpenAIEngine.update."""
         try:
             await self._updates.give(weights)
         except Exception as error:  # of no kind of its own, if it comes from the workers
@@ -80,7 +80,7 @@ class InProcess:
     async def generate(
         self, request: Request, n: int, sampling: SamplingParams, reader: Callable[[], AnswerReader], usage: Usage
     ) -> AsyncGenerator[Answer]:
-        """See Engine. Seeds count on from the first answer's."""
+        """See Engine; answer number k is sampled with the seed `sampling.seed + k`."""
         import vllm
         from vllm.exceptions import VLLMClientError, VLLMError
         from vllm.sampling_params import RequestOutputKind
@@ -89,9 +89,11 @@ class InProcess:
             n=n,
             temperature=sampling.temperature,
             top_p=sampling.top_p,
+            top_k=sampling.top_k,
             max_tokens=max_answer_tokens(sampling.max_tokens, self._engine.model_config.max_model_len),
             seed=sampling.seed,
             stop=list(request.stop),
+            stop_token_ids=sorted(sampling.stop_token_ids),
             logprobs=0,
             output_kind=RequestOutputKind.DELTA,
         )
@@ -116,8 +118,8 @@ class InProcess:
             reply.close()
 
 
-class _VLLMControl:
-    """The engine's own calls for what an update needs (see weights.Running)."""
+class _EngineControl:
+    """The calls of vLLM's engine for weight updates (see weights.VLLMControl)."""
 
     def __init__(self, engine: Any) -> None:
         self._engine = engine
@@ -143,7 +145,7 @@ class _VLLMControl:
 
 
 def _event(output: Any) -> dict[str, Any]:
-    """A part of vLLM's output as its server sends it."""
+    """A part of vLLM's output in the form in which its server streams it."""
     choices = [
         {
             "index": part.index,

@@ -11,7 +11,7 @@ from prover.model.norm import RMSNorm
 from prover.model.router import Routing
 
 
-class Block(nn.Module):
+class TransformerBlock(nn.Module):
     """A pre-norm transformer layer: x + attention(norm(x)), then the same with a feed-forward layer.
 
     dense: the feed-forward layer is one SwiGLU; otherwise a mixture of experts.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from prover.model.block import Block
+from prover.model.block import TransformerBlock
 from prover.model.config import ModelConfig
 from prover.model.norm import RMSNorm
 from prover.model.router import Routing
@@ -23,7 +23,7 @@ class MTP(nn.Module):
         self.enorm = RMSNorm(config.hidden_size, config.rms_norm_eps)
         self.hnorm = RMSNorm(config.hidden_size, config.rms_norm_eps)
         self.eh_proj = nn.Linear(2 * config.hidden_size, config.hidden_size, bias=False)
-        self.block = Block(config, dense=False)
+        self.block = TransformerBlock(config, dense=False)
         self.norm = RMSNorm(config.hidden_size, config.rms_norm_eps)
 
     def combine(self, hidden: Tensor, next_embedding: Tensor) -> Tensor:
@@ -43,7 +43,8 @@ class MTP(nn.Module):
     ) -> tuple[Tensor, Routing]:
         """Hidden states for the head and for the next module, [batch, tokens, hidden_size], and the block's routing.
 
-        hidden, next_embedding [batch, tokens, hidden_size]: as in `combine`. freqs_cis, mask, expert_ids: as in Block.
+        hidden, next_embedding [batch, tokens, hidden_size]: as in `combine`. freqs_cis, mask, expert_ids: as in
+        TransformerBlock.
         """
         x, routing = self.block(self.combine(hidden, next_embedding), freqs_cis, mask, expert_ids)
         return self.norm(x), routing

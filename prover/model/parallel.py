@@ -17,7 +17,7 @@ from torch.distributed.fsdp import MixedPrecisionPolicy, fully_shard
 from torch.distributed.tensor import DTensor, Shard
 from torch.utils.checkpoint import checkpoint
 
-from prover.model.block import Block
+from prover.model.block import TransformerBlock
 from prover.model.config import ModelConfig
 from prover.model.expert_parallel import ExpertParallel
 from prover.model.experts import MoE
@@ -66,7 +66,7 @@ def parallelize(model: Transformer, config: ParallelConfig) -> None:
     if config.bfloat16:
         precision = MixedPrecisionPolicy(param_dtype=torch.bfloat16, reduce_dtype=torch.float32)
     mesh = init_device_mesh(device, (world // degree, degree), mesh_dim_names=("replicas", "experts"))
-    for block in [module for module in model.modules() if isinstance(module, Block)]:
+    for block in [module for module in model.modules() if isinstance(module, TransformerBlock)]:
         if degree > 1 and isinstance(block.mlp, MoE):
             _shard_experts(block.mlp, mesh, precision)
         # The forward method is replaced, not the module: FSDP's hooks stay outside, and parameter names stay.

@@ -9,7 +9,7 @@ import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
-from prover.model.block import Block
+from prover.model.block import TransformerBlock
 from prover.model.config import ModelConfig
 from prover.model.experts import Experts, SwiGLU
 from prover.model.mtp import MTP
@@ -52,7 +52,9 @@ class Transformer(nn.Module):
         self.embed_tokens = nn.Embedding(config.vocab_size, config.hidden_size)
         self.rotary_emb = RotaryEmbedding(config)
         num_dense = config.first_k_dense_replace
-        self.layers = nn.ModuleList(Block(config, dense=i < num_dense) for i in range(config.num_hidden_layers))
+        self.layers = nn.ModuleList(
+            TransformerBlock(config, dense=i < num_dense) for i in range(config.num_hidden_layers)
+        )
         self.norm = RMSNorm(config.hidden_size, config.rms_norm_eps)
         self.lm_head = nn.Linear(config.hidden_size, config.vocab_size, bias=False)
         self.mtp = nn.ModuleList(MTP(config) for _ in range(config.num_nextn_predict_layers))

@@ -1,19 +1,20 @@
 """Policies: what proposes proofs. A language model is one; so is a set of tactics."""
 
 from prover.engines.base import PolicyUnavailable, Usage
-from prover.policy.base import Params, Policy, Sample
-from prover.policy.registry import POLICIES, fallback_policy, open_policy
+from prover.policy.base import Policy, Sample, SampleRequest
+from prover.policy.registry import POLICIES, PolicyConfig, fallback_policy, open_policy
 from prover.policy.tactics.policy import TacticsPolicy
 from prover.prompts.prompt import PreviousAttempt, Prompt
 
 __all__ = [
     "POLICIES",
-    "Params",
     "Policy",
+    "PolicyConfig",
     "PolicyUnavailable",
     "PreviousAttempt",
     "Prompt",
     "Sample",
+    "SampleRequest",
     "TacticsPolicy",
     "Usage",
     "fallback_policy",

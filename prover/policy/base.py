@@ -44,10 +44,10 @@ class Sample:
 
 
 @dataclass(frozen=True)
-class Params:
-    """Which samples of a prompt are wanted.
+class SampleRequest:
+    """A choice of a prompt's samples, which are numbered.
 
-    start: the samples of a prompt are numbered; those from this number on are wanted.
+    start: the number of the first one that is wanted.
     seed: the same seed gives the same samples, where the policy can.
     partial: samples that leave goals open are of use, too.
     """
@@ -75,7 +75,9 @@ class Policy(Protocol):
     @property
     def last_error(self) -> str: ...
 
-    def sample(self, prompt: Prompt, n: int, params: Params, usage: Usage | None = None) -> AsyncGenerator[Sample]:
+    def sample(
+        self, prompt: Prompt, n: int, params: SampleRequest, usage: Usage | None = None
+    ) -> AsyncGenerator[Sample]:
         """Up to `n` samples, as they come in; fewer means that there are no more.
 
         An answer from which no proof can be read is a sample, too. Closing the iterator ends what is under way. What

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
-from prover.engines.base import Answer, Engine, SamplingParams, Usage
-from prover.policy.base import Params, Sample
+from prover.engines.base import Answer, Engine, Usage
+from prover.model.sampling_params import SamplingParams, request_seed
+from prover.policy.base import Sample, SampleRequest
 from prover.prompts import AnswerParseError, Prompt, PromptFormat, ProofReader
 
-_SEEDS = 1_000_003  # a seed's samples are numbered from here on to the next seed's
-_LARGEST = 2**31  # seeds that every server takes are below
+_TOP_P = 0.95  # with temperature 1, as DeepSeek-Prover-V1.5 samples (arXiv 2408.08152, §4)
 
 
 class ModelPolicy:
@@ -33,13 +33,13 @@ class ModelPolicy:
         return self._engine.last_error
 
     async def sample(
-        self, prompt: Prompt, n: int, params: Params, usage: Usage | None = None
+        self, prompt: Prompt, n: int, params: SampleRequest, usage: Usage | None = None
     ) -> AsyncGenerator[Sample]:
         """Nothing for a prompt with rounds, if the family has no prompt for corrections."""
         if prompt.rounds and not self._format.corrects:
             return
-        seed = (params.seed * _SEEDS + params.start) % _LARGEST
-        sampling = SamplingParams(max_tokens=self._max_tokens, seed=seed)
+        seed = request_seed(params.seed, params.start)
+        sampling = SamplingParams(top_p=_TOP_P, max_tokens=self._max_tokens, seed=seed)
         answers = self._engine.generate(
             self._format.request(prompt),
             n,

@@ -1,4 +1,4 @@
-"""The policies by name (`--policy`), opened for use."""
+"""The policies by name (`--policy`): which one a run uses, and how it is opened."""
 
 from __future__ import annotations
 
@@ -6,6 +6,9 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+from pydantic import Field
+
+from data.records.config import ConfigError, StrictModel
 from prover.policy.base import Policy
 from prover.policy.tactics.policy import TacticsPolicy
 
@@ -14,23 +17,54 @@ PRETRAINED = Path(__file__).parents[1] / "pretrained"
 """The small model that comes along: trained by examples/learn.py, in core Lean, on theorems that were made."""
 
 
+class PolicyConfig(StrictModel):
+    """The choice of a policy: of the command line, of an evaluation, or of a call from Python.
+
+    name: one of POLICIES. base_url: of an OpenAI-compatible server (openai). model: its name there (openai), a folder
+        or a name on Hugging Face (vllm), or a folder with a model of our own, by default the bundled one (native).
+    family: the prompt format (see prover.prompts); by default it follows from the model's name, and a native model
+        without a chat template continues a text.
+    max_tokens: length of an answer at most; by default the family's.
+    """
+
+    name: str = "tactics"
+    model: str = ""
+    base_url: str = ""
+    family: str = ""
+    max_tokens: int | None = Field(default=None, ge=1)
+
+    def check(self) -> None:
+        """Raise ConfigError, in the words of the command line, if the fields do not fit together."""
+        if self.name not in POLICIES:
+            raise ConfigError(f"no policy is called {self.name!r}; there are: {', '.join(POLICIES)}")
+        if self.name == "openai" and not self.base_url:
+            raise ConfigError("--policy openai needs --base-url, the address of a server")
+        if self.name == "vllm" and not self.model:
+            raise ConfigError("--policy vllm needs --model")
+        if self.name != "openai" and self.base_url:
+            raise ConfigError("--base-url is for --policy openai")
+        if self.name == "tactics" and (self.model or self.family or self.max_tokens):
+            raise ConfigError("--model, --family and --max-tokens are for policies with a model")
+        if self.family:
+            from prover.prompts import prompt_format
+
+            try:
+                prompt_format(self.family)
+            except ValueError as error:
+                raise ConfigError(str(error)) from None
+
+
 @asynccontextmanager
-async def open_policy(
-    name: str, *, model: str = "", base_url: str = "", family: str = "", max_tokens: int | None = None
-) -> AsyncGenerator[Policy]:
+async def open_policy(config: PolicyConfig) -> AsyncGenerator[Policy]:
     """A policy that is ready for use, until the end of the block.
 
-    openai: `model` at an OpenAI-compatible server `base_url`. vllm: `model` loaded into this process. native: our own
-    model, from the folder `model`, by default the one that comes along. `family`: whose prompts it knows (see
-    prover.prompts); by default it follows from the model's name; a native model without a chat template goes on with a
-    text (V1.5's non-CoT prompt; the model that comes along sees only what a statement speaks of).
     Raises PolicyUnavailable, and ValueError for a name or family that does not exist.
     """
-    if name == "tactics":
+    if config.name == "tactics":
         yield TacticsPolicy()
         return
-    if name not in POLICIES:
-        raise ValueError(f"no policy is called {name!r}; there are: {', '.join(POLICIES)}")
+    if config.name not in POLICIES:
+        raise ValueError(f"no policy is called {config.name!r}; there are: {', '.join(POLICIES)}")
 
     from prover.engines.base import Engine
     from prover.policy.model import ModelPolicy
@@ -38,30 +72,31 @@ async def open_policy(
     from prover.prompts.bare import BARE
     from prover.prompts.completion import NON_COT
 
+    family = config.family
     if family:
         prompt_format(family)  # raises, before a model is loaded
     engine: Engine
-    if name == "openai":
-        from prover.engines.server import Server
+    if config.name == "openai":
+        from prover.engines.server import OpenAIEngine
 
-        engine = await Server.connect(base_url, model)
-    elif name == "native":
-        from prover.engines.native import Native
+        engine = await OpenAIEngine.connect(config.base_url, config.model)
+    elif config.name == "native":
+        from prover.engines.native import NativeEngine
 
-        engine = await Native.load(model or str(PRETRAINED))
-        own = NON_COT if model else BARE
+        engine = await NativeEngine.load(config.model or str(PRETRAINED))
+        own = NON_COT if config.model else BARE  # the bundled model sees only what a statement speaks of
         family = family or ("" if engine.chats else own.name)
     else:
-        from prover.engines.vllm import InProcess
+        from prover.engines.vllm import VLLMEngine
 
-        engine = await InProcess.load(model)
+        engine = await VLLMEngine.load(config.model)
     try:
-        yield ModelPolicy(engine, prompt_format(family or family_of(engine.model)), max_tokens)
+        yield ModelPolicy(engine, prompt_format(family or family_of(engine.model)), config.max_tokens)
     finally:
         await engine.close()
 
 
-def fallback_policy(name: str, model: str) -> Policy | None:
-    """The second policy of a search, which does most of the work where the first one is the small model that comes
-    along: that one knows some kinds of theorems only. None for other policies."""
-    return TacticsPolicy() if name == "native" and not model else None
+def fallback_policy(config: PolicyConfig) -> Policy | None:
+    """The second policy of a search, which does most of the work where the first one is the bundled model (that knows
+    some kinds of theorems only); None for other policies."""
+    return TacticsPolicy() if config.name == "native" and not config.model else None

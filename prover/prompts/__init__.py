@@ -9,7 +9,7 @@ import re
 from pathlib import Path
 
 from data.records.config import ConfigError
-from prover.engines.base import Message, Request
+from prover.engines.base import ChatMessage, Request
 from prover.prompts import bare, completion, deepseek_v2, goedel_v2, instruct, kimina
 from prover.prompts.base import AnswerParseError, PromptFormat
 from prover.prompts.prompt import PreviousAttempt, Prompt
@@ -19,7 +19,7 @@ from prover.prompts.template import PromptTemplate, read_template
 __all__ = [
     "FAMILIES",
     "AnswerParseError",
-    "Message",
+    "ChatMessage",
     "PreviousAttempt",
     "Prompt",
     "PromptFormat",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from prover.engines.base import Message, Request
+from prover.engines.base import ChatMessage, Request
 from prover.prompts import text
 from prover.prompts.answer import End, ended, proof_in
 from prover.prompts.base import AnswerParseError
@@ -38,12 +38,12 @@ class Chat:
         return self.corrected is not None
 
     def request(self, prompt: Prompt) -> Request:
-        messages = [Message("system", self.system)] if self.system else []
-        messages.append(Message("user", self.asked(prompt)))
+        messages = [ChatMessage("system", self.system)] if self.system else []
+        messages.append(ChatMessage("user", self.asked(prompt)))
         if self.corrected:
             for number, earlier in enumerate(prompt.rounds):
-                messages.append(Message("assistant", f"```lean4\n{self.answered(prompt, earlier)}\n```"))
-                messages.append(Message("user", self.corrected(number, earlier)))
+                messages.append(ChatMessage("assistant", f"```lean4\n{self.answered(prompt, earlier)}\n```"))
+                messages.append(ChatMessage("user", self.corrected(number, earlier)))
         return Request(messages=tuple(messages))
 
     def proof(self, prompt: Prompt, answer: str, finished: bool) -> str:

@@ -40,7 +40,7 @@ class UpdateFailed(Exception):
     """vLLM has not the weights that it should have; str() says why."""
 
 
-class Running(Protocol):
+class VLLMControl(Protocol):
     """A vLLM that runs: its own words for what an update needs. Each method raises what its client raises."""
 
     async def pause(self, mode: str) -> None:
@@ -70,7 +70,7 @@ class Updates:
     An update that fails leaves the vLLM standing still, with no answers under way: the next one makes it work again.
     """
 
-    def __init__(self, running: Running) -> None:
+    def __init__(self, running: VLLMControl) -> None:
         self._running = running
         self._version = ""  # of the last update
         self._taking = asyncio.Lock()

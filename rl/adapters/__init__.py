@@ -1,4 +1,4 @@
-"""Our reward in other libraries' trainers: what is common to them."""
+"""Our reward in other libraries' trainers: the parts that all adapters share."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def theorem_of(row: Mapping[str, Any]) -> Theorem:
 
 
 def messages(row: Mapping[str, Any], family: PromptFormat) -> str | list[dict[str, str]]:
-    """What a family of models is asked about a row: a text, or the messages of a chat. Raises ProblemError."""
+    """The prompt of a row in a family's format: a text, or the messages of a chat. Raises ProblemError."""
     request = family.request(Prompt(theorem_of(row)))
     return [{"role": m.role, "content": m.content} for m in request.messages] or request.text
 

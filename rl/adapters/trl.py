@@ -45,8 +45,9 @@ class LeanReward:
         log_extra: Callable[[str, list[str]], None] | None = None,
         **columns: Any,
     ) -> list[float]:
-        """completions: texts, or messages of which the last one counts. Raises ProblemError for a row that has no
-        theorem in it.
+        """The reward of each completion, judged side by side. Raises ProblemError for a row that has no theorem in it.
+
+        completions: texts, or lists of messages of which the last one counts. columns: the data set's, by name.
         """
         given = {name: values for name, values in columns.items() if isinstance(values, list)}
         rows = [{name: values[number] for name, values in given.items()} for number in range(len(completions))]

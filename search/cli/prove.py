@@ -36,8 +36,8 @@ from lean_env.console import (
     read_text,
     show_errors,
 )
-from prover.policy import PolicyUnavailable, fallback_policy
-from prover.policy.options import BaseURL, Family, MaxTokens, Model, PolicyName, PolicyOptions
+from prover.policy import PolicyConfig, PolicyUnavailable, fallback_policy, open_policy
+from prover.policy.options import BaseURL, Family, MaxTokens, Model, PolicyName, policy_config
 from prover.policy.tactics.policy import TacticsPolicy
 from search import Budget, Meter, report
 from search.journal import JournalError
@@ -114,8 +114,7 @@ def prove(
     """Find proofs for the theorems of FILE that have none, and check the others."""
     if (file is None) == (statement is None):
         raise CommandError("give either a FILE or --statement TEXT", Exit.INPUT)
-    chosen = PolicyOptions(policy, base_url, model, family, max_tokens)
-    chosen.validate()
+    chosen = policy_config(policy, base_url, model, family, max_tokens)
     if search not in SEARCHES:
         raise CommandError(f"no search is called {search!r}; there are: {', '.join(SEARCHES)}", Exit.INPUT)
     check_output(output)
@@ -151,7 +150,7 @@ def _advice(error: FileError) -> str:
 class _Options:
     """What the command was told (see `prove`)."""
 
-    chosen: PolicyOptions
+    policy: PolicyConfig
     search: str
     seed: int
     budget: Budget
@@ -223,7 +222,7 @@ class _Session:
 
     async def _prove(self, pool: LeanPool, file: LeanFile, names: list[str]) -> None:
         total, options = len(wanted(file, names)), self.options
-        async with options.chosen.open() as policy, _Line() as line:
+        async with open_policy(options.policy) as policy, _Line() as line:
             search = searcher(
                 options.search,
                 pool,
@@ -231,7 +230,7 @@ class _Session:
                 seed=options.seed,
                 journals=options.checkpoints,
                 progress=lambda meter: line.show(len(self.outcomes), total, meter),
-                fallback=fallback_policy(options.chosen.policy, options.chosen.model),
+                fallback=fallback_policy(options.policy),
             )
             minimise = _MINIMISE if options.minimise else 0.0
             # A model writes proofs of theorems; what is open in the middle of one is for the tactics.

@@ -18,7 +18,8 @@ import typer
 
 from data.records.config import ConfigError, read_config, validated
 from lean_env.console import CommandError, Exit, err, installed_lean, lean_pool, out, printable
-from prover.policy.options import BaseURL, Family, MaxTokens, PolicyName, PolicyOptions
+from prover.policy import PolicyConfig, open_policy
+from prover.policy.options import BaseURL, Family, MaxTokens, PolicyName, policy_config
 from search.api.limits import APIConfig, Limits
 
 _TOKEN = "PROVER_API_KEY"  # environment variable
@@ -83,10 +84,10 @@ def serve(
     given = context.get_parameter_source("token")
     if not api and (config or (given is not None and given.name == "COMMANDLINE")):
         raise CommandError("--token and --config are for --api", Exit.INPUT)
-    chosen = PolicyOptions("openai" if model else policy, "its own" if model else base_url, model, family, max_tokens)
     settings = None
     if api:
-        chosen.validate()
+        name, address = ("openai", "its own") if model else (policy, base_url)
+        chosen = policy_config(name, address, model, family, max_tokens)
         settings = _Settings(chosen, host, _API_PORT if port is None else port, workers, _token(token), _limits(config))
     served = _Served(model, host, gpus, context_length, patience, trainable, tuple(context.args)) if model else None
     asyncio.run(_run(served, settings, _PORT if port is None else port))
@@ -115,7 +116,7 @@ def _limits(path: Path | None) -> Limits:
 class _Settings:
     """What the API is started with."""
 
-    chosen: PolicyOptions
+    policy: PolicyConfig
     host: str
     port: int
     workers: int | None
@@ -184,8 +185,8 @@ async def _model(served: _Served, api: _Settings | None, port: int, end: _End) -
                 out.print(server.address)
                 await server.failure()
             else:
-                chosen = replace(api.chosen, base_url=server.address)
-                await _either(_api(replace(api, chosen=chosen), end), server.failure())
+                policy = api.policy.model_copy(update={"base_url": server.address})
+                await _either(_api(replace(api, policy=policy), end), server.failure())
     except ServerFailed as error:
         raise CommandError(str(error), Exit.ENVIRONMENT) from None
 
@@ -212,7 +213,7 @@ async def _api(api: _Settings, end: _End) -> None:
     async with AsyncExitStack() as stack:
         listener = stack.enter_context(_listening(api))
         pool = await stack.enter_async_context(lean_pool(installed_lean(), api.workers, None))
-        policy = await stack.enter_async_context(api.chosen.open())
+        policy = await stack.enter_async_context(open_policy(api.policy))
         try:
             connections = max_connections(api.limits, 2 * pool.size)
         except ValueError as error:

@@ -14,7 +14,7 @@ from eval.config import RunConfig
 from eval.folder import RunFolder
 from eval.problems import digest, selected
 from lean_env import LeanPool
-from prover.policy import Params, Policy, Prompt, Sample, Usage
+from prover.policy import Policy, Prompt, Sample, SampleRequest, Usage
 
 PROOFS = ("rfl", "omega", "simp", "exact absurd", "trivial", "decide", "sorry", "skip")
 
@@ -32,7 +32,7 @@ class Fixed:
         self.asked: list[tuple[str, int]] = []
 
     async def sample(
-        self, prompt: Prompt, n: int, params: Params, usage: Usage | None = None
+        self, prompt: Prompt, n: int, params: SampleRequest, usage: Usage | None = None
     ) -> AsyncGenerator[Sample]:
         for number in range(params.start, params.start + n):
             self.asked.append((prompt.theorem.name, number))

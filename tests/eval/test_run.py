@@ -23,7 +23,7 @@ from eval.folder import RunFolder
 from eval.problems import selected
 from eval.summary import summary
 from lean_env import LeanPool
-from prover.policy import Params, PolicyUnavailable, Prompt, Sample, TacticsPolicy, Usage
+from prover.policy import PolicyUnavailable, Prompt, Sample, SampleRequest, TacticsPolicy, Usage
 from tests.eval.runs import Fixed, do, results, write_problems
 
 
@@ -192,6 +192,12 @@ def _add(path: Path, line: str) -> None:
         file.write(line + "\n")
 
 
+def test_processor_time_takes_the_place_of_wall_time(problems: Path) -> None:
+    assert config(problems, search="sampling", budget={"cpu": 5}).budget.seconds is None
+    assert config(problems, search="sampling", budget={"cpu": 5, "seconds": 60}).budget.seconds == 60
+    assert config(problems).budget.seconds == 60
+
+
 def test_limit_and_split_choose_problems(problems: Path) -> None:
     names = [p.name for p in selected(problems, "test", 3)]
     assert names == ["t0", "t2", "t4"]
@@ -208,7 +214,7 @@ class Ill(Fixed):
         """A search tells; that is all right in a policy that no other problem sees."""
 
     async def sample(
-        self, prompt: Prompt, n: int, params: Params, usage: Usage | None = None
+        self, prompt: Prompt, n: int, params: SampleRequest, usage: Usage | None = None
     ) -> AsyncGenerator[Sample]:
         ill = len(self.asked) < self.until
         refused = (prompt.theorem.name, params.start) == ("t1", 2)
@@ -242,7 +248,7 @@ class Faulty(Fixed):
         """As above."""
 
     async def sample(
-        self, prompt: Prompt, n: int, params: Params, usage: Usage | None = None
+        self, prompt: Prompt, n: int, params: SampleRequest, usage: Usage | None = None
     ) -> AsyncGenerator[Sample]:
         lost = self.faulty and prompt.theorem.name == "t1" and params.start == 0
         async for sample in super().sample(prompt, n, params, usage):

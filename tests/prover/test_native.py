@@ -14,15 +14,16 @@ import pytest
 import torch
 
 from data import Theorem
-from prover.engines.base import Answer, SamplingParams
-from prover.engines.native import Native
+from prover.engines.base import Answer
+from prover.engines.native import NativeEngine
 from prover.model import checkpoint, tokenizer
 from prover.model.config import PRESETS
+from prover.model.sampling_params import SamplingParams
 from prover.model.transformer import Transformer
 from prover.policy import PolicyUnavailable, Prompt, Usage
-from prover.policy.base import Params
-from prover.policy.registry import open_policy
-from prover.prompts import Message, Request
+from prover.policy.base import SampleRequest
+from prover.policy.registry import PolicyConfig, open_policy
+from prover.prompts import ChatMessage, Request
 from tests.prover.readers import to_the_end
 
 FAMILY = "deepseek-v1.5-noncot"
@@ -43,20 +44,20 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-async def native(folder: Path) -> AsyncIterator[Native]:
-    engine = await Native.load(str(folder))
+async def native(folder: Path) -> AsyncIterator[NativeEngine]:
+    engine = await NativeEngine.load(str(folder))
     yield engine
     await engine.close()
 
 
 async def answers(
-    engine: Native, request: Request, n: int, decoding: SamplingParams, usage: Usage | None = None
+    engine: NativeEngine, request: Request, n: int, decoding: SamplingParams, usage: Usage | None = None
 ) -> list[Answer]:
     given = engine.generate(request, n, decoding, to_the_end, Usage() if usage is None else usage)
     return [answer async for answer in given]
 
 
-async def test_answers_come_with_tokens_and_log_probabilities(native: Native, folder: Path) -> None:
+async def test_answers_come_with_tokens_and_log_probabilities(native: NativeEngine, folder: Path) -> None:
     usage = Usage()
     found = await answers(native, Request("theorem t"), 3, SamplingParams(top_p=1, max_tokens=20), usage)
     model, words = checkpoint.load(folder), tokenizer.load(str(folder))
@@ -72,7 +73,7 @@ async def test_answers_come_with_tokens_and_log_probabilities(native: Native, fo
 
 
 async def test_new_weights_are_taken_when_what_is_being_written_has_come_to_its_end(
-    native: Native, folder: Path
+    native: NativeEngine, folder: Path
 ) -> None:
     old = checkpoint.load(folder)
     torch.manual_seed(1)
@@ -94,7 +95,7 @@ async def test_new_weights_are_taken_when_what_is_being_written_has_come_to_its_
             torch.testing.assert_close(torch.tensor(answer.log_probs), told, atol=1e-4, rtol=0)
 
 
-async def test_weights_that_do_not_fit_are_refused_and_it_goes_on(native: Native, folder: Path) -> None:
+async def test_weights_that_do_not_fit_are_refused_and_it_goes_on(native: NativeEngine, folder: Path) -> None:
     other = Transformer(SHAPE.replace(vocab_size=40, num_hidden_layers=1))
     with pytest.raises(PolicyUnavailable, match="the new weights"):
         await native.update(checkpoint.export_weights(other))
@@ -103,7 +104,7 @@ async def test_weights_that_do_not_fit_are_refused_and_it_goes_on(native: Native
 
 
 async def test_who_waits_for_weights_to_be_taken_is_told_when_it_is_closed(folder: Path) -> None:
-    engine = await Native.load(str(folder))
+    engine = await NativeEngine.load(str(folder))
     under_way = asyncio.create_task(answers(engine, Request("theorem t"), 1, SamplingParams(max_tokens=400)))
     await asyncio.sleep(0.05)
     taking = asyncio.create_task(engine.update(checkpoint.export_weights(checkpoint.load(folder))))
@@ -114,7 +115,7 @@ async def test_who_waits_for_weights_to_be_taken_is_told_when_it_is_closed(folde
             await waiting
 
 
-async def test_a_seed_gives_the_same_answers_and_requests_run_side_by_side(native: Native) -> None:
+async def test_a_seed_gives_the_same_answers_and_requests_run_side_by_side(native: NativeEngine) -> None:
     decoding = SamplingParams(max_tokens=15, seed=3)
     both = await asyncio.gather(*(answers(native, Request(text), 2, decoding) for text in ("theorem t", "⟨h₁")))
     again = await answers(native, Request("theorem t"), 2, decoding)
@@ -122,7 +123,7 @@ async def test_a_seed_gives_the_same_answers_and_requests_run_side_by_side(nativ
     assert len({a.tokens for given in both for a in given}) == 4
 
 
-async def test_a_stop_text_ends_an_answer_and_is_no_part_of_it(native: Native) -> None:
+async def test_a_stop_text_ends_an_answer_and_is_no_part_of_it(native: NativeEngine) -> None:
     decoding = SamplingParams(max_tokens=40, seed=1)
     (whole,) = await answers(native, Request("theorem t"), 1, decoding)
     stop = whole.text[5:8]
@@ -133,7 +134,7 @@ async def test_a_stop_text_ends_an_answer_and_is_no_part_of_it(native: Native) -
     assert cut.tokens == whole.tokens[: len(cut.tokens)]
 
 
-async def test_a_closed_iterator_ends_what_is_under_way(native: Native) -> None:
+async def test_a_closed_iterator_ends_what_is_under_way(native: NativeEngine) -> None:
     usage = Usage()
     given = native.generate(Request("theorem t"), 4, SamplingParams(max_tokens=10), to_the_end, usage)
     async with aclosing(given):
@@ -149,19 +150,19 @@ async def test_a_closed_iterator_ends_what_is_under_way(native: Native) -> None:
     assert not native._generator.busy
 
 
-async def test_a_prompt_that_is_too_long_is_the_answers_failure(native: Native) -> None:
+async def test_a_prompt_that_is_too_long_is_the_answers_failure(native: NativeEngine) -> None:
     found = await answers(native, Request("theorem " * 600), 2, SamplingParams())
     assert [answer.failure for answer in found] == [found[0].failure] * 2
     assert "context is 512" in found[0].failure
 
 
-async def test_a_chat_needs_a_template(native: Native) -> None:
+async def test_a_chat_needs_a_template(native: NativeEngine) -> None:
     with pytest.raises(PolicyUnavailable, match="no chat template"):
-        await answers(native, Request(messages=(Message("user", "hello"),)), 1, SamplingParams())
+        await answers(native, Request(messages=(ChatMessage("user", "hello"),)), 1, SamplingParams())
 
 
 async def test_what_goes_wrong_in_the_model_is_told_to_everyone_who_waits(
-    native: Native, monkeypatch: pytest.MonkeyPatch
+    native: NativeEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fails() -> None:
         raise RuntimeError("no memory is left")
@@ -175,7 +176,7 @@ async def test_what_goes_wrong_in_the_model_is_told_to_everyone_who_waits(
     assert native.last_error == ""
 
 
-async def test_the_first_token_may_be_the_end(native: Native) -> None:
+async def test_the_first_token_may_be_the_end(native: NativeEngine) -> None:
     usage, decoding = Usage(), SamplingParams(max_tokens=20, seed=2)
     (whole,) = await answers(native, Request("theorem t"), 1, decoding)
     native._tokenizer.eos_token = native._tokenizer.convert_ids_to_tokens(whole.tokens[0])
@@ -186,7 +187,7 @@ async def test_the_first_token_may_be_the_end(native: Native) -> None:
 
 
 async def test_who_waits_when_it_is_closed_is_told(folder: Path) -> None:
-    engine = await Native.load(str(folder))
+    engine = await NativeEngine.load(str(folder))
     waits = asyncio.ensure_future(answers(engine, Request("theorem t"), 2, SamplingParams(max_tokens=400)))
     await asyncio.sleep(0.05)
     await engine.close()
@@ -200,7 +201,7 @@ async def test_a_tokenizer_of_another_model_is_refused(folder: Path, tmp_path: P
     checkpoint.save(Transformer(SHAPE.replace(vocab_size=100)), tmp_path)
     tokenizer.load(str(folder)).save_pretrained(tmp_path)
     with pytest.raises(PolicyUnavailable, match="knows only 100"):
-        await Native.load(str(tmp_path))
+        await NativeEngine.load(str(tmp_path))
 
 
 @pytest.mark.parametrize("broken", ["nothing", "no weights"])
@@ -209,14 +210,14 @@ async def test_a_folder_that_is_no_model_is_unavailable(broken: str, folder: Pat
         for file in ("tokenizer.json", "tokenizer_config.json", "config.json"):
             (tmp_path / file).write_bytes((folder / file).read_bytes())
     with pytest.raises(PolicyUnavailable, match=str(tmp_path)):
-        await Native.load(str(tmp_path))
+        await NativeEngine.load(str(tmp_path))
 
 
 async def test_the_policy_reads_proofs_from_answers(folder: Path) -> None:
     theorem = Theorem("t", "theorem t : 1 = 1")
-    async with open_policy("native", model=str(folder), max_tokens=12) as policy:
+    async with open_policy(PolicyConfig(name="native", model=str(folder), max_tokens=12)) as policy:
         usage = Usage()
-        samples = [s async for s in policy.sample(Prompt(theorem), 3, Params(), usage)]
+        samples = [s async for s in policy.sample(Prompt(theorem), 3, SampleRequest(), usage)]
     assert [s.family for s in samples] == [FAMILY] * 3  # what small models are trained on
     assert all(s.tokens and len(s.tokens) == len(s.log_probs) for s in samples)
 

@@ -9,7 +9,7 @@ import torch
 from data import Theorem
 from lean_env import LeanPool
 from prover.model import checkpoint
-from prover.policy import TacticsPolicy, fallback_policy, open_policy
+from prover.policy import PolicyConfig, TacticsPolicy, fallback_policy, open_policy
 from prover.policy.registry import PRETRAINED
 from search import Budget
 from search.searches import searcher
@@ -29,7 +29,7 @@ def test_it_is_small_and_in_bfloat16() -> None:
 
 
 async def test_it_proves_by_induction_in_few_checks(pool: LeanPool) -> None:
-    async with open_policy("native") as policy:
+    async with open_policy(PolicyConfig(name="native")) as policy:
         found = await searcher("sampling", pool, policy).prove(TRIPLED, Budget(checks=8, seconds=60))
     assert found.proof is not None, found.reasons
     assert "induction" in found.proof
@@ -37,13 +37,13 @@ async def test_it_proves_by_induction_in_few_checks(pool: LeanPool) -> None:
 
 async def test_with_auto_tactics_prove_what_it_does_not_know(pool: LeanPool) -> None:
     other = Theorem("o", "theorem o (a b : Nat) (h : a ^ 2 + b = 7) (g : b = 3) : a ^ 2 = 4")
-    async with open_policy("native") as policy:
-        fallback = fallback_policy("native", "")
+    async with open_policy(PolicyConfig(name="native")) as policy:
+        fallback = fallback_policy(PolicyConfig(name="native"))
         assert isinstance(fallback, TacticsPolicy)
         found = await searcher("auto", pool, policy, fallback=fallback).prove(other, Budget(seconds=60))
     assert found.proof is not None, found.reasons
 
 
 def test_other_models_have_nothing_beside_them() -> None:
-    assert fallback_policy("native", "runs/mine") is None
-    assert fallback_policy("openai", "x") is None
+    assert fallback_policy(PolicyConfig(name="native", model="runs/mine")) is None
+    assert fallback_policy(PolicyConfig(name="openai", model="x")) is None

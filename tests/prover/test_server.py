@@ -17,11 +17,12 @@ import pytest
 from data import Theorem
 from lean_env import LeanPool, Reason
 from prover.engines import server as module
-from prover.engines.base import Answer, AnswerReader, FinishReason, SamplingParams
-from prover.engines.server import Server
-from prover.policy import Params, PolicyUnavailable, PreviousAttempt, Prompt, Sample, Usage
+from prover.engines.base import Answer, AnswerReader, FinishReason
+from prover.engines.server import OpenAIEngine
+from prover.model.sampling_params import SamplingParams
+from prover.policy import PolicyUnavailable, PreviousAttempt, Prompt, Sample, SampleRequest, Usage
 from prover.policy.model import ModelPolicy
-from prover.prompts import FAMILIES, Message, Request
+from prover.prompts import FAMILIES, ChatMessage, Request
 from search import Budget, Sampling
 from tests.prover.readers import Reader, to_the_end
 from tests.prover.scripted_server import (
@@ -39,7 +40,7 @@ from tests.prover.scripted_server import (
 
 KEY = "sk-this-is-a-secret"
 TEXT = Request(text="theorem t", stop=("```",))
-CHAT = Request(messages=(Message("system", "You prove."), Message("user", "Prove t.")))
+CHAT = Request(messages=(ChatMessage("system", "You prove."), ChatMessage("user", "Prove t.")))
 THEOREM = Theorem("t", "theorem t (a b : Nat) : a + b = b + a")
 both = pytest.mark.parametrize("request_", [TEXT, CHAT], ids=["completions", "chat"])
 
@@ -53,8 +54,8 @@ def _in_a_hurry(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @asynccontextmanager
-async def connected(server: ScriptedServer, model: str = "") -> AsyncIterator[Server]:
-    engine = await Server.connect(server.url, model)
+async def connected(server: ScriptedServer, model: str = "") -> AsyncIterator[OpenAIEngine]:
+    engine = await OpenAIEngine.connect(server.url, model)
     try:
         yield engine
     finally:
@@ -62,7 +63,7 @@ async def connected(server: ScriptedServer, model: str = "") -> AsyncIterator[Se
 
 
 async def asked(
-    engine: Server,
+    engine: OpenAIEngine,
     n: int = 1,
     request: Request = TEXT,
     *,
@@ -584,7 +585,7 @@ async def test_a_redirect_is_told_and_not_followed(code: int) -> None:
         assert (len(server.asked), other.asked) == (1, [])
         server.models = refusing(code, Location="/v2/models")
         with pytest.raises(PolicyUnavailable, match=r"it redirects to http://127.0.0.1:[0-9]*/v2/models, which"):
-            await Server.connect(server.url)
+            await OpenAIEngine.connect(server.url)
 
 
 async def test_pauses_grow(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -734,7 +735,7 @@ async def test_the_key_is_told_to_nobody(code: int, caplog: pytest.LogCaptureFix
         shown = [str(refused.value), repr(refused.value), repr(answer), repr(engine), repr(vars(engine))]
         server.models = refusing(code, echo)
         with pytest.raises(PolicyUnavailable) as at_first:
-            await Server.connect(server.url)
+            await OpenAIEngine.connect(server.url)
         shown += [str(at_first.value), *(f"{r.getMessage()} {r.args}" for r in caplog.records)]
         assert server.asked[0].headers["authorization"].endswith(KEY)
     assert "Sending HTTP Request" in "".join(shown)
@@ -756,7 +757,7 @@ async def test_a_server_that_is_down_at_the_start_is_unavailable_at_once() -> No
         port = free.getsockname()[1]
     began = time.monotonic()
     with pytest.raises(PolicyUnavailable, match=f"http://127.0.0.1:{port}/v1: Connection error. All connection"):
-        await Server.connect(f"http://127.0.0.1:{port}/v1")
+        await OpenAIEngine.connect(f"http://127.0.0.1:{port}/v1")
     assert time.monotonic() - began < 3
 
 
@@ -766,7 +767,7 @@ async def test_a_server_that_is_down_at_the_start_is_unavailable_at_once() -> No
 )
 async def test_an_address_that_is_none_is_said_to_be_so(address: str, said: str) -> None:
     with pytest.raises(PolicyUnavailable, match=said):
-        await Server.connect(address)
+        await OpenAIEngine.connect(address)
 
 
 @pytest.mark.parametrize(
@@ -786,14 +787,14 @@ async def test_something_else_at_the_address_is_unavailable(listing: Script, sai
     async with scripted() as server:
         server.models = listing
         with pytest.raises(PolicyUnavailable, match=f"{server.url}: .*{said}"):
-            await Server.connect(server.url)
+            await OpenAIEngine.connect(server.url)
 
 
 async def test_it_has_to_be_clear_which_model() -> None:
     async with scripted(models=["a", "b"]) as server:
         for model, said in (("", "which model; it serves: a, b"), ("c", "does not serve 'c'; it serves: a, b")):
             with pytest.raises(PolicyUnavailable, match=said):
-                await Server.connect(server.url, model)
+                await OpenAIEngine.connect(server.url, model)
         async with connected(server, "b") as engine:
             await asked(engine)
             assert engine.model == server.asked[0].body["model"] == "b"
@@ -939,8 +940,8 @@ async def writing(
         yield ModelPolicy(engine, FAMILIES[family]), server
 
 
-async def sampled(policy: ModelPolicy, n: int, prompt: Prompt, params: Params | None = None) -> list[Sample]:
-    return [sample async for sample in policy.sample(prompt, n, params or Params())]
+async def sampled(policy: ModelPolicy, n: int, prompt: Prompt, params: SampleRequest | None = None) -> list[Sample]:
+    return [sample async for sample in policy.sample(prompt, n, params or SampleRequest())]
 
 
 async def test_an_answer_becomes_a_sample_and_an_unreadable_one_says_why() -> None:
@@ -958,7 +959,7 @@ async def test_an_answer_becomes_a_sample_and_an_unreadable_one_says_why() -> No
 
 async def test_samples_are_numbered_by_their_seeds() -> None:
     async with writing("deepseek-v1.5", {}) as (policy, server):
-        for params in (Params(start=8), Params(start=8, seed=1), Params(seed=2**40)):
+        for params in (SampleRequest(start=8), SampleRequest(start=8, seed=1), SampleRequest(seed=2**40)):
             await sampled(policy, 2, Prompt(THEOREM), params)
         first, other, large = (asked.body["seed"] for asked in server.asked)
         assert first == 8

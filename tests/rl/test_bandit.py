@@ -18,19 +18,24 @@ import torch
 from data import Theorem
 from data.problems import Problem
 from lean_env import Reason, Verdict
-from prover.engines.base import Answer, SamplingParams
+from prover.engines.base import Answer
 from prover.model import checkpoint, tokenizer
 from prover.model.router import Router
+from prover.model.sampling_params import SamplingParams
 from prover.policy import Prompt
 from rl import grpo
-from rl.batch import Text, packed, rows_of
-from rl.config import GRPOConfig, ModelSource, Moe, Optimiser, PolicyLoss, RolloutConfig, Selection
+from rl.batch import TrainingSample, make_batch, pack_rows
+from rl.config import GRPOConfig
 from rl.folder import TrainFolder
-from rl.groups import RolloutRequest, StageTimer, rollout_group, sampling_params
+from rl.groups import RolloutRequest
 from rl.learner import Learner, Rewarded
-from rl.losses import advantages
+from rl.losses import PolicyLoss, advantages
+from rl.model import ModelSource
 from rl.reward import RewardResult
-from rl.samplers import EngineSampler, Weights, native
+from rl.rollout import StageTimer, rollout_group, sampling_params
+from rl.samplers import EngineSampler, RolloutConfig, Weights, load_native_engine
+from rl.selection import Selection
+from rl.trainer import Moe, Optimiser
 
 PROBLEMS = [Problem(name, Theorem(name, f"theorem {name} : {name} = {name}")) for name in ("a", "b", "c")]
 FAMILY = "deepseek-v1.5-noncot"
@@ -77,12 +82,12 @@ def configured(folder: Path, **changes: Any) -> GRPOConfig:
 async def trained(config: GRPOConfig, place: Path, judge: Any) -> tuple[TrainFolder, Any]:
     """The folder of a run, and who learnt in it."""
     words = tokenizer.load(config.model.folder)
-    sampler = EngineSampler(native(config.model.folder, words, config.rollout.max_num_seqs))
+    sampler = EngineSampler(load_native_engine(config.model.folder, words, config.rollout.max_num_seqs))
     folder = TrainFolder(place)
     try:
         with folder.working("grpo", config, {}):
             learner = Learner(config, words)
-            await grpo.Loop(config, folder, PROBLEMS, learner, sampler, {FAMILY: judge}).run()
+            await grpo.GRPOLoop(config, folder, PROBLEMS, learner, sampler, {FAMILY: judge}).run()
     finally:
         await sampler.close()
     return folder, learner
@@ -141,7 +146,7 @@ async def test_groups_that_teach_nothing_end_cleanly(small: Path, tmp_path: Path
 async def test_what_the_generator_did_is_computed_again(small: Path) -> None:
     """In a packed batch, and though the routers would choose other experts by now."""
     rollout = RolloutConfig(temperature=0.8, top_p=0.9, max_tokens=6)
-    sampler = EngineSampler(native(str(small), tokenizer.load(str(small)), 8))
+    sampler = EngineSampler(load_native_engine(str(small), tokenizer.load(str(small)), 8))
     asked, how = RolloutRequest(0, PROBLEMS[0], FAMILY), sampling_params(rollout, 0, 0, replay=True)
     try:
         group = await rollout_group(sampler, {FAMILY: FirstLetter(LETTERS)}, asked, 5, how, StageTimer())  # type: ignore[dict-item]
@@ -153,8 +158,8 @@ async def test_what_the_generator_did_is_computed_again(small: Path) -> None:
             module.e_score_correction_bias.copy_(torch.randn(module.e_score_correction_bias.shape))
 
     def apart(experts: bool, truncation: bool, temperature: float) -> float:
-        texts = group.texts(experts, truncation)
-        batch = rows_of(texts, packed([len(text) for text in texts], 400), 400)
+        texts = group.training_samples(experts, truncation)
+        batch = make_batch(texts, pack_rows([len(text) for text in texts], 400), 400)
         told = model(
             batch.tokens,
             batch.targets,
@@ -174,12 +179,14 @@ async def test_what_the_generator_did_is_computed_again(small: Path) -> None:
 # ---- a step of the learner, written out ----
 
 
-def answers(source: torch.Generator, count: int, prompt: list[int], vocabulary: int) -> list[Text]:
+def answers(source: torch.Generator, count: int, prompt: list[int], vocabulary: int) -> list[TrainingSample]:
     found = []
     for _ in range(count):
         length = int(torch.randint(1, 8, (1,), generator=source))
         tokens = (*prompt, *torch.randint(vocabulary, (length,), generator=source).tolist())
-        found.append(Text(tokens, len(prompt), tuple((-5.5 + torch.randn(length, generator=source) / 3).tolist())))
+        found.append(
+            TrainingSample(tokens, len(prompt), tuple((-5.5 + torch.randn(length, generator=source) / 3).tolist()))
+        )
     return found
 
 
@@ -307,7 +314,7 @@ async def looped(
     counting, folder = Counting(script, seed), TrainFolder(place)
     counting.dies = dies
     with folder.working("grpo", config, {}):
-        await grpo.Loop(config, folder, PROBLEMS, counting, counting, {FAMILY: counting}).run()  # type: ignore[arg-type]
+        await grpo.GRPOLoop(config, folder, PROBLEMS, counting, counting, {FAMILY: counting}).run()  # type: ignore[arg-type]
     rows = [json.loads(line) for line in (place / "answers.jsonl").read_text("utf-8").splitlines()]
     return counting, folder.metrics(), rows
 
@@ -411,7 +418,7 @@ async def test_prompts_that_do_not_fit_are_hardly_asked_again(tmp_path: Path) ->
     )
     narrow = Narrow(lambda number: None, 0)
     with folder.working("grpo", config, {}):
-        await grpo.Loop(config, folder, PROBLEMS, narrow, narrow, {FAMILY: narrow}).run()  # type: ignore[arg-type]
+        await grpo.GRPOLoop(config, folder, PROBLEMS, narrow, narrow, {FAMILY: narrow}).run()  # type: ignore[arg-type]
     rows = [json.loads(line) for line in (tmp_path / "answers.jsonl").read_text("utf-8").splitlines()]
     assert sum(row["name"] == "a" for row in rows) < len(rows) / 6
 

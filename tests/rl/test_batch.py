@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 from transformers import LlamaConfig, LlamaForCausalLM
 
-from rl.batch import Batch, Epochs, Text, packed, places, rows_of, together
+from rl.batch import Batch, Epochs, TrainingSample, make_batch, pack_groups, pack_rows, packed_length
 from rl.model import TransformersModel
 from tests.prover.model.twin import SMALL, fresh, twin
 
@@ -25,7 +25,7 @@ MIXTURES, K = 2, 2
 
 @given(st.lists(st.integers(0, 30), max_size=80), st.integers(30, 100))
 def test_every_text_is_packed_once_and_no_row_overflows(lengths: list[int], width: int) -> None:
-    rows = packed(lengths, width)
+    rows = pack_rows(lengths, width)
     assert sorted(number for row in rows for number in row) == list(range(len(lengths)))
     assert all(row and sum(lengths[n] for n in row) <= width for row in rows)
 
@@ -34,17 +34,17 @@ def test_every_text_is_packed_once_and_no_row_overflows(lengths: list[int], widt
 def test_rows_are_full_where_texts_are_short(lengths: list[int], chance: random.Random) -> None:
     """All but the last may have no more room than the shortest text would take, and hardly have any."""
     chance.shuffle(lengths)
-    rows = packed(lengths, 400)
+    rows = pack_rows(lengths, 400)
     assert len(rows) - 1 <= sum(lengths) / (0.9 * 400)
     filled = sorted(sum(lengths[n] for n in row) for row in rows)
     assert all(some >= 0.9 * 400 for some in filled[1:])
 
 
 def test_a_text_that_fits_no_row_is_refused() -> None:
-    assert packed([5], 5) == [[0]]
-    assert sorted(map(sorted, packed([4, 6, 6, 4], 10))) in ([[0, 1], [2, 3]], [[0, 2], [1, 3]])  # exactly
+    assert pack_rows([5], 5) == [[0]]
+    assert sorted(map(sorted, pack_rows([4, 6, 6, 4], 10))) in ([[0, 1], [2, 3]], [[0, 2], [1, 3]])  # exactly
     with pytest.raises(ValueError, match="a text of 6 tokens does not fit a row of 5"):
-        packed([1, 6], 5)
+        pack_rows([1, 6], 5)
 
 
 @given(st.lists(st.integers(1, 20), min_size=1, max_size=60), st.integers(1, 5), st.integers(1, 3), st.integers(0, 99))
@@ -76,7 +76,7 @@ def test_epochs_differ_from_each_other_and_with_the_seed() -> None:
 # ---- what stands there ----
 
 
-def text(source: torch.Generator, length: int, vocabulary: int = 50) -> Text:
+def text(source: torch.Generator, length: int, vocabulary: int = 50) -> TrainingSample:
     """A random text with all there can be to replay."""
     tokens = torch.randint(vocabulary, (length,), generator=source).tolist()
     start = int(torch.randint(1, length + 1, (1,), generator=source))
@@ -86,7 +86,9 @@ def text(source: torch.Generator, length: int, vocabulary: int = 50) -> Text:
         kept.append(torch.cat((torch.tensor([token]), others[others != token])).int())
     drawn = (-torch.rand(length - start, generator=source)).tolist()
     chosen = torch.stack([torch.randperm(8, generator=source)[:K] for _ in range((length - 1) * MIXTURES)])
-    return Text(tuple(tokens), start, tuple(drawn), tuple(kept), chosen.view(length - 1, MIXTURES, K).to(torch.int16))
+    return TrainingSample(
+        tuple(tokens), start, tuple(drawn), tuple(kept), chosen.view(length - 1, MIXTURES, K).to(torch.int16)
+    )
 
 
 def read_back(batch: Batch, number: int) -> dict[str, Any]:
@@ -117,8 +119,8 @@ def read_back(batch: Batch, number: int) -> dict[str, Any]:
 def test_all_of_a_text_can_be_read_back(seed: int, lengths: list[int], width: int) -> None:
     source = torch.Generator().manual_seed(seed)
     texts = [text(source, length) for length in lengths]
-    rows = [*packed([len(text) for text in texts], width), []]
-    batch = rows_of(texts, rows, width)
+    rows = [*pack_rows([len(text) for text in texts], width), []]
+    batch = make_batch(texts, rows, width)
     assert batch.tokens.shape == (len(rows), width)
     assert int(batch.is_not_padding.sum()) == sum(map(len, texts))
     assert not batch.loss_mask[~batch.is_not_padding].any()
@@ -144,9 +146,9 @@ def test_what_not_all_texts_have_is_not_replayed() -> None:
         )
         for some in texts
     ]
-    bare = Text(texts[0].tokens, 5)
-    assert rows_of([*texts, bare], [[0, 1], [2]], 20).expert_ids is not None  # it is in another part
-    batch = rows_of([*texts, bare], [[0, 1], [2, 3]], 20)
+    bare = TrainingSample(texts[0].tokens, 5)
+    assert make_batch([*texts, bare], [[0, 1], [2]], 20).expert_ids is not None  # it is in another part
+    batch = make_batch([*texts, bare], [[0, 1], [2, 3]], 20)
     assert batch.expert_ids is None
     assert batch.candidate_token_ids is None
     moved = batch.to(torch.device("cpu"))
@@ -157,9 +159,9 @@ def test_what_not_all_texts_have_is_not_replayed() -> None:
 # ---- what a model says of it ----
 
 
-def alone(network: Any, some: Text, **how: Any) -> tuple[Tensor, Tensor]:
+def alone(network: Any, some: TrainingSample, **how: Any) -> tuple[Tensor, Tensor]:
     """Log-probabilities and entropies of all targets of one text in a row of its own, without padding."""
-    batch = rows_of([some], [[0]], len(some))
+    batch = make_batch([some], [[0]], len(some))
     told = network(
         batch.tokens,
         batch.targets,
@@ -171,9 +173,9 @@ def alone(network: Any, some: Text, **how: Any) -> tuple[Tensor, Tensor]:
     return told.logprobs[0].detach(), told.entropy[0]
 
 
-def check(network: Any, texts: list[Text], width: int, **how: Any) -> None:
-    rows = packed([len(some) for some in texts], width)
-    batch = rows_of(texts, rows, width + 3)
+def check(network: Any, texts: list[TrainingSample], width: int, **how: Any) -> None:
+    rows = pack_rows([len(some) for some in texts], width)
+    batch = make_batch(texts, rows, width + 3)
     assert max(map(len, rows)) > 1
     shape = (batch.tokens, batch.targets, batch.segments)
     told = network(
@@ -189,7 +191,7 @@ def check(network: Any, texts: list[Text], width: int, **how: Any) -> None:
             torch.testing.assert_close(found[batch.sample_ids == number].detach(), wanted, atol=2e-5, rtol=0)
 
 
-def some_texts(seed: int, vocabulary: int) -> list[Text]:
+def some_texts(seed: int, vocabulary: int) -> list[TrainingSample]:
     source = torch.Generator().manual_seed(seed)
     lengths = torch.randint(3, 15, (7,), generator=source).tolist()
     return [text(source, length, vocabulary) for length in lengths]
@@ -226,8 +228,8 @@ def test_a_borrowed_model_sees_each_text_alone_too(theirs: str) -> None:
     bare = [replace(some, candidate_token_ids=()) for some in texts]
     check(network, bare, 30, temperature=0.8)
     if theirs == "deepseek":
-        rows = packed([len(some) for some in texts], 30)
-        batch = rows_of(texts, rows, 30)
+        rows = pack_rows([len(some) for some in texts], 30)
+        batch = make_batch(texts, rows, 30)
         both = [
             model(
                 batch.tokens,
@@ -245,8 +247,8 @@ def test_a_borrowed_model_sees_each_text_alone_too(theirs: str) -> None:
         network(batch_of(texts).tokens, batch_of(texts).targets, expert_ids=torch.zeros(1, 1, 1, 1))
 
 
-def batch_of(texts: list[Text]) -> Batch:
-    return rows_of(texts, [[0]], len(texts[0]))
+def batch_of(texts: list[TrainingSample]) -> Batch:
+    return make_batch(texts, [[0]], len(texts[0]))
 
 
 def test_packed_gradients_are_the_sum_of_those_alone() -> None:
@@ -267,8 +269,8 @@ def test_packed_gradients_are_the_sum_of_those_alone() -> None:
             told.logprobs[batch.loss_mask].sum().backward()
         return {name: p.grad.clone() for name, p in network.named_parameters() if p.grad is not None}
 
-    whole = gradient([rows_of(texts, packed([len(some) for some in texts], 40), 40)])
-    apart = gradient([rows_of([some], [[0]], len(some)) for some in texts])
+    whole = gradient([make_batch(texts, pack_rows([len(some) for some in texts], 40), 40)])
+    apart = gradient([make_batch([some], [[0]], len(some)) for some in texts])
     for name, found in whole.items():
         torch.testing.assert_close(found, apart[name], atol=2e-5, rtol=1e-4, msg=lambda m, n=name: f"{n}: {m}")
 
@@ -276,7 +278,7 @@ def test_packed_gradients_are_the_sum_of_those_alone() -> None:
 # ---- what several texts begin with ----
 
 
-def answers(seed: int, prompts: int, each: int, vocabulary: int = 101) -> list[Text]:
+def answers(seed: int, prompts: int, each: int, vocabulary: int = 101) -> list[TrainingSample]:
     """Some texts with each of some prompts; what was chosen for a prompt is the same in all of them."""
     source, found = torch.Generator().manual_seed(seed), []
     for _ in range(prompts):
@@ -288,7 +290,7 @@ def answers(seed: int, prompts: int, each: int, vocabulary: int = 101) -> list[T
             assert new.expert_ids is not None
             shared = new.expert_ids[: len(prompt) - 1] if shared is None else shared
             chosen = torch.cat((shared, new.expert_ids[len(prompt) - 1 :]))
-            found.append(Text(tokens, len(prompt), expert_ids=chosen))
+            found.append(TrainingSample(tokens, len(prompt), expert_ids=chosen))
     return found
 
 
@@ -296,12 +298,12 @@ def answers(seed: int, prompts: int, each: int, vocabulary: int = 101) -> list[T
 @given(st.integers(0, 2**31), st.integers(1, 4), st.integers(1, 5), st.integers(24, 60))
 def test_answers_to_one_prompt_stand_together_and_fit(seed: int, prompts: int, each: int, width: int) -> None:
     texts = answers(seed, prompts, each)
-    rows = together(texts, range(len(texts)), width)
+    rows = pack_groups(texts, range(len(texts)), width)
     assert sorted(number for row in rows for number in row) == list(range(len(texts)))
-    assert all(places([texts[n] for n in row]) <= width for row in rows)
-    assert len(rows) <= len(packed([len(some) for some in texts], width))
-    batch = rows_of(texts, rows, width)
-    assert int(batch.is_not_padding.sum()) == sum(places([texts[n] for n in row]) for row in rows)
+    assert all(packed_length([texts[n] for n in row]) <= width for row in rows)
+    assert len(rows) <= len(pack_rows([len(some) for some in texts], width))
+    batch = make_batch(texts, rows, width)
+    assert int(batch.is_not_padding.sum()) == sum(packed_length([texts[n] for n in row]) for row in rows)
     for number, wanted in enumerate(texts):
         here = (batch.sample_ids == number) & batch.loss_mask
         assert batch.targets[here].tolist() == list(wanted.tokens[wanted.start :])
@@ -321,7 +323,7 @@ def test_a_shared_prompt_gives_the_same_probabilities_and_gradients(kind: str) -
     texts = answers(3, 3, 4)
     if kind == "llama":
         texts = [replace(some, expert_ids=None) for some in texts]
-    rows = together(texts, range(len(texts)), 40)
+    rows = pack_groups(texts, range(len(texts)), 40)
     assert max(map(len, rows)) > 2
 
     def told(batch: Batch) -> Tensor:
@@ -333,14 +335,14 @@ def test_a_shared_prompt_gives_the_same_probabilities_and_gradients(kind: str) -
             expert_ids=batch.expert_ids,
         ).logprobs
 
-    batch = rows_of(texts, rows, 43)
+    batch = make_batch(texts, rows, 43)
     together_ = told(batch)
     network.zero_grad()
     together_[batch.loss_mask].square().sum().backward()
     found = {name: p.grad.clone() for name, p in network.named_parameters() if p.grad is not None}
     network.zero_grad()
     for number, some in enumerate(texts):
-        one = rows_of([some], [[0]], len(some))
+        one = make_batch([some], [[0]], len(some))
         wanted = told(one)[one.loss_mask]
         torch.testing.assert_close(together_[(batch.sample_ids == number) & batch.loss_mask], wanted, atol=2e-5, rtol=0)
         wanted.square().sum().backward()

@@ -11,9 +11,11 @@ import pytest
 
 from data.records.config import ConfigError, fields
 from data.records.run_folder import RunError
-from rl.config import STAGES, DPOConfig, ExpertIterationConfig, GRPOConfig, PolicyLoss, SFTConfig, Stage, read
+from rl.config import STAGES, DPOConfig, ExpertIterationConfig, GRPOConfig, SFTConfig, read
 from rl.field_names import ELSEWHERE, OLD_KINDS, OLD_NAMES
 from rl.folder import TrainFolder
+from rl.losses import PolicyLoss
+from rl.trainer import Stage
 
 SFT = "model: {preset: tiny, changes: {num_hidden_layers: 2}}\ndata: [pairs.jsonl]\n"
 OLD_RUNS = Path(__file__).with_name("old_runs")  # of the version before the fields got their names of today

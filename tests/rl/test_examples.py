@@ -22,7 +22,7 @@ from prover.policy import Prompt
 from prover.prompts import FAMILIES, PromptFormat
 from prover.prompts.completion import COT, Completion
 from rl.continuations import states
-from rl.examples import Example, Writer, examples, uncommented
+from rl.examples import Example, ExampleWriter, examples, uncommented
 from search import Budget, RMaxTS
 from tests.rl.conftest import LEAN
 from tests.search.policies import Scripted
@@ -90,7 +90,7 @@ def asked(words: PreTrainedTokenizerFast, family: PromptFormat, prompt: Prompt) 
 @pytest.mark.parametrize("pair", PAIRS, ids=IDS)
 def test_whole_proofs_come_back(words: PreTrainedTokenizerFast, family: str, pair: Pair) -> None:
     prompt, form = Prompt(pair.problem.theorem), FAMILIES[family]
-    ids, answer = parts(words, Writer(words, family).proof(pair))
+    ids, answer = parts(words, ExampleWriter(words, family).proof(pair))
     assert ids == asked(words, form, prompt)
     assert form.proof(prompt, answer, True) == indented(uncommented(pair.proof), 0)
     if isinstance(form, Completion):
@@ -102,7 +102,7 @@ def test_whole_proofs_come_back(words: PreTrainedTokenizerFast, family: str, pai
 @pytest.mark.parametrize("family", FAMILIES)
 @pytest.mark.parametrize("pair", EXPLAINED, ids=lambda pair: pair.problem.name)
 def test_proofs_with_comments_come_back_with_them(words: PreTrainedTokenizerFast, family: str, pair: Pair) -> None:
-    example = Writer(words, family).cot(pair)
+    example = ExampleWriter(words, family).cot(pair)
     assert example is not None
     prompt, form = Prompt(pair.problem.theorem), FAMILIES[family]
     form = COT if isinstance(form, Completion) else form
@@ -113,7 +113,7 @@ def test_proofs_with_comments_come_back_with_them(words: PreTrainedTokenizerFast
 
 @pytest.mark.parametrize("proof", ["rfl", "rfl\n", "\nintro h\n\nexact h  \n", 'exact f "-- a"'])
 def test_without_comments_there_is_nothing_to_explain(words: PreTrainedTokenizerFast, proof: str) -> None:
-    assert Writer(words, FEW_SHOT).cot(pair("t", ": True", proof)) is None
+    assert ExampleWriter(words, FEW_SHOT).cot(pair("t", ": True", proof)) is None
 
 
 @pytest.mark.parametrize("pair", PAIRS, ids=IDS)
@@ -133,7 +133,7 @@ async def test_continuations_are_asked_as_the_tree_search_asks(
     pool: LeanPool, words: PreTrainedTokenizerFast, tmp_path: Any, family: str, pair: Pair
 ) -> None:
     """The search is given the proof with a last line that fails, and asks how to go on from each place before that."""
-    theorem, form, writer = pair.problem.theorem, FAMILIES[family], Writer(words, family)
+    theorem, form, writer = pair.problem.theorem, FAMILIES[family], ExampleWriter(words, family)
     places = (await states(pool, [pair], tmp_path / "states.jsonl"))[pair]
     assert places
     policy = Scripted(lambda prompt: () if prompt.prefix else (f"{pair.proof}\nexact nothing",), stepwise=False)
@@ -160,7 +160,7 @@ async def test_states_are_read_once(pool: LeanPool, tmp_path: Any) -> None:
 
 @pytest.mark.parametrize("pair", PAIRS, ids=IDS)
 def test_holes_and_what_is_around_them_make_up_the_theorem(words: PreTrainedTokenizerFast, pair: Pair) -> None:
-    writer, lines = Writer(words, FEW_SHOT), pair.proof.count("\n") + 1
+    writer, lines = ExampleWriter(words, FEW_SHOT), pair.proof.count("\n") + 1
     begin, hole, end = words.convert_tokens_to_ids(["<|fim_prefix|>", "<|fim_suffix|>", "<|fim_middle|>"])
     for first in range(lines):
         for last in range(first + 1, lines + 1):
@@ -191,14 +191,14 @@ def test_a_tokenizer_without_holes_is_refused() -> None:
             return None
 
     with pytest.raises(ConfigError, match="fim_prefix"):
-        Writer(Words(), FEW_SHOT).fim(PAIRS[0], 0, 1)  # type: ignore[arg-type]
+        ExampleWriter(Words(), FEW_SHOT).fim(PAIRS[0], 0, 1)  # type: ignore[arg-type]
 
 
 # ---- all of them ----
 
 
 def test_each_pair_gives_what_it_has(words: PreTrainedTokenizerFast) -> None:
-    writer = Writer(words, "deepseek-v1.5-noncot")
+    writer = ExampleWriter(words, "deepseek-v1.5-noncot")
     known = {PAIRS[1]: [("intro h\n", 0, "p q : Prop\nh : p ∧ q\n⊢ q ∧ p")], PAIRS[2]: []}
     kinds: Any = ["proof", "cot", "continuation", "fim"]
     found = list(examples(writer, PAIRS, kinds, known, seed=3))
@@ -214,7 +214,7 @@ def test_each_pair_gives_what_it_has(words: PreTrainedTokenizerFast) -> None:
 
 def test_a_family_that_is_not_there_is_refused(words: PreTrainedTokenizerFast) -> None:
     with pytest.raises(ConfigError, match="no family"):
-        Writer(words, "deepseek")
+        ExampleWriter(words, "deepseek")
 
 
 # ---- comments ----

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from rl import losses
-from rl.config import PolicyLoss
+from rl.losses import PolicyLoss
 
 CLOSE: dict[str, float] = {"rtol": 1e-9, "atol": 1e-11}
 SEEDS = st.integers(0, 2**31 - 1)
@@ -50,7 +50,7 @@ class Case:
         every = torch.ones_like(self.which, dtype=torch.bool) if some is None else some
         given = self.now if now is None else now
         reference = self.reference[every] if how.kl else None
-        return losses.policy(
+        return losses.grpo_loss(
             given[every],
             self.drawn[every],
             self.old[every],
@@ -132,7 +132,7 @@ def test_a_clipped_token_moves_no_further(
     now = torch.tensor([math.log(ratio)], dtype=torch.float64, requires_grad=True)
     zero, one = torch.zeros(1, dtype=torch.float64), torch.ones(1, dtype=torch.float64)
     how = PolicyLoss(clip_low=0.2, clip_high=0.2, kl=0, importance_ratio_cap=correction)
-    loss, told = losses.policy(now, zero, zero, None, torch.tensor([0]), one * advantage, one, how)
+    loss, told = losses.grpo_loss(now, zero, zero, None, torch.tensor([0]), one * advantage, one, how)
     loss.backward()
     assert now.grad is not None
     assert float(now.grad) == pytest.approx(-ratio * advantage if moves else 0)
@@ -168,7 +168,7 @@ def test_only_worse_answers_that_have_become_less_likely_are_left_out() -> None:
     which = torch.tensor([0, 0, 1, 1, 2, 2, 3, 3])  # fallen by 0.3, 0.3, -0.3, 0.15 a token
     advantages, weights = torch.tensor([-1.0, 1.0, -1.0, -1.0]).double(), torch.ones(4).double()
     how = PolicyLoss(kl=0, off_policy_mask_threshold=0.2, clip_low=0.999, clip_high=1000)
-    loss, told = losses.policy(now, drawn, now.detach(), None, which, advantages, weights, how)
+    loss, told = losses.grpo_loss(now, drawn, now.detach(), None, which, advantages, weights, how)
     loss.backward()
     assert now.grad is not None
     assert (now.grad != 0).tolist() == [False, False, True, True, True, True, True, True]
@@ -193,7 +193,7 @@ class Outcomes:
     def expected(self, how: PolicyLoss, values: Tensor) -> tuple[Tensor, Tensor]:
         """The loss that is to be expected of one token that is one of the outcomes, and its gradient."""
         chances, every = self.sampler.exp(), torch.arange(len(values))
-        loss, _ = losses.policy(
+        loss, _ = losses.grpo_loss(
             self.logits.log_softmax(0), self.sampler, self.old, self.reference, every, values, chances, how
         )
         return loss.detach(), torch.autograd.grad(loss, self.logits)[0]
@@ -291,9 +291,9 @@ def test_an_answer_of_no_tokens_weighs_nothing_infinite(weighting: Any) -> None:
 @given(SEEDS, st.integers(1, 3))
 def test_cross_entropy_and_its_parts(seed: int, parts: int) -> None:
     log_probs = -torch.rand(12, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
-    whole = losses.supervised(log_probs, 12)
+    whole = losses.cross_entropy(log_probs, 12)
     assert float(whole) == pytest.approx(-sum(log_probs.tolist()) / 12, rel=1e-12)
-    torch.testing.assert_close(sum(losses.supervised(part, 12) for part in log_probs.chunk(parts)), whole, **CLOSE)
+    torch.testing.assert_close(sum(losses.cross_entropy(part, 12) for part in log_probs.chunk(parts)), whole, **CLOSE)
 
 
 @given(SEEDS, st.integers(1, 3))
@@ -312,10 +312,11 @@ def test_multi_token_prediction_is_the_written_out_one(seed: int, modules: int) 
                 if counts[row, told] and which[row, told] == which[row, place]:
                     lost -= float(log_probs[row, place])
         means.append(lost / total)
-    whole = losses.ahead(further, counts, which, total)
+    whole = losses.mtp_loss(further, counts, which, total)
     assert float(whole) == pytest.approx(sum(means) / modules, rel=1e-9)
     cut = [
-        losses.ahead([f[k : k + 1] for f in further], counts[k : k + 1], which[k : k + 1], total) for k in range(rows)
+        losses.mtp_loss([f[k : k + 1] for f in further], counts[k : k + 1], which[k : k + 1], total)
+        for k in range(rows)
     ]
     torch.testing.assert_close(sum(cut), whole, **CLOSE)
 
@@ -323,11 +324,11 @@ def test_multi_token_prediction_is_the_written_out_one(seed: int, modules: int) 
 @given(SEEDS, st.sampled_from([0.01, 0.1, 1.0]))
 def test_preferences_are_the_written_out_ones(seed: int, beta: float) -> None:
     four = -20 * torch.rand(4, 5, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
-    found = losses.preference(*four, beta)
+    found = losses.dpo_loss(*four, beta)
     for pair, (chosen, rejected, chosen_before, rejected_before) in enumerate(four.T.tolist()):
         margin = beta * ((chosen - chosen_before) - (rejected - rejected_before))
         assert float(found[pair]) == pytest.approx(math.log1p(math.exp(-margin)), rel=1e-9)
-    assert losses.preference(*four[[0, 1, 0, 1]], beta).tolist() == pytest.approx([math.log(2)] * 5)
+    assert losses.dpo_loss(*four[[0, 1, 0, 1]], beta).tolist() == pytest.approx([math.log(2)] * 5)
 
 
 def test_the_gradients_of_the_others_are_those_of_finite_differences() -> None:
@@ -336,11 +337,11 @@ def test_the_gradients_of_the_others_are_those_of_finite_differences() -> None:
     counts, which = torch.rand(2, 7, generator=source) < 0.7, torch.tensor([[0, 0, 0, 0, 1, 1, -1]] * 2)
 
     def preference(x: Tensor) -> Tensor:
-        return losses.preference(*x.view(2, 6), *two.flip(0), beta=0.3).sum()
+        return losses.dpo_loss(*x.view(2, 6), *two.flip(0), beta=0.3).sum()
 
     every: Sequence[Callable[[Tensor], Tensor]] = (
-        lambda x: losses.supervised(x, 9),
-        lambda x: losses.ahead([x.view(2, 6)], counts, which, 9),
+        lambda x: losses.cross_entropy(x, 9),
+        lambda x: losses.mtp_loss([x.view(2, 6)], counts, which, 9),
         preference,
     )
     for loss in every:

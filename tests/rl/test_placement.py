@@ -17,9 +17,10 @@ from prover.model.transformer import Transformer
 from prover.prompts import FAMILIES
 from prover.serving.model import Machine
 from rl import placement
-from rl.config import DPOConfig, GRPOConfig, ModelSource, Placement, RolloutConfig, SFTConfig, read
-from rl.model import TransformersModel
-from rl.placement import Plan, Process, lines, plan
+from rl.config import DPOConfig, GRPOConfig, SFTConfig, read
+from rl.model import ModelSource, Placement, TransformersModel
+from rl.placement import PlacementPlan, Process, lines, plan
+from rl.samplers import RolloutConfig
 from rl.shape import shape_of
 
 ROOT = Path(__file__).parents[2]
@@ -42,11 +43,11 @@ def grpo(
     return GRPOConfig(**{**base, **fields})
 
 
-def planned(config: GRPOConfig | SFTConfig | DPOConfig) -> Plan:
+def planned(config: GRPOConfig | SFTConfig | DPOConfig) -> PlacementPlan:
     return plan(config, shape_of(config.model))
 
 
-def of(found: Plan, role: str) -> Process:
+def of(found: PlacementPlan, role: str) -> Process:
     return next(process for process in found.processes if process.role == role)
 
 
@@ -65,30 +66,30 @@ def no_gpus(monkeypatch: pytest.MonkeyPatch) -> None:
 )
 def test_parameters_as_published(preset: str, total: float, active: float) -> None:
     shape = shape_of(ModelSource(preset=preset, vocabulary=PRESETS[preset].vocab_size))
-    assert shape.total - shape.ahead == pytest.approx(total, rel=0.003)
-    assert shape.active == pytest.approx(active, rel=0.01)
+    assert shape.total_params - shape.mtp_params == pytest.approx(total, rel=0.003)
+    assert shape.active_params == pytest.approx(active, rel=0.01)
 
 
 @pytest.mark.parametrize("preset", ["tiny", "30m"])
 def test_parameters_of_a_real_model(preset: str) -> None:
     shape = shape_of(ModelSource(preset=preset, vocabulary=700))
     model = Transformer(PRESETS[preset].replace(vocab_size=700))
-    assert shape.total == sum(p.numel() for p in model.parameters())
+    assert shape.total_params == sum(p.numel() for p in model.parameters())
     routed = sum(p.numel() for layer in model.layers[1:] for p in layer.mlp.experts.parameters())
     config = model.config
-    assert shape.experts * config.num_moe_layers == routed
+    assert shape.expert_params * config.num_moe_layers == routed
     unused = routed * (config.n_routed_experts - config.num_experts_per_tok) // config.n_routed_experts
-    assert shape.active == shape.total - unused - sum(p.numel() for p in model.mtp.parameters())
-    assert shape.cache == config.num_hidden_layers * config.latent_dim
+    assert shape.active_params == shape.total_params - unused - sum(p.numel() for p in model.mtp.parameters())
+    assert shape.cache_per_token == config.num_hidden_layers * config.latent_dim
 
 
 def test_the_shape_of_a_llama_in_a_folder(tmp_path: Path) -> None:
     LlamaConfig(**LLAMA).save_pretrained(tmp_path)
     shape = shape_of(ModelSource(folder=str(tmp_path)))
     model = LlamaForCausalLM(LlamaConfig(**LLAMA))
-    assert shape.total == shape.active == sum(p.numel() for p in model.parameters())
-    assert shape.cache == 3 * 2 * 2 * 32
-    assert not shape.published
+    assert shape.total_params == shape.active_params == sum(p.numel() for p in model.parameters())
+    assert shape.cache_per_token == 3 * 2 * 2 * 32
+    assert not shape.from_table
 
 
 def test_the_shape_of_a_model_of_our_own_in_a_folder(tmp_path: Path) -> None:
@@ -99,10 +100,10 @@ def test_the_shape_of_a_model_of_our_own_in_a_folder(tmp_path: Path) -> None:
 
 def test_published_shapes_need_no_checkpoint() -> None:
     small = shape_of(ModelSource(folder="deepseek-ai/DeepSeek-Prover-V2-7B"))
-    assert small.published
-    assert small.total == pytest.approx(6.91e9, rel=0.001)
+    assert small.from_table
+    assert small.total_params == pytest.approx(6.91e9, rel=0.001)
     large = shape_of(ModelSource(folder="models/DeepSeek-Prover-V2-671B"))
-    assert large.published
+    assert large.from_table
     assert large.config == PRESETS["671b"]
 
 
@@ -143,14 +144,14 @@ def test_what_layers_keep_is_what_autograd_keeps(kind: str, tmp_path: Path) -> N
     assert masks == 4 * layers * batch * tokens**2
     activations = sum(size for size, dims in held if dims[-2:] != (tokens, tokens) and dims[-1:] != (512,))
     del output
-    assert sum(shape.kept[:layers]) * 4 * batch * tokens == pytest.approx(activations, rel=0.25)
+    assert sum(shape.saved_activations[:layers]) * 4 * batch * tokens == pytest.approx(activations, rel=0.25)
 
 
 _MEASURE = """
 import json, resource, sys
 import torch
 from prover.model.tokenizer import train
-from rl.batch import Text
+from rl.batch import TrainingSample
 from rl.config import GRPOConfig
 from rl.learner import Learner
 from rl.placement import plan
@@ -168,7 +169,8 @@ torch.nn.functional.grouped_mm(torch.ones(8, 8), torch.ones(1, 8, 8), offs=torch
 before = peak()
 learner = Learner(config, words)
 for _ in range(2):
-    learner.learn([([Text(tuple(t), 9, (-1.0,) * (len(t) - 9)) for t in g.tolist()], [0.0, 1.0]) for g in texts])
+    groups = [[TrainingSample(tuple(t), 9, (-1.0,) * (len(t) - 9)) for t in g.tolist()] for g in texts]
+    learner.learn([(group, [0.0, 1.0]) for group in groups])
 source = config.model.model_copy(update={"vocabulary": len(words)})
 print(json.dumps([peak() - before, plan(config, shape_of(source)).processes[0].needed]))
 """
@@ -245,8 +247,8 @@ def test_one_process_that_also_writes() -> None:
     assert [p.role for p in found.processes] == ["trainer", "lean", "controller"]
     shape = shape_of(ModelSource(preset="tiny"))
     memory = found.processes[0].memory
-    assert memory["rollout: cache of 10 answers"] == 4 * 10 * 4096 * shape.cache
-    assert memory["rollout: weights"] == 2 * 4 * shape.total
+    assert memory["rollout: cache of 10 answers"] == 4 * 10 * 4096 * shape.cache_per_token
+    assert memory["rollout: weights"] == 2 * 4 * shape.total_params
 
 
 def test_a_server_is_not_of_this_run() -> None:

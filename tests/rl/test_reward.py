@@ -16,7 +16,7 @@ from lean_env import LeanPool, Reason
 from prover.policy import Prompt
 from prover.prompts import FAMILIES
 from rl import losses
-from rl.config import PolicyLoss
+from rl.losses import PolicyLoss
 from rl.reward import Judge, RewardResult, RewardSettings, follows
 
 CHAT, TEXT = FAMILIES["deepseek-v2"], FAMILIES["deepseek-v1.5-noncot"]
@@ -156,7 +156,7 @@ def learnt(earns: list[float], updates: int, loss: PolicyLoss) -> tuple[torch.Te
         weights = losses.token_weights(torch.ones(groups * answers), loss.weighting, 1)
         now, which = logits.log_softmax(0)[drawn], torch.arange(groups * answers)
         old = before[drawn]
-        value, _ = losses.policy(now, old, old, began[drawn], which, advantages, weights, loss)
+        value, _ = losses.grpo_loss(now, old, old, began[drawn], which, advantages, weights, loss)
         optimiser.zero_grad()
         value.backward()
         optimiser.step()

@@ -10,8 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rl.config import Selection
-from rl.selection import PromptSampler
+from rl.selection import PromptSampler, Selection
 
 NOTES = [(0, 0, 8), (1, 4, 8), (2, 8, 8), (3, 1, 8), (1, 8, 8), (3, 0, 8)]  # theorem, proved, answers
 DRAWS = 20_000

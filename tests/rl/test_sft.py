@@ -17,13 +17,14 @@ from data import pairs
 from data.records.config import ConfigError
 from data.records.run_folder import RunError
 from lean_env import LeanPool
-from prover.engines.base import SamplingParams
 from prover.model import checkpoint, tokenizer
+from prover.model.sampling_params import SamplingParams
 from prover.policy import Prompt, Usage
 from prover.prompts import FAMILIES, ProofReader
 from rl import runs, samplers, sft, stages
-from rl.config import SFTConfig, read_all
+from rl.config import SFTConfig
 from rl.folder import TrainFolder
+from rl.inputs import read_all
 from tests.rl.runs import MODEL, corpus, metrics
 
 FAMILY = "deepseek-v1.5-noncot"
@@ -77,7 +78,7 @@ def test_it_learns_and_tells(trained: Path) -> None:
 async def test_what_it_learnt_proves(trained: Path, data: Path, pool: LeanPool) -> None:
     """Its model is a checkpoint for `native`, and Lean accepts what that writes."""
     words = tokenizer.load(str(trained / "model"))
-    engine = samplers.native(str(trained / "model"), words, 8)
+    engine = samplers.load_native_engine(str(trained / "model"), words, 8)
     pair = next(pairs.read(data))
     prompt, family = Prompt(pair.problem.theorem), FAMILIES[FAMILY]
     judge = runs.judges(pool, runs.RolloutConfig())[FAMILY]

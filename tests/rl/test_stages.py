@@ -24,10 +24,12 @@ from lean_env import LeanPool
 from lean_env.ray_workers import as_future
 from prover.model import checkpoint
 from rl import dpo, remote, sft, stages
-from rl.config import DPOConfig, ExpertIterationConfig, GRPOConfig, ModelSource, RolloutConfig, SFTConfig, Stage
+from rl.config import DPOConfig, ExpertIterationConfig, GRPOConfig, SFTConfig
 from rl.folder import TrainFolder
 from rl.measure import measure
-from rl.model import tokenizer_of
+from rl.model import ModelSource, tokenizer_of
+from rl.samplers import RolloutConfig
+from rl.trainer import Stage
 from tests.rl.runs import MODEL, corpus, metrics
 
 

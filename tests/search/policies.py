@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Callable, Sequence
 
-from prover.policy import Params, Prompt, Sample, Usage
+from prover.policy import Prompt, Sample, SampleRequest, Usage
 
 
 class Scripted:
@@ -17,11 +17,11 @@ class Scripted:
 
     def __init__(self, script: Callable[[Prompt], Sequence[str]], *, stepwise: bool = True) -> None:
         self.script, self.stepwise = script, stepwise
-        self.asked: list[tuple[Prompt, int, Params]] = []
+        self.asked: list[tuple[Prompt, int, SampleRequest]] = []
         self.told: list[tuple[str, bool]] = []
 
     async def sample(
-        self, prompt: Prompt, n: int, params: Params, usage: Usage | None = None
+        self, prompt: Prompt, n: int, params: SampleRequest, usage: Usage | None = None
     ) -> AsyncGenerator[Sample]:
         self.asked.append((prompt, n, params))
         for text in self.script(prompt)[params.start : params.start + n]:

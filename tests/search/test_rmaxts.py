@@ -20,7 +20,7 @@ import pytest
 from data import Theorem
 from data.records.jsonl import JsonlWriter
 from lean_env import LeanPool, Reason
-from prover.policy import Params, Prompt, Sample, Usage
+from prover.policy import Prompt, Sample, SampleRequest, Usage
 from search import Budget, RMaxTS
 from search.journal import JournalError
 from search.rmaxts import first_tactic
@@ -147,7 +147,7 @@ class Slow(Scripted):
         self.chance = random.Random(seed)
 
     async def sample(
-        self, prompt: Prompt, n: int, params: Params, usage: Usage | None = None
+        self, prompt: Prompt, n: int, params: SampleRequest, usage: Usage | None = None
     ) -> AsyncGenerator[Sample]:
         await asyncio.sleep(self.chance.choice([0, 0, 0.02, 0.05]))
         async for sample in super().sample(prompt, n, params):

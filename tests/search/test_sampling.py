@@ -8,7 +8,7 @@ import pytest
 
 from data import Theorem, parse
 from lean_env import LeanPool, Reason
-from prover.policy import Params, Prompt, Sample, Usage
+from prover.policy import Prompt, Sample, SampleRequest, Usage
 from search import Budget, RMaxTS, Sampling
 from search.prove import Status, prove_file
 from search.refine import Refine
@@ -141,7 +141,7 @@ class Failing(Scripted):
     window = 8
 
     async def sample(
-        self, prompt: Prompt, n: int, params: Params, usage: Usage | None = None
+        self, prompt: Prompt, n: int, params: SampleRequest, usage: Usage | None = None
     ) -> AsyncGenerator[Sample]:
         for _ in range(n):
             yield Sample("", failure="the prompt is too long")

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from prover.engines.vllm import InProcess
+from prover.engines.vllm import VLLMEngine
 from tests.vllm.models import CONTEXT, save
 
 KINDS = ("llama", "deepseek")
@@ -77,7 +77,7 @@ async def serving(kind: str, tmp_path_factory: pytest.TempPathFactory) -> AsyncI
 
 
 @pytest_asyncio.fixture(scope="session")
-async def in_process(serving: Serving) -> AsyncIterator[InProcess]:
-    engine = await InProcess.load(str(serving.folder), CONTEXT)
+async def in_process(serving: Serving) -> AsyncIterator[VLLMEngine]:
+    engine = await VLLMEngine.load(str(serving.folder), CONTEXT)
     yield engine
     await engine.close()

@@ -14,8 +14,8 @@ from transformers import AutoModelForCausalLM
 
 from data import Theorem
 from lean_env import LeanPool
-from prover.engines.vllm import InProcess
-from prover.policy import Params, Prompt, Sample, Usage, open_policy
+from prover.engines.vllm import VLLMEngine
+from prover.policy import PolicyConfig, Prompt, Sample, SampleRequest, Usage, open_policy
 from search import Budget, Sampling
 from tests.vllm.conftest import Serving
 
@@ -26,8 +26,9 @@ PROMPT = Prompt(Theorem("t", "theorem t (a b : Nat) : a + b = b + a"))
 async def samples(
     server: Serving, n: int, *, start: int = 0, seed: int = 0, family: str = "instruct", usage: Usage | None = None
 ) -> list[Sample]:
-    async with open_policy("openai", base_url=server.address, family=family, max_tokens=24) as policy:
-        return [s async for s in policy.sample(PROMPT, n, Params(start, seed), usage)]
+    config = PolicyConfig(name="openai", base_url=server.address, family=family, max_tokens=24)
+    async with open_policy(config) as policy:
+        return [s async for s in policy.sample(PROMPT, n, SampleRequest(start, seed), usage)]
 
 
 def log_probs(server: Serving, prompt: Sequence[int], answer: Sequence[int]) -> torch.Tensor:
@@ -83,12 +84,12 @@ class Metrics:
 
 async def test_what_is_not_wanted_any_more_frees_the_server(serving: Serving) -> None:
     metrics = Metrics(serving)
-    async with open_policy("openai", base_url=serving.address, max_tokens=1024) as policy:
+    async with open_policy(PolicyConfig(name="openai", base_url=serving.address, max_tokens=1024)) as policy:
         usage = Usage()
-        async with aclosing(policy.sample(PROMPT, 16, Params(), usage)) as answers:
+        async with aclosing(policy.sample(PROMPT, 16, SampleRequest(), usage)) as answers:
             assert len([answer async for answer in answers]) == 16
         each, before, usage = usage.written / 16, await metrics.get("generation_tokens_total"), Usage()
-        async with aclosing(policy.sample(PROMPT, 512, Params(), usage)) as answers:
+        async with aclosing(policy.sample(PROMPT, 512, SampleRequest(), usage)) as answers:
             first = asyncio.create_task(anext(answers))
             while not usage.written:  # noqa: ASYNC110 - another process
                 await asyncio.sleep(0.01)
@@ -103,7 +104,7 @@ async def test_a_server_that_is_killed_and_started_again_loses_no_theorem(servin
     await pool.check("")  # Lean is there
     metrics = Metrics(serving)
     before = await metrics.get("generation_tokens_total")
-    async with open_policy("openai", base_url=serving.address, max_tokens=400) as policy:
+    async with open_policy(PolicyConfig(name="openai", base_url=serving.address, max_tokens=400)) as policy:
         searches = [asyncio.create_task(Sampling(pool, policy).prove(t, Budget(samples=4))) for t in theorems]
         await metrics.until("generation_tokens_total", lambda n: n > before)
         serving.kill()
@@ -116,12 +117,14 @@ async def test_a_server_that_is_killed_and_started_again_loses_no_theorem(servin
 
 
 @pytest.mark.parametrize("family", FAMILIES)
-async def test_the_engine_in_this_process_writes_the_same(serving: Serving, family: str, in_process: InProcess) -> None:
+async def test_the_engine_in_this_process_writes_the_same(
+    serving: Serving, family: str, in_process: VLLMEngine
+) -> None:
     from prover.policy.model import ModelPolicy
     from prover.prompts import FAMILIES as ALL
 
     policy, usage = ModelPolicy(in_process, ALL[family], 24), Usage()
-    async with aclosing(policy.sample(PROMPT, 4, Params(seed=5), usage)) as answers:
+    async with aclosing(policy.sample(PROMPT, 4, SampleRequest(seed=5), usage)) as answers:
         here = {s.tokens: s async for s in answers}
     there = {s.tokens: s for s in await samples(serving, 4, seed=5, family=family)}
     assert here.keys() == there.keys()

@@ -18,14 +18,15 @@ import torch
 from torch import Tensor
 from transformers import AutoModelForCausalLM
 
-from prover.engines.base import Answer, SamplingParams
-from prover.engines.server import Server
-from prover.engines.vllm import InProcess
+from prover.engines.base import Answer
+from prover.engines.server import OpenAIEngine
+from prover.engines.vllm import VLLMEngine
 from prover.model import checkpoint
+from prover.model.sampling_params import SamplingParams
 from prover.policy import PolicyUnavailable, Prompt, Usage
 from prover.prompts import Request
 from rl.folder import TrainFolder
-from rl.grpo import Loop
+from rl.grpo import GRPOLoop
 from rl.learner import Learner
 from rl.model import TransformersModel, tokenizer_of
 from rl.samplers import EngineSampler
@@ -41,7 +42,7 @@ Weights = dict[str, Tensor]
 class Engine:
     """A vLLM, and the same model by transformers (Llama) or by us (DeepSeek)."""
 
-    def __init__(self, kind: str, engine: Server | InProcess, folder: Path) -> None:
+    def __init__(self, kind: str, engine: OpenAIEngine | VLLMEngine, folder: Path) -> None:
         self.kind, self.engine, self.folder = kind, engine, folder
         self.model: Any
         if kind == "llama":
@@ -89,7 +90,7 @@ class Engine:
 
     async def start_again(self) -> None:
         """As far as can be told from outside: vLLM then calls its weights `default`."""
-        assert isinstance(self.engine, Server)
+        assert isinstance(self.engine, OpenAIEngine)
         root = str(self.engine._client.base_url).removesuffix("/v1/")
         async with httpx.AsyncClient() as client:
             await client.post(f"{root}/update_weight_version", json={"new_version": "default"})
@@ -129,12 +130,12 @@ async def it(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
     folder = tmp_path_factory.mktemp("models") / request.param
     save(request.param, folder)
     if request.param == "llama":
-        here = await InProcess.load(str(folder), CONTEXT)
+        here = await VLLMEngine.load(str(folder), CONTEXT)
         yield Engine("llama", here, folder)
         await here.close()
         return
     async with serving(folder) as address:
-        server = await Server.connect(address)
+        server = await OpenAIEngine.connect(address)
         yield Engine("deepseek", server, folder)
     with pytest.raises(PolicyUnavailable):  # it is not there any more
         await server.update({}.items())
@@ -220,7 +221,7 @@ async def test_it_writes_what_is_trained_on(it: Engine, tmp_path: Path) -> None:
     learner, folder = Learner(config, tokenizer_of(config.model, ())), TrainFolder(tmp_path / "run")
     judges: Any = {FAMILY: FirstLetter(LETTERS)}
     with folder.working("grpo", config, {}):
-        await Loop(config, folder, PROBLEMS, learner, EngineSampler(it.engine), judges).run()
+        await GRPOLoop(config, folder, PROBLEMS, learner, EngineSampler(it.engine), judges).run()
     rows = folder.metrics()
     assert [row["step"] for row in rows] == [1, 2, 3, 4]
     assert rows[0]["mismatch"] < 1e-3
@@ -232,7 +233,7 @@ async def test_it_writes_what_is_trained_on(it: Engine, tmp_path: Path) -> None:
 
 async def test_a_server_that_is_started_again_gets_the_last_weights(it: Engine) -> None:
     """While training."""
-    if not isinstance(it.engine, Server):
+    if not isinstance(it.engine, OpenAIEngine):
         pytest.skip("what is in this process is not started again")
     sampler = EngineSampler(it.engine, restarts=True)
     await sampler.update(it.changed().items())
@@ -247,7 +248,7 @@ async def test_a_server_that_is_started_again_gets_the_last_weights(it: Engine) 
 
 
 async def test_a_server_without_the_last_weights_is_found_out(it: Engine) -> None:
-    if not isinstance(it.engine, Server):
+    if not isinstance(it.engine, OpenAIEngine):
         pytest.skip("what is in this process is not started again")
     await it.engine.update(it.changed().items())
     await it.start_again()

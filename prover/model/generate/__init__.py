@@ -6,6 +6,6 @@ linear.py); cache.py and prefix_tree.py hold the latents; sampling.py samples to
 
 from prover.model.generate.generator import Generator
 from prover.model.generate.request import GeneratedSequence, GenerationRequest
-from prover.model.generate.sampling import Sampling
+from prover.model.sampling_params import SamplingParams
 
-__all__ = ["GeneratedSequence", "GenerationRequest", "Generator", "Sampling"]
+__all__ = ["GeneratedSequence", "GenerationRequest", "Generator", "SamplingParams"]

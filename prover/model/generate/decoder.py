@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from prover.model.attention import MLA
-from prover.model.block import Block
+from prover.model.block import TransformerBlock
 from prover.model.experts import SwiGLU, swiglu
 from prover.model.generate.experts import DecodeMoE
 from prover.model.generate.linear import PackedLinear
@@ -37,8 +37,8 @@ class Decoder:
 
     def __init__(self, model: Transformer) -> None:
         self._model = model
-        self._blocks = [_Block(cast(Block, block)) for block in model.layers]
-        self._mtp = _MTP(cast(MTP, model.mtp[0])) if len(model.mtp) else None
+        self._blocks = [_DecoderBlock(cast(TransformerBlock, block)) for block in model.layers]
+        self._mtp = _DecoderMTP(cast(MTP, model.mtp[0])) if len(model.mtp) else None
         self._head = PackedLinear(model.lm_head.weight)
         self.num_layers = len(self._blocks)
         self.num_moe_layers = model.config.num_moe_layers
@@ -120,8 +120,8 @@ class _AbsorbedMLA:
         return self._out(values.reshape(rows, -1))
 
 
-class _Block:
-    def __init__(self, block: Block) -> None:
+class _DecoderBlock:
+    def __init__(self, block: TransformerBlock) -> None:
         self._input_norm, self._attention = block.input_layernorm, _AbsorbedMLA(block.self_attn)
         self._mlp_norm = block.post_attention_layernorm
         self._mlp = _Dense(block.mlp) if isinstance(block.mlp, SwiGLU) else DecodeMoE(block.mlp)
@@ -142,9 +142,9 @@ class _Dense:
         return self._down(swiglu(self._gate_up(x))), None
 
 
-class _MTP:
+class _DecoderMTP:
     def __init__(self, module: MTP) -> None:
-        self._module, self._block = module, _Block(module.block)
+        self._module, self._block = module, _DecoderBlock(module.block)
 
     def __call__(
         self, hidden: Tensor, next_embedding: Tensor, freqs_cis: Tensor, layer: int, attention: LatentAttention

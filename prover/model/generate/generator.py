@@ -18,11 +18,11 @@ from prover.model.generate.request import GeneratedSequence, GenerationRequest
 from prover.model.generate.sampling import (
     BatchSampler,
     SampledTokens,
-    Sampling,
     as_sampled,
     rejection_sample,
     sample_tokens,
 )
+from prover.model.sampling_params import SamplingParams
 from prover.model.transformer import Transformer
 
 _PREFILL_TOKENS = 2048  # tokens of prompts that go through the layers at a time
@@ -30,7 +30,7 @@ _CACHED_TOKENS = 1 << 16  # tokens of prompts in the prefix tree
 
 
 @dataclass(eq=False)
-class _Running:
+class _RunningSequence:
     """A sequence in the batch.
 
     draft: a speculated token after the next one (None: none yet); draft_probs [vocab_size]: what it was sampled from.
@@ -60,7 +60,7 @@ class Generator:
         self.model, self.context_length = model, model.config.max_position_embeddings
         self._max_num_seqs, self._speculate = max_num_seqs, speculate
         self._queue: deque[GenerationRequest] = deque()
-        self._running: list[_Running] = []
+        self._running: list[_RunningSequence] = []
         self._batch_changed = True
         self.prefix_cache = PrefixTree(_CACHED_TOKENS)
         self._prepare()
@@ -102,7 +102,7 @@ class Generator:
         self._queue.append(request)
 
     def generate(
-        self, prompts: Sequence[Sequence[int]], n: int, sampling: Sampling
+        self, prompts: Sequence[Sequence[int]], n: int, sampling: SamplingParams
     ) -> list[tuple[GeneratedSequence, ...]]:
         """Generate `n` sequences for each prompt (token ids), and return them when all are finished.
 
@@ -150,7 +150,7 @@ class Generator:
     def _add(self, request: GenerationRequest, sequence: GeneratedSequence) -> None:
         assert request._prefix is not None
         self._cache.join(request._shared or request._prefix)
-        self._running.append(_Running(request, sequence, random.Random(request.sampling.seed + sequence.index)))
+        self._running.append(_RunningSequence(request, sequence, random.Random(request.sampling.seed + sequence.index)))
         self._batch_changed = True
 
     def _remove(self, row: int) -> None:
@@ -160,7 +160,7 @@ class Generator:
             self._running[row] = last
         self._batch_changed = True
         request, sequence = removed.request, removed.sequence
-        if request.replay and request._prefix is not None:
+        if request.sampling.replay and request._prefix is not None:
             expert_ids = torch.cat((request._prefix.expert_ids, *removed.expert_ids))
             sequence.expert_ids = expert_ids[: len(request.prompt) + len(sequence.tokens) - 1]
         if all(running.request is not request for running in self._running) and not request._waiting:
@@ -297,13 +297,13 @@ class Generator:
         logprobs_by_row = logprobs.tolist()
         for row, (running, row_expert_ids, count) in enumerate(zip(self._running, expert_ids, counts, strict=True)):
             sequence, request = running.sequence, running.request
-            if request.replay:
+            if request.sampling.replay:
                 running.expert_ids.append(row_expert_ids[:count].clone())
             for column, (tokens, sampler_logprobs, candidates) in enumerate(columns[:count]):
                 if sequence.finished:
                     break
                 sequence.sampler_logprobs.append(sampler_logprobs[row])
-                if candidates is not None and request.replay and request.sampling.truncates:
+                if candidates is not None and request.sampling.replay and request.sampling.truncates:
                     sequence.candidate_token_ids.append(candidates[row].int())
                 try:
                     self._append_token(running, tokens[row], logprobs_by_row[row][column])
@@ -318,16 +318,16 @@ class Generator:
     @property
     def _records_candidates(self) -> bool:
         """Whether any running request needs `candidate_token_ids`."""
-        return any(r.request.replay and r.request.sampling.truncates for r in self._running)
+        return any(r.request.sampling.replay and r.request.sampling.truncates for r in self._running)
 
-    def _append_token(self, running: _Running, token: int, logprob: float) -> None:
+    def _append_token(self, running: _RunningSequence, token: int, logprob: float) -> None:
         sequence, request = running.sequence, running.request
         sequence.tokens.append(token)
         sequence.logprobs.append(logprob)
         criterion_met = request.stopping_criterion is not None and request.stopping_criterion(sequence)
-        sequence.stopped = criterion_met or token in request.sampling.stop_tokens
-        length = len(sequence.tokens)
-        full = length >= request.sampling.max_tokens or len(request.prompt) + length >= self.context_length
+        sequence.stopped = criterion_met or token in request.sampling.stop_token_ids
+        length, limit = len(sequence.tokens), request.sampling.max_tokens
+        full = length == limit or len(request.prompt) + length >= self.context_length
         sequence.finished = sequence.finished or sequence.stopped or full
 
     def _sampler(self) -> BatchSampler:

@@ -32,13 +32,13 @@ class Prefix:
 
 
 @dataclass
-class _Node:
+class _PrefixNode:
     """A run of tokens that follows those of the nodes above. last_used: when it was last matched or inserted."""
 
     tokens: tuple[Hashable, ...] = ()
     prefix: Prefix | None = None
-    parent: _Node | None = None
-    children: dict[Hashable, _Node] = field(default_factory=dict)
+    parent: _PrefixNode | None = None
+    children: dict[Hashable, _PrefixNode] = field(default_factory=dict)
     last_used: int = 0
 
 
@@ -54,7 +54,7 @@ class PrefixTree:
 
     def clear(self) -> None:
         """Drop everything: the weights have changed."""
-        self._root, self._clock, self.size = _Node(), count(1), 0
+        self._root, self._clock, self.size = _PrefixNode(), count(1), 0
 
     @property
     def nbytes(self) -> int:
@@ -84,7 +84,7 @@ class PrefixTree:
             child = node.children.get(tokens[position])
             if child is None:
                 rest = prefix[position:].copy() if position else prefix  # a view would keep what it is a part of
-                child = _Node(tuple(tokens[position:]), rest, node)
+                child = _PrefixNode(tuple(tokens[position:]), rest, node)
                 node.children[tokens[position]] = child
                 self.size += len(child.tokens)
             common = _common_length(child.tokens, tokens[position:])
@@ -93,12 +93,12 @@ class PrefixTree:
             child.last_used, node, position = now, child, position + common
         self._evict()
 
-    def _split(self, node: _Node, length: int) -> _Node:
+    def _split(self, node: _PrefixNode, length: int) -> _PrefixNode:
         """Split a node after `length` tokens; returns the upper part."""
         assert node.prefix is not None
         assert node.parent is not None
         first, rest = node.prefix[:length].copy(), node.prefix[length:].copy()
-        upper = _Node(node.tokens[:length], first, node.parent, {node.tokens[length]: node}, node.last_used)
+        upper = _PrefixNode(node.tokens[:length], first, node.parent, {node.tokens[length]: node}, node.last_used)
         node.parent.children[node.tokens[0]] = upper
         node.tokens, node.prefix, node.parent = node.tokens[length:], rest, upper
         return upper
@@ -110,7 +110,7 @@ class PrefixTree:
             del leaf.parent.children[leaf.tokens[0]]
             self.size -= len(leaf.tokens)
 
-    def _leaves(self) -> list[_Node]:
+    def _leaves(self) -> list[_PrefixNode]:
         leaves, stack = [], list(self._root.children.values())
         while stack:
             node = stack.pop()

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from prover.model.generate.cache import SharedPrefix
 from prover.model.generate.prefix_tree import Prefix
-from prover.model.generate.sampling import Sampling
+from prover.model.sampling_params import SamplingParams
 
 
 @dataclass(eq=False)
@@ -47,16 +47,13 @@ class GenerationRequest:
     prompt: token ids, at least one.
     stopping_criterion: called with a sequence after each of its tokens; True stops it. So does an exception, which
         `Generator.step` raises when all sequences have got their tokens. It may cancel requests.
-    replay: record `expert_ids` and `candidate_token_ids`, with which Transformer computes again exactly what was
-        computed here (DeepSeek-V3.2, arXiv:2512.02556).
     cached_tokens: tokens of the prompt that came from the prefix cache; set when the prompt is prefilled.
     """
 
     prompt: tuple[int, ...]
     n: int
-    sampling: Sampling
+    sampling: SamplingParams
     stopping_criterion: Callable[[GeneratedSequence], bool] | None = None
-    replay: bool = False
     cached_tokens: int = field(default=0, init=False)
     sequences: tuple[GeneratedSequence, ...] = field(init=False)
     _waiting: deque[GeneratedSequence] = field(init=False)  # those that have not begun

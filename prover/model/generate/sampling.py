@@ -3,44 +3,14 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Set as AbstractSet
-from dataclasses import dataclass
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
+from prover.model.sampling_params import SamplingParams
+
 _SORTED_FIRST = 256  # tokens that are sorted at first; nearly always the top-p set is among them
-
-
-@dataclass(frozen=True)
-class Sampling:
-    """The sampling parameters of a request.
-
-    temperature: 0 is greedy. top_p: sample only from the likeliest tokens that together have this probability (1: all).
-    top_k: sample only from this many likeliest tokens (0: all).
-    max_tokens: maximal length. stop_tokens: token ids that end a sequence, as its last token.
-    seed: sequence number k of the request uses a random generator of its own with the seed `seed + k`, so that its
-        tokens do not depend on what else is in the batch (but for rounding).
-
-    Raises ValueError for values out of range.
-    """
-
-    temperature: float = 1.0
-    top_p: float = 1.0
-    top_k: int = 0
-    max_tokens: int = 2048
-    stop_tokens: AbstractSet[int] = frozenset()
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        if self.temperature < 0 or not 0 < self.top_p <= 1 or self.top_k < 0 or self.max_tokens < 1:
-            raise ValueError(f"temperature ≥ 0, 0 < top_p ≤ 1, top_k ≥ 0 and max_tokens ≥ 1 are wanted, not {self}")
-
-    @property
-    def truncates(self) -> bool:
-        """Whether some tokens can never be sampled (top-p, top-k, greedy)."""
-        return self.top_p < 1 or self.top_k > 0 or self.temperature == 0
 
 
 class SampledTokens(NamedTuple):
@@ -57,9 +27,9 @@ class SampledTokens(NamedTuple):
 
 
 class BatchSampler:
-    """A sampler of one token per row, where each row has its own Sampling. Rows of one kind are computed together."""
+    """A sampler of one token per row, each row with its own SamplingParams; rows of one kind are computed together."""
 
-    def __init__(self, rows: list[Sampling], device: torch.device) -> None:
+    def __init__(self, rows: list[SamplingParams], device: torch.device) -> None:
         rows_of: dict[type[_Strategy], list[int]] = {}
         for row, sampling in enumerate(rows):
             greedy, full = sampling.temperature == 0, not sampling.truncates
@@ -116,7 +86,7 @@ def _nonzero(probs: Tensor, tokens: Tensor | None = None) -> list[Tensor]:
 class _Strategy(ABC):
     """Rows whose tokens are sampled in the same way."""
 
-    def __init__(self, rows: list[Sampling], device: torch.device) -> None:
+    def __init__(self, rows: list[SamplingParams], device: torch.device) -> None:
         def column(values: list[float]) -> Tensor:
             return torch.tensor(values, dtype=torch.float32, device=device).unsqueeze(1)
 

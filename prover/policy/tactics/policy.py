@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from lean_env.premises import Premises
 from prover.engines.base import Usage
-from prover.policy.base import Params, Sample
+from prover.policy.base import Sample, SampleRequest
 from prover.policy.tactics import Proposal, Ranking, own, proposals, steps
 from prover.prompts.prompt import Prompt
 
@@ -27,10 +27,10 @@ class TacticsPolicy:
 
     def __init__(self) -> None:
         self._ranking = Ranking()
-        self._orders: OrderedDict[tuple[str, Premises | None, Params], list[Proposal]] = OrderedDict()
+        self._orders: OrderedDict[tuple[str, Premises | None, SampleRequest], list[Proposal]] = OrderedDict()
 
     async def sample(
-        self, prompt: Prompt, n: int, params: Params, usage: Usage | None = None
+        self, prompt: Prompt, n: int, params: SampleRequest, usage: Usage | None = None
     ) -> AsyncGenerator[Sample]:
         """Nothing for a prompt with rounds: it cannot correct, and has other proofs to offer without."""
         for proposal in [] if prompt.rounds else self._order(prompt, params)[params.start :][:n]:
@@ -47,7 +47,7 @@ class TacticsPolicy:
         """What follows from a goal's premises."""
         return own(premises)
 
-    def _order(self, prompt: Prompt, params: Params) -> list[Proposal]:
+    def _order(self, prompt: Prompt, params: SampleRequest) -> list[Proposal]:
         key = (prompt.goal, prompt.premises, replace(params, start=0))
         if key not in self._orders:
             make = steps if params.partial else proposals

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 
 import pytest
 import torch
@@ -10,13 +11,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from prover.model.config import PRESETS, ModelConfig, Yarn
-from prover.model.generate import GeneratedSequence, GenerationRequest, Generator, Sampling, linear
-from prover.model.generate.prefix_tree import _Node
+from prover.model.generate import GeneratedSequence, GenerationRequest, Generator, SamplingParams, linear
+from prover.model.generate.prefix_tree import _PrefixNode
 from prover.model.transformer import Transformer
 from tests.prover.model.twin import fresh
 
 SMALL = PRESETS["tiny"].replace(vocab_size=60, hidden_size=64, num_hidden_layers=3, initializer_range=0.15)
-GREEDY = Sampling(temperature=0, max_tokens=12)
+GREEDY = SamplingParams(temperature=0, max_tokens=12)
 SHAPES = {
     "plain": SMALL,
     "query latent": SMALL.replace(q_lora_rank=24),
@@ -73,8 +74,8 @@ def agrees(model: Transformer, request: GenerationRequest, sequence: GeneratedSe
                 0.0,
                 [token] if sequence.candidate_token_ids else list(range(len(logs))),
             )
-    assert len(sequence.candidate_token_ids) == (len(sequence.tokens) if request.replay and settings.truncates else 0)
-    if request.replay and model.config.num_moe_layers:
+    assert len(sequence.candidate_token_ids) == (len(sequence.tokens) if settings.replay and settings.truncates else 0)
+    if settings.replay and model.config.num_moe_layers:
         used = torch.stack([r.expert_ids for r in output.routing[: model.config.num_moe_layers]], 1)[:-1]
         assert sequence.expert_ids is not None
         assert torch.equal(used.sort(-1).values, sequence.expert_ids.long().sort(-1).values)
@@ -87,9 +88,11 @@ def test_what_is_written_has_the_probabilities_of_a_full_pass(shape: str, specul
     generator = Generator(model, max_num_seqs=5, speculate=speculate)
     long = list(range(50)) * 8
     prompts = [[7], [3, 4], long, [*long[:300], 9, 9], [5] * 30]
-    rules = (GREEDY, Sampling(top_p=0.9, max_tokens=9), Sampling(top_k=5, temperature=1.5, max_tokens=7))
+    rules = (GREEDY, SamplingParams(top_p=0.9, max_tokens=9), SamplingParams(top_k=5, temperature=1.5, max_tokens=7))
     for sampling in rules:
-        requests = [GenerationRequest(tuple(p), 1 + i % 3, sampling, replay=True) for i, p in enumerate(prompts)]
+        requests = [
+            GenerationRequest(tuple(p), 1 + i % 3, replace(sampling, replay=True)) for i, p in enumerate(prompts)
+        ]
         run(generator, *requests)
         for request in requests:
             for sequence in request.sequences:
@@ -110,8 +113,10 @@ def test_answers_that_share_beginnings_and_join_and_leave_stay_themselves(
 ) -> None:
     model = build()
     generator = Generator(model, max_num_seqs=max_num_seqs, speculate=speculate)
-    stops = Sampling(max_tokens=10, stop_tokens=frozenset(range(12)), seed=seed)  # so that lengths differ
-    requests = [GenerationRequest(tuple(p), n, stops, replay=True) for p, n in zip(prompts, counts, strict=False)]
+    stops = SamplingParams(
+        max_tokens=10, stop_token_ids=frozenset(range(12)), seed=seed, replay=True
+    )  # so that lengths differ
+    requests = [GenerationRequest(tuple(p), n, stops) for p, n in zip(prompts, counts, strict=False)]
     run(generator, *requests)
     for request in requests:
         for sequence in request.sequences:
@@ -125,8 +130,8 @@ def test_answers_that_share_beginnings_and_join_and_leave_stay_themselves(
 def test_replaying_what_truncation_left_gives_the_probabilities_that_were_drawn_with(
     model: Transformer, speculate: bool
 ) -> None:
-    sampling = Sampling(max_tokens=20, top_p=0.7, temperature=1.3)
-    request = GenerationRequest((1, 2, 3, 4), 1, sampling, replay=True)
+    sampling = SamplingParams(max_tokens=20, top_p=0.7, temperature=1.3, replay=True)
+    request = GenerationRequest((1, 2, 3, 4), 1, sampling)
     run(Generator(model, speculate=speculate), request)
     (sequence,) = request.sequences
     assert sequence.expert_ids is not None
@@ -154,7 +159,7 @@ def test_replaying_what_truncation_left_gives_the_probabilities_that_were_drawn_
 
 
 def test_replaying_the_experts_gives_the_same_probabilities(model: Transformer) -> None:
-    request = GenerationRequest((1, 2, 3, 4), 1, Sampling(max_tokens=20), replay=True)
+    request = GenerationRequest((1, 2, 3, 4), 1, SamplingParams(max_tokens=20, replay=True))
     run(Generator(model), request)
     (sequence,) = request.sequences
     assert sequence.expert_ids is not None
@@ -165,12 +170,12 @@ def test_replaying_the_experts_gives_the_same_probabilities(model: Transformer) 
 
 @pytest.mark.parametrize("speculate", [False, True])
 def test_a_seed_gives_the_same_answer_whatever_else_is_written(model: Transformer, speculate: bool) -> None:
-    sampling = Sampling(top_p=0.95, max_tokens=16, seed=5)
+    sampling = SamplingParams(top_p=0.95, max_tokens=16, seed=5)
     alone, many = (GenerationRequest((1, 2, 3), n, sampling) for n in (1, 4))
     run(Generator(model, speculate=speculate), alone)
-    others = [GenerationRequest((8, i), 2, Sampling(max_tokens=3 + i, seed=i)) for i in range(5)]
+    others = [GenerationRequest((8, i), 2, SamplingParams(max_tokens=3 + i, seed=i)) for i in range(5)]
     before = GenerationRequest(
-        (1, 2, 7, 7), 1, Sampling(max_tokens=3)
+        (1, 2, 7, 7), 1, SamplingParams(max_tokens=3)
     )  # it begins as the prompt does, and goes on in another way
     generator = Generator(model, max_num_seqs=6, speculate=speculate)
     run(generator, before)
@@ -179,7 +184,9 @@ def test_a_seed_gives_the_same_answer_whatever_else_is_written(model: Transforme
     assert len({tuple(sequence.tokens) for sequence in many.sequences}) == 4
 
 
-def exact(model: Transformer, prompt: tuple[int, ...], sampling: Sampling, length: int) -> dict[tuple[int, ...], float]:
+def exact(
+    model: Transformer, prompt: tuple[int, ...], sampling: SamplingParams, length: int
+) -> dict[tuple[int, ...], float]:
     """The probability of each sequence of so many tokens, by passes over all of them."""
     from prover.model.generate.sampling import BatchSampler
 
@@ -197,8 +204,10 @@ def exact(model: Transformer, prompt: tuple[int, ...], sampling: Sampling, lengt
 
 
 @pytest.mark.parametrize("speculate", [False, True])
-@pytest.mark.parametrize("sampling", [Sampling(max_tokens=3), Sampling(max_tokens=3, top_p=0.8, temperature=1.3)])
-def test_answers_are_distributed_as_the_model_says(speculate: bool, sampling: Sampling) -> None:
+@pytest.mark.parametrize(
+    "sampling", [SamplingParams(max_tokens=3), SamplingParams(max_tokens=3, top_p=0.8, temperature=1.3)]
+)
+def test_answers_are_distributed_as_the_model_says(speculate: bool, sampling: SamplingParams) -> None:
     """Pearson's χ² over all answers of three tokens: with speculation, too, nothing changes."""
     model = build(SMALL.replace(vocab_size=6))
     expected = exact(model, (1, 2), sampling, 3)
@@ -223,7 +232,7 @@ def test_a_right_guess_saves_a_step() -> None:
     model = build(SMALL.replace(num_hidden_layers=1, vocab_size=30))
     for weight in model.lm_head.parameters():
         weight.zero_()  # the model and the module give every token the same probability
-    request = GenerationRequest((1, 2), 1, Sampling(max_tokens=41))
+    request = GenerationRequest((1, 2), 1, SamplingParams(max_tokens=41))
     generator = Generator(model, speculate=True)
     generator.submit(request)
     steps = sum(bool(generator.step()) for _ in itertools.takewhile(lambda _: generator.busy, itertools.count()))
@@ -242,8 +251,8 @@ def test_an_answer_ends_where_its_watcher_says(model: Transformer) -> None:
 def test_a_cancelled_request_leaves_the_others_alone(model: Transformer) -> None:
     generator = Generator(model, max_num_seqs=3)
     first, second = (
-        GenerationRequest((1, 2), 4, Sampling(max_tokens=30)),
-        GenerationRequest((1, 3), 2, GREEDY, replay=True),
+        GenerationRequest((1, 2), 4, SamplingParams(max_tokens=30)),
+        GenerationRequest((1, 3), 2, replace(GREEDY, replay=True)),
     )
     generator.submit(first)
     generator.submit(second)
@@ -275,7 +284,7 @@ def test_a_watcher_that_fails_costs_its_own_answer_only(model: Transformer) -> N
     generator = Generator(model)
     bad, good = (
         GenerationRequest((1,), 1, GREEDY, stopping_criterion=fails),
-        GenerationRequest((1, 2), 2, GREEDY, replay=True),
+        GenerationRequest((1, 2), 2, replace(GREEDY, replay=True)),
     )
     generator.submit(bad)
     generator.submit(good)
@@ -322,14 +331,14 @@ def test_nothing_is_kept_for_requests_that_are_over(model: Transformer) -> None:
     )
 
 
-def storages(node: _Node) -> list[torch.UntypedStorage]:
+def storages(node: _PrefixNode) -> list[torch.UntypedStorage]:
     own = [node.prefix.latents.untyped_storage()] if node.prefix is not None else []
     return own + [s for child in node.children.values() for s in storages(child)]
 
 
 def test_an_answer_ends_with_the_context() -> None:
     model = build(SMALL.replace(max_position_embeddings=10))
-    request = GenerationRequest((1,) * 4, 1, Sampling(max_tokens=100))
+    request = GenerationRequest((1,) * 4, 1, SamplingParams(max_tokens=100))
     run(Generator(model), request)
     assert len(request.sequences[0].tokens) == 6
     assert not request.sequences[0].stopped

@@ -6,12 +6,13 @@ import pytest
 import torch
 from torch import Tensor
 
-from prover.model.generate.sampling import BatchSampler, Sampling, rejection_sample, sample_tokens
+from prover.model.generate.sampling import BatchSampler, rejection_sample, sample_tokens
+from prover.model.sampling_params import SamplingParams
 
 CPU = torch.device("cpu")
 
 
-def defined(logits: list[float], sampling: Sampling) -> list[float]:
+def defined(logits: list[float], sampling: SamplingParams) -> list[float]:
     """Temperature, then top-k, then top-p, as they are defined, for one row."""
     if sampling.temperature == 0:
         return [float(i == logits.index(max(logits))) for i in range(len(logits))]
@@ -29,16 +30,16 @@ def defined(logits: list[float], sampling: Sampling) -> list[float]:
 
 
 SETTINGS = [
-    Sampling(),
-    Sampling(temperature=0),
-    Sampling(temperature=0.3),
-    Sampling(top_p=0.5),
-    Sampling(top_p=0.95, temperature=1.7),
-    Sampling(top_k=1),
-    Sampling(top_k=7),
-    Sampling(top_k=7, top_p=0.6),
-    Sampling(top_k=600, top_p=0.999),
-    Sampling(top_p=1e-9),
+    SamplingParams(),
+    SamplingParams(temperature=0),
+    SamplingParams(temperature=0.3),
+    SamplingParams(top_p=0.5),
+    SamplingParams(top_p=0.95, temperature=1.7),
+    SamplingParams(top_k=1),
+    SamplingParams(top_k=7),
+    SamplingParams(top_k=7, top_p=0.6),
+    SamplingParams(top_k=600, top_p=0.999),
+    SamplingParams(top_p=1e-9),
 ]
 
 
@@ -63,7 +64,7 @@ def test_a_number_picks_the_token_that_its_running_sum_passes() -> None:
 
 def test_greedy_rows_among_others_take_the_most_likely() -> None:
     logits = torch.tensor([[0.0, 3.0, 1.0], [0.0, 3.0, 1.0]])
-    sampler = BatchSampler([Sampling(temperature=0), Sampling(temperature=5)], CPU)
+    sampler = BatchSampler([SamplingParams(temperature=0), SamplingParams(temperature=5)], CPU)
     assert sampler.sample(logits, torch.tensor([0.99, 0.99], dtype=torch.float64)).tokens.tolist() == [1, 2]
 
 
@@ -107,4 +108,4 @@ def test_without_a_draft_the_token_is_drawn_as_it_is() -> None:
 @pytest.mark.parametrize("wrong", [{"temperature": -1}, {"top_p": 0}, {"top_p": 1.1}, {"top_k": -1}, {"max_tokens": 0}])
 def test_settings_that_make_no_sense_are_refused(wrong: dict[str, float]) -> None:
     with pytest.raises(ValueError, match="wanted"):
-        Sampling(**wrong)  # type: ignore[arg-type]
+        SamplingParams(**wrong)  # type: ignore[arg-type]
