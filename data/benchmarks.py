@@ -1,19 +1,17 @@
-"""The public benchmarks: where each is published, what exactly is taken from there, and the copy on this machine.
+"""The public benchmarks: where each is published, which files are taken, and the copy on this machine.
 
-A copy is one folder in `shelf()`, whole and with the right checksum or not there: it is built in a folder beside it
-and renamed into place, under a lock.
+A copy is one folder in `benchmarks_dir()`, whole and with the right checksum or not there: it is built in a folder
+beside it and renamed into place, under a lock.
 """
 
 from __future__ import annotations
 
-import contextlib
 import difflib
 import gzip
 import hashlib
 import json
 import shutil
 import tarfile
-import tempfile
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -21,14 +19,14 @@ from pathlib import Path, PurePosixPath
 
 from data import problems
 from data.records.parsing import parse_json
-from lean_env.embedded.install import ProgressCallback, file_lock, home
+from lean_env.embedded.install import ProgressCallback, file_lock, home, replaced_folder
 
 _RECORD = "fetched.json"
 _LIMIT = 100_000_000  # bytes of a download, and of what an archive unpacks to; the largest benchmark has 10 million
 
 
 class FetchError(Exception):
-    """A benchmark cannot be had, or is not what was published; str() says why and what to do."""
+    """A benchmark cannot be fetched, or is not what was published; str() says why and what to do."""
 
 
 class BenchmarkMissing(Exception):
@@ -62,7 +60,7 @@ class Benchmark:
     @property
     def root(self) -> Path:
         """The folder of its copy on this machine, which need not be there."""
-        return shelf() / f"{self.name}-{self.revision[:12]}"
+        return benchmarks_dir() / f"{self.name}-{self.revision[:12]}"
 
     def content(self, root: Path) -> Path:
         """What `problems.read` takes, in a folder with a copy."""
@@ -159,13 +157,13 @@ _ALL = (
 CATALOGUE: dict[str, Benchmark] = {benchmark.name: benchmark for benchmark in _ALL}
 
 
-def shelf() -> Path:
+def benchmarks_dir() -> Path:
     """The folder that holds the copies."""
     return home() / "benchmarks"
 
 
 def find(benchmark: Benchmark) -> Path | None:
-    """What `problems.read` takes; None if there is no copy or its files were changed. Takes milliseconds."""
+    """The path of a benchmark's copy, for `problems.read`; None without an unchanged copy. Takes milliseconds."""
     try:
         expected = benchmark.sha256 or parse_json((benchmark.root / _RECORD).read_bytes())["sha256"]
         if checksum(benchmark, benchmark.root) == expected:
@@ -175,22 +173,22 @@ def find(benchmark: Benchmark) -> Path | None:
     return None
 
 
-def located(name_or_path: str, catalogue: Mapping[str, Benchmark] = CATALOGUE) -> Path:
-    """A path that exists, as it is; or else what was fetched of the benchmark with this name.
+def benchmark_path(name_or_path: str, catalogue: Mapping[str, Benchmark] = CATALOGUE) -> Path:
+    """The given path if it exists, otherwise the path of the copy of the benchmark with this name.
 
     Raises BenchmarkMissing.
     """
     path = Path(name_or_path)
     if path.exists():
         return path
-    benchmark = named(name_or_path, catalogue)
+    benchmark = get_benchmark(name_or_path, catalogue)
     if found := find(benchmark):
         return found
     changed = "its files were changed since they were fetched" if benchmark.root.exists() else "it is not here yet"
     raise BenchmarkMissing(f"the benchmark {benchmark.name}: {changed}. Run `prover data fetch {benchmark.name}`.")
 
 
-def named(name: str, catalogue: Mapping[str, Benchmark] = CATALOGUE) -> Benchmark:
+def get_benchmark(name: str, catalogue: Mapping[str, Benchmark] = CATALOGUE) -> Benchmark:
     """The benchmark with this name. Raises BenchmarkMissing."""
     if benchmark := catalogue.get(name):
         return benchmark
@@ -202,7 +200,7 @@ def named(name: str, catalogue: Mapping[str, Benchmark] = CATALOGUE) -> Benchmar
 
 
 def fetch(benchmark: Benchmark, source: Path | None = None, progress: ProgressCallback | None = None) -> Path:
-    """Have a copy of it, and return what `problems.read` takes; at once if there is one.
+    """Fetch a benchmark unless there is a copy, and return the copy's path, for `problems.read`.
 
     source: what was fetched by other means (the file; the archive or the repository's folder): it is checked like a
     download, and replaces the copy there is. Waits while another process fetches. Raises FetchError.
@@ -210,13 +208,13 @@ def fetch(benchmark: Benchmark, source: Path | None = None, progress: ProgressCa
     if source is None and (found := find(benchmark)):
         return found
     report = progress or (lambda stage, fraction: None)
-    folder = shelf()
+    folder = benchmarks_dir()
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with file_lock(folder / "fetch.lock", report):
             if source is None and (found := find(benchmark)):  # by another process while we waited
                 return found
-            return _fetch(benchmark, folder, source, report)
+            return _fetch(benchmark, source, report)
     except OSError as error:
         raise FetchError(
             f"{benchmark.name} could not be kept in {folder}: {error}. "
@@ -232,28 +230,18 @@ def checksum(benchmark: Benchmark, root: Path) -> str:
     return hashlib.sha256("".join(f"{digest}  {path}\n" for path, digest in lines).encode()).hexdigest()
 
 
-def _fetch(benchmark: Benchmark, folder: Path, source: Path | None, report: ProgressCallback) -> Path:
-    """Build the copy in `folder`, whose lock is held."""
-    prefix = f"{benchmark.root.name}.partial-"
-    for leftover in folder.glob(f"{prefix}*"):
-        shutil.rmtree(leftover, ignore_errors=True)
-    work = Path(tempfile.mkdtemp(prefix=prefix, dir=folder))
-    try:
+def _fetch(benchmark: Benchmark, source: Path | None, report: ProgressCallback) -> Path:
+    """Build the copy; the lock of its folder is held."""
+    with replaced_folder(benchmark.root) as work:
         arrived = source or _download(benchmark, work / "arrived", report)
         new = work / "new"
-        new.mkdir()
         _take(benchmark, arrived, new)
         found = checksum(benchmark, new)
         _verify(benchmark, new, found, str(source or benchmark.url))
         record = {"url": benchmark.url, "from": str(source or benchmark.url), "sha256": found}
         report("verify", 1.0)
         (new / _RECORD).write_text(json.dumps(record, indent=1) + "\n", "utf-8")
-        with contextlib.suppress(FileNotFoundError):
-            benchmark.root.rename(work / "old")
-        new.rename(benchmark.root)
-        return benchmark.content(benchmark.root)
-    finally:
-        shutil.rmtree(work, ignore_errors=True)
+    return benchmark.content(benchmark.root)
 
 
 def _download(benchmark: Benchmark, target: Path, report: ProgressCallback) -> Path:

@@ -1,11 +1,11 @@
-"""Headers that stand in for a file's own one."""
+"""Headers that replace a file's own header (`--header`)."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from data.syntax.commands import begins
-from data.syntax.lexer import Token, dotted, tokens
+from data.syntax.commands import begins_command
+from data.syntax.lexer import Token, dotted_name, tokens
 
 _NO_NAMES = frozenset(("hiding", "renaming", "in"))  # what follows in an `open`
 
@@ -33,7 +33,7 @@ HEADERS = {"core": CORE}
 
 
 def core(header: str) -> str:
-    """What a header becomes in core Lean: without imports, after `CORE`, with every namespace there that it opens.
+    """A header translated to core Lean: `CORE`, the namespaces that it opens, and the header without its imports.
 
     A namespace of which it opens some names is opened as a whole, since core Lean may not have those names; a statement
     that needs one is then the only one that fails. Options of linters, which core Lean has not all, are left out.
@@ -44,12 +44,12 @@ def core(header: str) -> str:
     for k, token in enumerate(code):
         replaced, after = "", k + 1
         if token.text == "import":
-            after = dotted(code, k + 1)[1]
+            after = dotted_name(code, k + 1)[1]
         elif token.text == "open":
             names, after = _opened(code, k + 1)
             opened.update(name for name in names if name != "scoped")
             replaced = " ".join(["open", *names])
-        elif token.text == "set_option" and dotted(code, k + 1)[0].startswith("linter."):
+        elif token.text == "set_option" and dotted_name(code, k + 1)[0].startswith("linter."):
             after = _end(code, k + 1)
         elif token.text not in ("public", "in"):  # no command follows in the header that an `in` could be for
             continue
@@ -65,7 +65,7 @@ def _opened(code: Sequence[Token], k: int) -> tuple[list[str], int]:
     names, k = (["scoped"], k + 1) if scoped else ([], k)
     end = _end(code, k)
     while k < end and code[k].text not in _NO_NAMES:
-        name, k = dotted(code, k)
+        name, k = dotted_name(code, k)
         if not name:
             break
         names.append(name.removeprefix("_root_."))
@@ -74,4 +74,4 @@ def _opened(code: Sequence[Token], k: int) -> tuple[list[str], int]:
 
 def _end(code: Sequence[Token], k: int) -> int:
     """The token after the command that a token is in."""
-    return next((j for j in range(k, len(code)) if begins(code, j)), len(code))
+    return next((j for j in range(k, len(code)) if begins_command(code, j)), len(code))

@@ -1,16 +1,16 @@
-"""What a Lean file leaves open, and how proofs are put into the places of its `sorry`s."""
+"""The `sorry`s of a Lean file, and how proofs replace them."""
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from data.syntax.layout import INDENT, indented
 from lean_env.subgoals import Subgoal
 
 STAND_IN = "_left_open"
 LEFT_OPEN = f"axiom {STAND_IN}.{{u}} {{α : Sort u}} (hole : Nat) : α\n"
-"""What the other holes are filled with while one is worked on: no `sorry`, so that this one hole is judged."""
+"""Declares the term that fills the other holes while one is worked on: no `sorry`, so that only this hole is judged."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ class Edit:
     end: int
     text: str
     layout: str = ""
-    indentation: int = 2
+    indentation: int = INDENT
 
     @property
     def span(self) -> tuple[int, int]:
@@ -58,19 +58,18 @@ class Edit:
 
 
 def laid_out(proof: str, layout: str, column: int) -> str:
-    """A tactic block from column 0, as it stands in a place that begins at a column.
+    """Lay out a tactic block from column 0 for a place that begins at a column.
 
     "value": a declaration's whole value; its lines are indented by `column`. "lines": where tactics may stand one below
     the other. "tactic": one tactic. "end": a term that is the last thing in what it stands in. "term": any other.
     """
-    lines = textwrap.dedent(proof).strip("\n").split("\n")
 
     def block(column: int) -> str:
-        return "\n".join([lines[0], *(" " * column + line if line.strip() else line for line in lines[1:])])
+        return indented(proof, column)[column:]
 
     match layout:
         case "value":
-            return ":= by\n" + " " * column + block(column)
+            return f":= by\n{indented(proof, column)}"
         case "lines":
             return block(column)
         case "tactic":

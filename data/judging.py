@@ -1,4 +1,4 @@
-"""Does one file prove another file's theorems? One pair, or many pairs as JSON lines."""
+"""Judges whether one file proves another file's theorems: one pair, or many pairs as JSON lines."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Any
 
 from data.lean_file import Declaration, FileError, LeanFile, parse, parse_solution
 from data.records.parsing import BYTE_ORDER_MARK, ParseError, nonblank_lines, parse_json
-from data.tasks import in_order
+from data.tasks import map_ordered
 from lean_env import Claim, LeanPool, Reason, Verdict
 from lean_env.check import InputError
 from lean_env.process import ProcessDied
@@ -100,7 +100,7 @@ async def judge_pair(
 
 
 def verdict_row(name: str, verdict: Verdict) -> dict[str, Any]:
-    """A verdict as JSON, for programs."""
+    """The fields of a verdict as JSON."""
     return {
         "theorem": name,
         "proved": verdict.proved,
@@ -150,7 +150,7 @@ async def judge_lines(pool: LeanPool, lines: Iterable[str], timeout: float = 60.
         found = {"proved": reason is Reason.PROVED, "reason": str(reason), "one_kernel": alone, "seconds": seconds}
         return {"id": item["id"]} | found
 
-    async with aclosing(in_order(one, nonblank_lines(lines), _AHEAD * pool.size)) as rows:
+    async with aclosing(map_ordered(one, nonblank_lines(lines), _AHEAD * pool.size)) as rows:
         async for row in rows:
             yield row
 

@@ -10,6 +10,7 @@ from typing import Any
 from data.holes import LEFT_OPEN, STAND_IN, Edit, Hole, left_open, spliced
 from data.other_theorems import OtherTheorem, other_theorems
 from data.records.parsing import BYTE_ORDER_MARK
+from data.syntax.layout import INDENT
 from data.theorem import Theorem, TheoremInPlace, informal_text
 from lean_env import Check, Claim, LeanPool, Message
 from lean_env.check import Context
@@ -65,7 +66,7 @@ class Declaration:
 
     @property
     def holes(self) -> tuple[Hole, ...]:
-        """What is open in it."""
+        """The holes in it that are open."""
         return tuple(hole for hole in self.written if hole.reached)
 
     @property
@@ -123,10 +124,10 @@ class LeanFile:
     def proof(self, declaration: Declaration, hole: Hole | None, proof: str) -> Edit:
         """A proof (a tactic block from column 0) as an edit: of a hole, or of the declaration's whole value."""
         span, layout = (declaration.value, "value") if hole is None else (hole.replaced, hole.layout)
-        return Edit(*span, proof, layout, declaration.column + 2)
+        return Edit(*span, proof, layout, declaration.column + INDENT)
 
     def value(self, declaration: Declaration, edits: Iterable[Edit]) -> str:
-        """What stands from `:=` on, with edits."""
+        """The text from `:=` on, with edits made."""
         return spliced(self.text, *declaration.value, edits)
 
     def _asked(
@@ -151,7 +152,7 @@ class LeanFile:
         if at.layout == "value" and not after.strip():
             return Theorem(statement=before.rstrip(), **facts)
         shown = self._command(declaration, (start, declaration.stated), others)
-        column = declaration.column + 2 if at.layout == "value" else self._column(start, before)
+        column = declaration.column + INDENT if at.layout == "value" else self._column(start, before)
         return TheoremInPlace(
             statement=shown,
             before=f"{before} " if at.layout == "value" else before,
@@ -163,7 +164,7 @@ class LeanFile:
         )
 
     def _column(self, start: int, written: str) -> int:
-        """Where a text that begins at `start` has come to in its line."""
+        """The column after a text that begins at `start`."""
         line = written.rfind("\n") + 1
         return len(written) - line + (0 if line else start - (self.text.rfind("\n", 0, start) + 1))
 

@@ -1,4 +1,4 @@
-"""Theorems of a file that are no declarations of their own: Lean has them, but no proof in the file can be replaced."""
+"""Theorems of a file that are no declarations of their own, so that no proof in the file can be replaced."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class OtherTheorem:
-    """A field of a structure, a lemma inside of another declaration, or what an attribute or a macro has made.
+    """A theorem that is a structure's field, stands inside another declaration, or is made by an attribute or a macro.
 
     how: `field`, `inside` or `made` (driver/declarations.cjs). open: it uses `sorry`.
     """
@@ -21,7 +21,7 @@ class OtherTheorem:
 
     @property
     def said(self) -> str:
-        """What it is, and what to do, for people."""
+        """A message that says what it is and what to do."""
         owner = self.name.rpartition(".")[0]
         match self.how:
             case "field":
@@ -32,7 +32,7 @@ class OtherTheorem:
 
 
 def other_theorems(commands: Iterable[dict[str, Any]]) -> Iterator[OtherTheorem]:
-    """Those that an answer of Lean's tells of."""
+    """The other theorems in an answer of Lean's."""
     for command in commands:
         for told in command.get("besides", ()):
             yield OtherTheorem(told["name"], told["line"], told["how"], told["sorry"])

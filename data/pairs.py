@@ -1,4 +1,4 @@
-"""Theorems with their proofs, from the formats that corpora of proofs are published in, in one form.
+"""Reads theorems with proofs, from the formats that corpora of proofs are published in.
 
 | a row has | as in |
 | --- | --- |
@@ -20,8 +20,9 @@ from data.problems import INFORMAL, Problem, ProblemError, field, lean_text, pro
 from data.records.parsing import ParseError, nonblank_lines, parse_json
 from data.syntax.declarations import SourceError, definitions, open_theorems, proved_theorems
 from data.syntax.keywords import THEOREMS
+from data.syntax.layout import as_exact, block_at, indented
 from data.syntax.lexer import is_doc, tokens
-from data.theorem import Theorem, indented
+from data.theorem import Theorem
 
 # Names of fields, the first that a row has.
 _STATEMENT = ("formal_statement", "lean4_statement", "statement", "prompt")
@@ -45,7 +46,7 @@ class Pair:
 
 
 def read(path: Path, unreadable: list[ProblemError] | None = None, unproved: list[str] | None = None) -> Iterator[Pair]:
-    """The pairs of a file of JSON lines, of a JSON array of rows, of a Lean file, or of all Lean files of a folder.
+    """Read the pairs of a file of JSON lines, a JSON array of rows, a Lean file, or all Lean files of a folder.
 
     A proof by a term becomes `exact …`. What has no proof, or one with a `sorry`, or one that names a lemma with a
     `sorry`, or definitions with a `sorry` before it, is no pair: its place is appended to `unproved`. What cannot be
@@ -88,33 +89,19 @@ def as_row(pair: Pair) -> dict[str, Any]:
 def tactics(text: str, span: tuple[int, int]) -> str:
     """The value of a theorem, `:= …` at a span of a text, as a block of tactics from column 0; empty if it has none.
 
-    The lines keep their places to each other. If some stand left of the first, the leftmost of them goes to column 0.
+    The lines keep their places to each other; what stands left of the first tactic goes to column 0.
     """
     start, end = span
-    column = start - (text.rfind("\n", 0, start) + 1)
-    code = list(tokens(text[start:end], column))
-    if len(code) < 2 or (code[1].text == "by" and len(code) == 2):
+    code = list(tokens(text[start:end]))
+    is_block = len(code) > 1 and code[1].text == "by"
+    if len(code) < 2 + is_block:
         return ""
-    block = code[1].text == "by"
-    first = code[1 + block]
-    body = text[start + code[block].end : end]
-    column = code[block].column + len(code[block].text)
-    further = [t.column for t in code[2 + block :] if t.breaks]
-    if first.breaks:
-        lines = _left(body, min([first.column, *further])).strip("\n")
-        return lines.rstrip() if block else _exact(lines)
-    head, newline, rest = body.partition("\n")
-    if block and first.column in further and min(further) < first.column:
-        lines = _left(" " * column + body, min(further))
-    elif block and further and min(further) >= first.column:
-        lines = head.strip() + newline + _left(rest, first.column)
-    else:
-        lines = head.strip() + newline + _left(rest, min(further, default=2) - 2)
-    return lines.rstrip() if block else f"exact {lines.rstrip()}"
+    block = block_at(text, start + code[is_block].end, end)
+    return block if is_block else as_exact(block)
 
 
 def proof_tokens(proof: str) -> list[str]:
-    """A proof up to white space and comments."""
+    """The tokens of a proof, without comments: equal for proofs that differ in white space."""
     return [token.text for token in tokens(proof) if not is_doc(token)]
 
 
@@ -285,24 +272,3 @@ def _open(theorem: Theorem, proof: str) -> bool:
 
 def _trimmed(theorem: Theorem) -> Theorem:
     return replace(theorem, preamble=tuple(piece for piece in theorem.preamble if piece.strip()))
-
-
-# ---- lines ----
-
-
-def _exact(lines: str) -> str:
-    """A term on lines of its own, as a tactic."""
-    if "\n" not in lines:
-        return f"exact {lines.strip()}"
-    return f"exact\n{indented(lines)}".rstrip()
-
-
-def _left(text: str, columns: int) -> str:
-    """Every line that is not empty moved to the left (or right, if less than 0), comments as far as they can be."""
-    return "\n".join(_line_left(line, columns) if line.strip() else "" for line in text.split("\n"))
-
-
-def _line_left(line: str, columns: int) -> str:
-    if columns < 0:
-        return " " * -columns + line
-    return line[min(columns, len(line) - len(line.lstrip(" \t"))) :]

@@ -1,4 +1,4 @@
-"""Problems of the public benchmarks, from the formats they are published in, in one form."""
+"""Reads the problems of the public benchmarks, from the formats they are published in."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class Problem:
 
 
 def read(path: Path, unreadable: list[ProblemError] | None = None) -> Iterator[Problem]:
-    """The problems of a JSONL file, of a Lean file, or of all Lean files of a folder, in order.
+    """Read the problems of a JSONL file, of a Lean file, or of all Lean files of a folder, in order.
 
     In a folder, what lies below a folder `Test`, `Valid` or the like belongs to that split. With `unreadable`, rows and
     files that cannot be read are appended there, and the rest is read. Raises ProblemError, OSError.

@@ -1,4 +1,4 @@
-"""What somebody has typed or sent, as a Lean file: a file's text, or a statement alone."""
+"""Parses what a user gives to prove: the text of a Lean file, or a statement alone."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _BARE = "theorem statement : "  # what stands before a proposition that is typed
 
 
 async def parse_source(pool: LeanPool, text: str, path: str | None, header: str | None = None) -> LeanFile:
-    """A Lean file from its text, whose imports a header replaces; without a `path`, from a statement after the header.
+    """Parse the text of a file, whose imports `header` replaces; without a `path`, a statement after the header.
 
     Raises FileError, InputError.
     """
@@ -21,7 +21,7 @@ async def parse_source(pool: LeanPool, text: str, path: str | None, header: str 
 
 
 async def parse_statement(pool: LeanPool, text: str, header: str = "") -> LeanFile:
-    """A file of a header and a whole declaration, a declaration without its proof, or a bare proposition.
+    """Parse a declaration, a declaration without its proof, or a bare proposition, after a header.
 
     Raises FileError, if it is none of them, with Lean's errors on the reading that Lean followed furthest; their
     positions are those in `text`.
@@ -41,7 +41,7 @@ async def parse_statement(pool: LeanPool, text: str, header: str = "") -> LeanFi
 
 
 def _moved(message: Message, lines: int, columns: int) -> Message:
-    """A message with its position in what was typed."""
+    """A message with its position in the user's text."""
 
     def moved(position: Position | None) -> Position | None:
         if position is None or position.line <= lines:
@@ -53,7 +53,7 @@ def _moved(message: Message, lines: int, columns: int) -> Message:
 
 
 def _reached(messages: tuple[Message, ...], text: str) -> tuple[int, int]:
-    """How far Lean came in a text before its first error; where all come to its end, the first reading is told."""
+    """The position of the first error in a text, at most its end."""
     rows = text.rstrip().split("\n")
     end = len(rows), len(rows[-1])
     first = min(((m.position.line, m.position.column) for m in messages if m.position), default=(0, 0))

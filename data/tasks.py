@@ -1,4 +1,4 @@
-"""Work on many things, some at a time."""
+"""Bounded concurrency over many items."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 
-async def in_order(work: Callable[[T], Awaitable[R]], items: Iterable[T], at_once: int) -> AsyncGenerator[R]:
-    """What the work on each item comes to, in their order; no more than `at_once` items are worked on or wait."""
+async def map_ordered(work: Callable[[T], Awaitable[R]], items: Iterable[T], at_once: int) -> AsyncGenerator[R]:
+    """Yield the results of `work` on the items, in their order; at most `at_once` are under way or wait to be taken."""
 
     async def one(item: T) -> R:
         return await work(item)

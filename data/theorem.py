@@ -1,11 +1,11 @@
-"""A theorem to be proved, in the one form that everything else works on."""
+"""The Theorem, the form of a theorem that everything else works on."""
 
 from __future__ import annotations
 
-import textwrap
 from dataclasses import dataclass
 
 from data.holes import STAND_IN, laid_out
+from data.syntax.layout import indented
 from lean_env import Claim
 
 
@@ -36,6 +36,14 @@ class Theorem:
         return tuple(piece for piece in (self.header, *self.preamble) if piece.strip())
 
     @property
+    def exact_text(self) -> tuple[str, ...]:
+        """The trusted text and the statement: the same for two theorems only if they are so to the letter.
+
+        Up to what does not matter, statements are compared by data.syntax.normal_form.
+        """
+        return (*self.context, self.statement)
+
+    @property
     def challenge(self) -> str:
         """The statement with its proof left open."""
         return f"{self.statement} := by\n  sorry"
@@ -45,7 +53,7 @@ class Theorem:
         return f"{self.statement} := by\n{indented(proof)}"
 
     def claim(self, proof: str) -> Claim:
-        """That this proof, and nothing else that stands in it, proves the theorem."""
+        """The claim that this proof proves the theorem."""
         return Claim(self.challenge, self.solution(proof), self.constant or self.name, self.context, single=True)
 
 
@@ -71,16 +79,10 @@ class TheoremInPlace(Theorem):
         return f"{self.before}{laid_out(proof, self.layout, self.column)}{self.after}"
 
     def claim(self, proof: str) -> Claim:
-        """That this proof fills the hole. One that names what closes the other holes fills none."""
+        """The claim that this proof fills the hole. A proof that uses the stand-in of other holes is refused."""
         solution = self.solution(proof if STAND_IN not in proof else f'fail "{STAND_IN} proves nothing"')
         name = self.constant or self.name
         return Claim(self.challenge, solution, name, self.context, single=True, definition=self.definition)
-
-
-def indented(proof: str, columns: int = 2) -> str:
-    """A tactic block written at column 0 (or with a common indentation), moved to a column."""
-    lines = textwrap.dedent(proof).strip("\n").split("\n")  # Lean's lines: Python knows further ends of them
-    return "\n".join(" " * columns + line if line.strip() else line for line in lines)
 
 
 def informal_text(doc: str) -> str:

@@ -1,4 +1,4 @@
-"""A user's own Lake project as pairs with the steps of their proofs, by lean-dojo (an extra: `trace`).
+"""Traces a user's Lake project by lean-dojo (an extra: `trace`): theorems, proofs, and the states of their tactics.
 
 lean-dojo builds the project with its own toolchain, runs a program of its own in it, and reads what that wrote. That
 takes git, elan's `lake` and `lean`, and GitHub. Our tests have none of these: they run lean-dojo's reader and its
@@ -28,7 +28,7 @@ class TraceUnavailable(Exception):
 
 
 class ProjectError(Exception):
-    """It is no project that can be traced; str() says why."""
+    """A folder is no project that can be traced; str() says why."""
 
 
 def traced(project: Path, unreadable: list[ProblemError] | None = None) -> Iterator[dict[str, Any]]:

@@ -9,7 +9,7 @@
 | `truncated` | a quotient or difference of two numbers is not what rationals would have | yes; it may be meant |
 | `cut-off` | a difference of natural numbers may be cut off at 0, or a quotient rounded | no: it is not excluded |
 | `idle-hypotheses` | the conclusion follows by automation without the hypotheses | yes; it may be meant |
-| `duplicate` | another problem states the same, word for word, whatever its variables are called | yes |
+| `duplicate` | another problem has the same normal form (data.syntax.normal_form) | yes |
 | `differs` | another copy of the benchmark states something else under this name | see `compared` |
 | `not-decided` | a limit has cut off the search for one of these, or it cannot be looked for there | |
 
@@ -23,9 +23,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 
 from data import Theorem
-from data.syntax.keywords import THEOREMS
-from data.syntax.lexer import dotted, is_doc, tokens
-from data.syntax.unbound import bound, unbound
+from data.syntax.normal_form import normal_form
+from data.syntax.unbound import unbound
 from eval.attempts import Entry, Flag
 from eval.counterexample import SECONDS, counterexample
 from eval.cut_off import EXPLICIT, operations
@@ -243,32 +242,23 @@ class Duplicates:
 
     def flag(self, entry: Entry) -> Entry:
         """The entry, with a flag if one before it states the same."""
-        first = self._first.setdefault(hash(statement(entry.theorem)), entry.name)
+        first = self._first.setdefault(hash(normal_statement(entry.theorem)), entry.name)
         if first == entry.name:
             return entry
         return replace(entry, flags=(*entry.flags, Flag("duplicate", f"{first} states the same")))
 
 
-def statement(theorem: Theorem) -> tuple[str, ...]:
-    """What a theorem states, as words: without its name, comments and spaces, whatever its variables are called, and
-    with what Mathlib renamed in one way (`∑ x in s` is `∑ x ∈ s` today)."""
-    code = [token for token in tokens(theorem.statement) if not is_doc(token)]
-    start = next((k for k, token in enumerate(code) if token.text in THEOREMS), 0)
-    code[start : dotted(code, start + 1)[1]] = []
-    numbers: dict[str, str] = {}
-    for name in bound(code):
-        numbers.setdefault(name, f"{len(numbers)} ")  # no word has a space
-    before = [token.text for piece in theorem.preamble for token in tokens(piece) if not is_doc(token)]
-    said = [t.text if k and code[k - 1].text == "." else numbers.get(t.text, t.text) for k, t in enumerate(code)]
-    return tuple("\n".join(before + said).replace("Real\n.\npi", "π").replace("\nin\n", "\n∈\n").split("\n"))
+def normal_statement(theorem: Theorem) -> str:
+    """The normal form of a theorem, with what Mathlib has renamed: `Real.pi` is `π`."""
+    return normal_form(theorem).replace("Real . pi", "π")
 
 
 async def compared(pool: LeanPool, entry: Entry, copy: Entry | None) -> Entry:
     """The entry, flagged if another copy of the problem states something else.
 
-    Where this Lean can ask both, they are compared as elaborated, else word for word.
+    Where this Lean can ask both, they are compared as elaborated, else by their normal forms.
     """
-    if copy is None or statement(entry.theorem) == statement(copy.theorem):
+    if copy is None or normal_statement(entry.theorem) == normal_statement(copy.theorem):
         return entry
     same = await _same(pool, entry.theorem, copy.theorem) if entry.asked and copy.asked else None
     if same:

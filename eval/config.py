@@ -6,6 +6,7 @@ from typing import Any
 
 from pydantic import Field, model_validator
 
+from data.choices import choose
 from data.records.config import StrictModel, validated
 from prover.policy import PolicyConfig
 from search import Budget
@@ -62,8 +63,7 @@ class RunConfig(StrictModel):
 
     @model_validator(mode="after")
     def _fits(self) -> RunConfig:
-        if self.search not in (SINGLE, *SEARCHES):
-            raise ValueError(f"no search is called {self.search!r}; there are: {', '.join((SINGLE, *SEARCHES))}")
+        choose("search", self.search, (SINGLE, *SEARCHES))
         if self.search == SINGLE and (
             self.budget.samples or self.budget.checks or self.budget.tokens or self.budget.cpu
         ):

@@ -7,11 +7,11 @@ from contextlib import asynccontextmanager, contextmanager
 from typing import Any
 
 from data.records.jsonl import JsonlError, JsonlWriter, read_jsonl
-from data.records.run_folder import Folder, RunError, Writer
+from data.records.run_folder import AsyncJsonlWriter, BaseRunFolder, RunError
 from eval.attempts import Attempt, Entry
 
 
-class RunFolder(Folder):
+class RunFolder(BaseRunFolder):
     """The files of a run over a benchmark, finished or not. Reading needs nothing but them."""
 
     def entries(self) -> Iterator[Entry]:
@@ -44,21 +44,21 @@ class RunFolder(Folder):
         Raises RunError if it is another run, or under way.
         """
         self.path.mkdir(parents=True, exist_ok=True)
-        with self.alone():
+        with self.exclusive():
             if (self.path / "run.json").exists():
-                before = self.same(head["identity"])
+                before = self.require_same_run(head["identity"])
                 if head["config"]["attempts"] > before["config"]["attempts"]:
-                    self.put_head(before | {"config": head["config"]})
+                    self.write_manifest(before | {"config": head["config"]})
                 self.log("goes on")
             else:
-                self.put_head(head)
+                self.write_manifest(head)
                 self.log("begins")
             yield
 
     @asynccontextmanager
-    async def writing(self, name: str) -> AsyncGenerator[Writer]:
+    async def writing(self, name: str) -> AsyncGenerator[AsyncJsonlWriter]:
         """To write to one of the files; at the end of the block everything is on the disk."""
-        writer = Writer(JsonlWriter(self.path / name))
+        writer = AsyncJsonlWriter(JsonlWriter(self.path / name))
         try:
             yield writer
         finally:

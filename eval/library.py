@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from data.benchmarks import located
+from data.benchmarks import benchmark_path
 from data.records.run_folder import now
 from eval import run, summary
 from eval.config import SINGLE, RunConfig, run_config
@@ -120,7 +120,7 @@ def _is_done(folder: RunFolder, config: RunConfig, digest: str) -> bool:
     """Whether the folder has this run with all its attempts, so that nothing need be started. Raises RunError."""
     if not (folder.path / "run.json").exists():
         return False
-    head = folder.head
+    head = folder.manifest
     identity = {key: value for key, value in head["identity"].items() if key not in ("policy", "lean")}
     same = identity == config.identity | {"problems": digest} and head["config"]["policy"] == config.policy.model_dump()
     return same and run.is_done(folder, config)
@@ -131,7 +131,7 @@ async def run_all(folder: RunFolder, config: RunConfig, progress: Callable[[run.
 
     Raises BenchmarkMissing, ProblemError, RunError, LeanUnavailable, PolicyUnavailable, OSError.
     """
-    path = located(config.problems)
+    path = benchmark_path(config.problems)
     count, hashed = digest(selected(path, config.split, config.limit))
     if _is_done(folder, config, hashed):
         return False

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from data import Theorem
 from data.problems import Problem, ProblemError, read
-from data.tasks import in_order
+from data.tasks import map_ordered
 from eval.attempts import Entry
 from eval.audit import Duplicates, audited
 from eval.screen import Screen, unique
@@ -48,7 +48,7 @@ def digest(problems: Iterable[Problem | ProblemError]) -> tuple[int, str]:
     for problem in problems:
         count += 1
         if isinstance(problem, Problem):
-            said = [problem.name, *problem.theorem.context, problem.theorem.statement]
+            said = [problem.name, *problem.theorem.exact_text]
             sha256.update(json.dumps(said).encode("ascii"))
     return count, sha256.hexdigest()
 
@@ -65,6 +65,6 @@ async def looked_at(
             return Entry(Problem(Path(place).name, Theorem("", "")), False, f"it cannot be read: {reason}")
         return await audited(pool, await screen.entry(problem))
 
-    async with aclosing(in_order(look, problems, _AHEAD * pool.size)) as entries:
+    async with aclosing(map_ordered(look, problems, _AHEAD * pool.size)) as entries:
         async for entry in entries:
             yield duplicates.flag(entry) if entry.theorem.statement else entry

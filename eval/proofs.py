@@ -6,7 +6,7 @@ from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from dataclasses import dataclass
 
-from data.tasks import in_order
+from data.tasks import map_ordered
 from eval.attempts import Entry, proof_lines
 from eval.folder import RunFolder
 from lean_env import LeanPool, Verdict
@@ -42,12 +42,12 @@ def proofs(folder: RunFolder) -> list[Proof]:
 
 async def recheck(folder: RunFolder, pool: LeanPool, every: list[Proof]) -> AsyncGenerator[tuple[Proof, Verdict]]:
     """Judge proofs of a run again, by a pool that may be another Lean's. Raises RunError."""
-    limit = max(_SECONDS, _SLOWER * (folder.head["config"]["budget"]["seconds"] or 0.0))
+    limit = max(_SECONDS, _SLOWER * (folder.manifest["config"]["budget"]["seconds"] or 0.0))
 
     async def judge(proof: Proof) -> tuple[Proof, Verdict]:
         return proof, await pool.judge(proof.entry.theorem.claim(proof.text), limit)
 
-    async with aclosing(in_order(judge, every, _AHEAD * pool.size)) as judged:
+    async with aclosing(map_ordered(judge, every, _AHEAD * pool.size)) as judged:
         async for item in judged:
             yield item
 
@@ -72,8 +72,8 @@ async def minimise(
     async def work(proof: Proof) -> tuple[str, str]:
         return proof.entry.name, await minimised(pool.share(1), proof.entry.theorem, proof.text, seconds)
 
-    shorter = in_order(work, todo, pool.size)
-    with folder.alone():
+    shorter = map_ordered(work, todo, pool.size)
+    with folder.exclusive():
         async with folder.writing("minimised.jsonl") as writer, aclosing(shorter):
             async for name, text in shorter:
                 await writer.write({"problem": name, "proof": text})

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from itertools import islice
 
 from data.problems import Problem, ProblemError
-from data.records.run_folder import Writer
+from data.records.run_folder import AsyncJsonlWriter
 from eval.attempts import UNPROVED, Attempt, Entry
 from eval.audit import Duplicates
 from eval.config import SINGLE, RunConfig
@@ -50,7 +50,7 @@ async def screen(
     progress: Callable[[Progress], None],
 ) -> None:
     """Find out what can be asked, and look for defects; those that are on record already are left as they are."""
-    state, duplicates = Progress("problems", 0, folder.head["problems"]), Duplicates()
+    state, duplicates = Progress("problems", 0, folder.manifest["problems"]), Duplicates()
     for entry in folder.entries():
         duplicates.flag(entry)
         state.done += 1
@@ -71,7 +71,7 @@ def is_done(folder: RunFolder, config: RunConfig) -> bool:
         if entry.asked:
             asked.add(entry.name)
     made = {(a.problem, a.number) for a in folder.attempts() if a.number < config.attempts and a.problem in asked}
-    return seen == folder.head["problems"] and len(made) == config.attempts * len(asked)
+    return seen == folder.manifest["problems"] and len(made) == config.attempts * len(asked)
 
 
 async def attempt(
@@ -142,7 +142,7 @@ class _Run:
             self.last.add((entry.name, number))
             yield entry, number
 
-    async def _work(self, missing: Iterator[tuple[Entry, int]], writer: Writer) -> None:
+    async def _work(self, missing: Iterator[tuple[Entry, int]], writer: AsyncJsonlWriter) -> None:
         for entry, number in missing:
             made = await (self._single(entry, number) if self.single else self._search(entry, number))
             if made is not None:

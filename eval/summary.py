@@ -70,7 +70,7 @@ def summary(folder: RunFolder, texts: bool = True) -> Json:
     """All figures of a run, as JSON. `texts=False`: without statements, proofs and what Lean said of them, to publish
     results without giving the problems away. Memory grows with the problems, not with the attempts. Raises RunError.
     """
-    head, short = folder.head, folder.minimised()
+    head, short = folder.manifest, folder.minimised()
     config = head["config"]
     if not texts:  # nor where on somebody's machine they lie
         config = config | {"problems": Path(config["problems"]).name}

@@ -24,7 +24,7 @@ from data import pairs
 from data.pairs import Pair, as_row
 from data.problems import Problem
 from data.records.jsonl import read_jsonl
-from data.synthesis import generate, normal_form, renamed
+from data.synthesis import anonymised, generate, renamed
 from eval.metrics import difference, interval, pass_at_k
 from lean_env import LeanPool, PoolClosed
 from lean_env.embedded import install
@@ -57,8 +57,8 @@ SEEDS = (0, 1, 2)
 def problems() -> tuple[list[Problem], list[Problem], list[Problem]]:
     """Theorems to search proofs of, to practise on, and to measure with; no statement is in two of them."""
     held_out = list(generate(seed=1, count=HELD_OUT))
-    unseen = {normal_form(problem.theorem) for problem in held_out}
-    fresh = (problem for problem in generate(seed=0, count=10**9) if normal_form(problem.theorem) not in unseen)
+    unseen = {anonymised(problem.theorem) for problem in held_out}
+    fresh = (problem for problem in generate(seed=0, count=10**9) if anonymised(problem.theorem) not in unseen)
     return list(islice(fresh, SEARCHED)), list(islice(fresh, PRACTISED)), held_out
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from data.pairs import Pair
 from data.records.jsonl import JsonlWriter, read_jsonl
-from data.tasks import in_order
+from data.tasks import map_ordered
 from lean_env import LeanPool
 from rl.examples import States
 from search.steps import steps
@@ -27,7 +27,7 @@ async def states(pool: LeanPool, pairs: Sequence[Pair], file: Path) -> States:
         return [place for place in places if place[0].strip()]
 
     with closing(JsonlWriter(file)) as lines:
-        async with aclosing(in_order(one, pairs[len(known) :], 2 * pool.size)) as every:
+        async with aclosing(map_ordered(one, pairs[len(known) :], 2 * pool.size)) as every:
             async for places in every:
                 lines.append([places])
                 known.append(places)

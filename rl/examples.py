@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Literal
 
 from data.pairs import Pair
 from data.records.config import ConfigError
+from data.syntax.layout import INDENT, lines_right
 from data.syntax.lexer import tokens as lexed
 from prover.engines.tokens import prompt_tokens
 from prover.model.tokenizer import FIM_MIDDLE, FIM_PREFIX, FIM_SUFFIX
 from prover.policy import Prompt
 from prover.prompts import PromptFormat, prompt_format
-from prover.prompts.text import opening, proof_lines
+from prover.prompts.text import opening
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
@@ -82,11 +83,11 @@ class ExampleWriter:
             return None
         before, middle, after = ("".join(lines[a:b]) for a, b in ((0, first), (first, last), (last, None)))
         begin, hole, end = (self._special(token) for token in (FIM_PREFIX, FIM_SUFFIX, FIM_MIDDLE))
-        head = f"{opening(pair.problem.theorem)}\n{proof_lines(before)}"
-        asked = [begin, *self._encode(head), hole, *self._encode(proof_lines(after)), end]
+        head = f"{opening(pair.problem.theorem)}\n{lines_right(before, INDENT)}"
+        asked = [begin, *self._encode(head), hole, *self._encode(lines_right(after, INDENT)), end]
         if self._tokenizer.bos_token_id is not None:
             asked.insert(0, self._tokenizer.bos_token_id)
-        answer = [*self._encode(proof_lines(middle)), self._tokenizer.eos_token_id]
+        answer = [*self._encode(lines_right(middle, INDENT)), self._tokenizer.eos_token_id]
         return Example((*asked, *answer), len(asked), "fim", pair.problem.name)
 
     def _answering(self, family: PromptFormat, prompt: Prompt, proof: str, kind: str, pair: Pair) -> Example:

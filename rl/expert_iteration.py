@@ -16,7 +16,7 @@ from data import pairs
 from data.decontaminate import deduplicated
 from data.pairs import Pair, as_row
 from data.problems import Problem
-from data.records.jsonl import JsonlWriter, read_jsonl
+from data.records.jsonl import JsonlWriter, read_jsonl, write_jsonl
 from lean_env import LeanPool
 from rl import runs
 from rl.config import ExpertIterationConfig, SFTConfig
@@ -37,7 +37,7 @@ async def run(config: ExpertIterationConfig, folder: TrainFolder, pool: LeanPool
         place = folder.inner(f"iteration-{number}")
         found += await _proofs(config, place, problems, source, number, pool)
         learnt = deduplicated([*given, *found], config.proofs)
-        _write(place.path / "pairs.jsonl", learnt)
+        write_jsonl(place.path / "pairs.jsonl", map(as_row, learnt))
         folder.say(f"iteration {number}: {len(found)} proofs found so far, {len(learnt)} pairs to learn from")
         supervised = _supervised(config, source, place.path / "pairs.jsonl")
         with place.working("sft", supervised, {}):
@@ -87,14 +87,6 @@ def _kept(number: int, asked: int, total: int) -> str:
 def _line(rows: Sequence[Mapping[str, Any]], total: int) -> str:
     proved = sum(any(map(is_proved, row["answers"])) for row in rows)
     return f"asked {len(rows)} of {total}, {proved} proved ({proved / max(len(rows), 1):.1%})"
-
-
-def _write(file: Path, learnt: Sequence[Pair]) -> None:
-    draft = file.with_suffix(".draft")
-    draft.unlink(missing_ok=True)
-    with closing(JsonlWriter(draft)) as lines:
-        lines.append(as_row(pair) for pair in learnt)
-    draft.replace(file)
 
 
 def _supervised(config: ExpertIterationConfig, source: ModelSource, data: Path) -> SFTConfig:

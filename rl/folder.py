@@ -10,14 +10,14 @@ import shutil
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Protocol
 
 from pydantic import ValidationError
 
-from data.records.jsonl import JsonlError, JsonlWriter, read_jsonl
-from data.records.run_folder import Folder, RunError, now
+from data.records.jsonl import JsonlError, JsonlWriter, read_jsonl, write_jsonl
+from data.records.run_folder import BaseRunFolder, RunError, now
 from rl.config import STAGES
 from rl.field_names import updated
 from rl.stop import Interrupted
@@ -45,7 +45,7 @@ class Checkpointable(Protocol):
 Tell = Callable[[str], None]
 
 
-class TrainFolder(Folder):
+class TrainFolder(BaseRunFolder):
     """The folder of a training run, begun or finished.
 
     tell: called with lines for people. writes: False in processes that share the work with one that writes. keep: the
@@ -62,9 +62,9 @@ class TrainFolder(Folder):
         self._told = 0.0
 
     @property
-    def head(self) -> dict[str, Any]:
+    def manifest(self) -> dict[str, Any]:
         """The content of `run.json`, its identity in today's field names: runs of earlier versions go on."""
-        head = super().head
+        head = super().manifest
         return head | {"identity": _completed(updated(head["identity"]))}
 
     @contextmanager
@@ -74,12 +74,14 @@ class TrainFolder(Folder):
         identity = {"stage": stage} | {key: value for key, value in fields.items() if key not in _FREE}
         self._keep = config.keep
         self.path.mkdir(parents=True, exist_ok=True)
-        with self.alone():
+        with self.exclusive():
             if (self.path / "run.json").exists():
-                self.same(identity)
+                self.require_same_run(identity)
                 self.say("goes on")
             else:
-                self.put_head({"config": fields, "identity": identity, "versions": dict(versions), "started": now()})
+                self.write_manifest(
+                    {"config": fields, "identity": identity, "versions": dict(versions), "started": now()}
+                )
                 self.say("begins")
             try:
                 yield
@@ -161,14 +163,11 @@ class TrainFolder(Folder):
 
     def trim(self, name: str, stays: Callable[[Any], bool]) -> None:
         """Remove the rows of a JSONL file for which `stays` is false, atomically. Raises RunError."""
-        path, draft = self.path / name, self.path / f".{name}.draft"
-        draft.unlink(missing_ok=True)
+        path = self.path / name
         try:
-            with closing(JsonlWriter(draft)) as lines:
-                lines.append(row for row in read_jsonl(path) if stays(row))
+            write_jsonl(path, (row for row in read_jsonl(path) if stays(row)))
         except JsonlError as error:
             raise RunError(str(error)) from None
-        draft.replace(path)
 
     def metrics(self) -> list[dict[str, Any]]:
         """The recorded metrics, a row for each update. Raises RunError."""

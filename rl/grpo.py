@@ -134,9 +134,11 @@ class GRPOLoop:
 
     def _remember(self, answers: Sequence[Path]) -> None:
         """Begin with the theorems' success rates in earlier runs. Raises ConfigError."""
-        places = {(*_said(problem), family): place for place, (problem, family) in enumerate(self.choices)}
+        places = {
+            ("".join(problem.theorem.exact_text), family): place for place, (problem, family) in enumerate(self.choices)
+        }
         for told in (told for path in answers for told in read(path)):
-            if (place := places.get((*_said(told.problem), told.family))) is not None:
+            if (place := places.get(("".join(told.problem.theorem.exact_text), told.family))) is not None:
                 self.prompt_sampler.update(place, told.proved, len(told.answers))
 
     def _state(self) -> dict[str, Any]:
@@ -271,11 +273,6 @@ class GRPOLoop:
             "seconds/checking": busy["checked"],
             "seconds/only_checking": busy["only_checked"],
         }
-
-
-def _said(problem: Problem) -> tuple[str, str]:
-    """The identity of a theorem: its context and its statement, as others can have its name."""
-    return "".join(problem.theorem.context), problem.theorem.statement
 
 
 def _describe(figures: Mapping[str, float], waited: float) -> str:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from itertools import product
 
 from data.problems import Problem
-from data.tasks import in_order
+from data.tasks import map_ordered
 from prover.engines.base import Answer
 from prover.model.sampling_params import SamplingParams, request_seed
 from rl.groups import RolloutGroup, RolloutRequest
@@ -113,7 +113,7 @@ async def rollout_all(
             sampler, judges, which, rollout.num_generations, sampling_params(rollout, seed, which.number), busy
         )
 
-    async with aclosing(in_order(one, asked, window)) as groups:
+    async with aclosing(map_ordered(one, asked, window)) as groups:
         async for group in groups:
             yield group
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from data.problems import Problem
 from data.records.jsonl import JsonlWriter, read_jsonl
-from data.theorem import indented
+from data.syntax.layout import indented
 from lean_env import LeanPool
 from prover.policy import Policy
 from search.budget import Budget

@@ -7,13 +7,11 @@ from dataclasses import dataclass
 from typing import Any, Protocol, Self
 
 from data import Theorem
-from data.theorem import indented
+from data.syntax.layout import INDENT, indented, lines_left
 from lean_env import Check, Ended, LeanPool, Position, Reason, Step
 from lean_env.check import SUGGEST
 from search.tree import State
 from search.truncate import NO_GOALS, SHOW_ALL, segments
-
-_INDENT = 2  # columns that a solution's tactics stand in from the left
 
 
 @dataclass(frozen=True)
@@ -121,15 +119,15 @@ class Whole:
 
     def _reached(self, theorem: Theorem, proof: str, check: Check) -> list[Reached]:
         head = theorem.solution("")
-        body = indented(proof, _INDENT)
+        body = indented(proof)
         line = head.count("\n") + 1
         reached, end = [], 0
         for segment in segments(body, check, Position(line, 0)):
             end += len(segment.text)
             if segment.goals == NO_GOALS:
                 continue
-            so_far = "\n".join(row.removeprefix(" " * _INDENT) for row in body[:end].splitlines())
-            reached.append(Reached((segment.goals, segment.outer), so_far, segment.column - _INDENT))
+            so_far = lines_left(body[:end], INDENT).removesuffix("\n")
+            reached.append(Reached((segment.goals, segment.outer), so_far, segment.column - INDENT))
         return reached
 
 

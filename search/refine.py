@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable
 
 from data import Theorem
-from data.theorem import indented
+from data.syntax.layout import indented
 from lean_env import LeanPool, Message, Reason, Verdict
 from prover.policy import Policy, PreviousAttempt, Prompt, Sample, SampleRequest
 from search import trace

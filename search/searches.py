@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+from data.choices import choose
 from lean_env import LeanPool
 from prover.policy import Policy, TacticsPolicy
 from search.budget import Meter
@@ -34,6 +35,7 @@ def searcher(
 
     fallback: with `auto`, a second policy, stepwise, which gets most of the budget after some proofs of the first one.
     """
+    choose("search", name, SEARCHES)
     own = 0 if policy.stepwise or name != "auto" else _TURN  # so that no turn of a model's draws another's samples
     sampling = Sampling(pool, policy, seed=seed, progress=progress)
     tree = RMaxTS(pool, policy, seed=seed + 2 * own, journals=journals, progress=progress)
@@ -55,6 +57,5 @@ def searcher(
         case "auto" if policy.stepwise:  # such a policy corrects nothing
             again = RMaxTS(pool, policy, seed=seed + _TURN, journals=journals, progress=progress)
             return Portfolio([Turn(tree, 0.5), Turn(sampling, 0.5), Turn(again, 1.0)])
-        case "auto":
+        case _:
             return Portfolio([Turn(sampling, 0.3), Turn(refine, 0.4), Turn(tree, 1.0)])
-    raise ValueError(f"no search is called {name!r}; there are: {', '.join(SEARCHES)}")

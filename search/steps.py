@@ -5,16 +5,13 @@ The places are those of `truncate`, so that a model is trained on the prompts th
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 
 from data import Theorem
+from data.syntax.layout import INDENT, indented, lines_left
 from data.syntax.lexer import tokens
-from data.theorem import indented
 from lean_env import LeanPool, Position
 from search.truncate import SHOW_ALL, segments
-
-_INDENT = 2  # columns that a solution's tactics stand in from the left
 
 
 @dataclass(frozen=True)
@@ -54,7 +51,7 @@ async def steps(pool: LeanPool, theorem: Theorem, proof: str, timeout: float = 6
     )
     if not check.ok or check.sorries or not check.tactics:
         return []
-    body = indented(proof, _INDENT)
+    body = indented(proof)
     line = theorem.solution("").count("\n") + 1
     first = min(check.tactics, key=lambda t: (t.position.line, t.position.column))
     found: list[Step] = []
@@ -64,9 +61,9 @@ async def steps(pool: LeanPool, theorem: Theorem, proof: str, timeout: float = 6
         stop = _line_end(body, end)
         if stop is None:  # more stands in this line
             continue
-        after = skipped + len(_unindented(body[:stop]))
+        after = skipped + len(lines_left(body[:stop], INDENT))
         found.append(Step(state, indented(proof[start:after], 0), segment.goals, start, after, column))
-        state, start, column = segment.goals, after, segment.column - _INDENT
+        state, start, column = segment.goals, after, segment.column - INDENT
     return found
 
 
@@ -77,7 +74,3 @@ def _line_end(text: str, offset: int) -> int | None:
     if next(tokens(rest), None) is not None:
         return None
     return offset + len(rest)
-
-
-def _unindented(text: str) -> str:
-    return re.sub(rf"^ {{{_INDENT}}}", "", text, flags=re.MULTILINE)

@@ -51,7 +51,7 @@ def fetch(
         try:
             if source is not None or benchmarks.find(benchmark) is None:
                 with_bar(partial(benchmarks.fetch, benchmark, source))
-            out.print(f"{benchmark.name}: {printable(str(benchmarks.located(benchmark.name)))}")
+            out.print(f"{benchmark.name}: {printable(str(benchmarks.benchmark_path(benchmark.name)))}")
         except benchmarks.FetchError as error:
             failed.append(str(error))
     if failed:
@@ -94,7 +94,7 @@ def show(
 
 def _named(name: str) -> benchmarks.Benchmark:
     try:
-        return benchmarks.named(name)
+        return benchmarks.get_benchmark(name)
     except benchmarks.BenchmarkMissing as error:
         raise CommandError(str(error), Exit.INPUT) from None
 

@@ -80,7 +80,7 @@ async def _pair(
 
 
 async def _many(path: Path, timeout: float, pool: LeanPool) -> Exit:
-    """Judge every line; the worst exit code of all of them."""
+    """Judge every line and return the worst exit code."""
     code = Exit.PROVED
     with _lines(path) as lines:
         async with pool:

@@ -3,24 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
 from collections.abc import Iterable, Iterator
-from contextlib import aclosing
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from data import pairs as corpora
 from data import trace as tracing
 from data.cli.files import known_problems, write_lines
-from data.decontaminate import MOST, Met, Problems, deduplicated
-from data.pairs import Pair
+from data.corpus import Corpus, build_corpus
+from data.decontaminate import MAX_PROOFS_PER_STATEMENT, Contamination
+from data.pairs import as_row
 from data.problems import ProblemError
-from data.splits import held_out
-from data.tasks import in_order
-from lean_env import LeanPool, Verdict
-from lean_env.console import CommandError, Exit, installed_lean, out, printable, progress_bar, track
+from data.theorem import Theorem
+from lean_env import LeanPool
+from lean_env.console import CommandError, Exit, installed_lean, out, printable, track
 
 
 def pairs(
@@ -29,7 +27,9 @@ def pairs(
     against: Annotated[
         list[str] | None, typer.Option(metavar="NAME|PATH", help="Drop what is in this benchmark; may be repeated.")
     ] = None,
-    most: Annotated[int, typer.Option(help="Proofs kept of one statement, the shortest ones.", min=1)] = MOST,
+    most: Annotated[
+        int, typer.Option(help="Proofs kept of one statement, the shortest ones.", min=1)
+    ] = MAX_PROOFS_PER_STATEMENT,
     share: Annotated[float, typer.Option("--held-out", help="Share of the statements held out.", min=0, max=1)] = 0.0,
     held_out_to: Annotated[Path | None, typer.Option(metavar="FILE.jsonl", help="Where these go.")] = None,
     check: Annotated[bool, typer.Option("--check", help="Let Lean judge each proof; drop what does not hold.")] = False,
@@ -42,58 +42,29 @@ def pairs(
     if held_out_to == target:
         raise CommandError("--out and --held-out-to are the same file", Exit.INPUT)
     evaluated = [problem.theorem for name in against or () for problem in known_problems(name)[0]]
-    unreadable: list[ProblemError] = []
-    unproved: list[str] = []
     try:
-        given = [p for path in paths for p in track(corpora.read(path, unreadable, unproved), "reading", None)]
+        corpus = asyncio.run(_built(paths, evaluated, most, share, check, timeout, workers))
     except ProblemError as error:
         raise CommandError(str(error), Exit.INPUT) from None
     except OSError as error:
         raise CommandError(f"{error.filename}: {error.strerror}", Exit.INPUT) from None
-    if not given:
-        first = f": {unreadable[0]}" if unreadable else ": all its theorems are open" if unproved else ""
-        raise CommandError(f"no proof in it could be read{first}", Exit.INPUT)
-    distinct = deduplicated(track(given, "comparing", len(given)), most)
-    known = Problems(evaluated)
-    looked = [(pair, known.met(pair)) for pair in track(distinct, "looking for the benchmarks", len(distinct))]
-    kept, met = [pair for pair, found in looked if not found], [found for _, found in looked if found]
-    failed = Counter[str]()
-    if check:
-        kept, failed = asyncio.run(_judged(kept, timeout, workers))
-    away = [held_out(pair.problem.theorem, share) for pair in kept]
-    write_lines(target, (corpora.as_row(pair) for pair, out_ in zip(kept, away, strict=True) if not out_))
-    if held_out_to:
-        write_lines(held_out_to, (corpora.as_row(pair) for pair, out_ in zip(kept, away, strict=True) if out_))
-    _table(
-        [
-            ("no proof, or one with a sorry", len(unproved), ""),
-            ("cannot be read", len(unreadable), _few(map(str, unreadable))),
-            ("the same again, or more than enough proofs", len(given) - len(distinct), ""),
-            ("in a benchmark", len(met), _few(map(_meeting, met))),
-            ("does not hold", failed.total(), ", ".join(f"{n} {reason}" for reason, n in failed.most_common())),
-        ],
-        [(target, away.count(False)), *([(held_out_to, away.count(True))] if held_out_to else [])],
-    )
+    written = [(target, corpus.train), *([(held_out_to, corpus.held_out)] if held_out_to else [])]
+    for path, kept in written:
+        write_lines(path, map(as_row, kept))
+    _table(corpus, [(path, len(kept)) for path, kept in written])
 
 
-async def _judged(given: list[Pair], timeout: float, workers: int | None) -> tuple[list[Pair], Counter[str]]:
-    """The pairs that Lean finds proved, and the reasons why the others are not."""
-    kept, failed = list[Pair](), Counter[str]()
-    async with LeanPool(installed_lean(), workers=workers) as pool:
-
-        async def verdict(pair: Pair) -> tuple[Pair, Verdict]:
-            return pair, await pool.judge(pair.problem.theorem.claim(pair.proof), timeout)
-
-        with progress_bar() as bar:
-            task = bar.add_task("checking", total=len(given), text="")
-            async with aclosing(in_order(verdict, given, 2 * pool.size)) as verdicts:
-                async for pair, found in verdicts:
-                    bar.advance(task)
-                    if found.proved:
-                        kept.append(pair)
-                    else:
-                        failed[str(found.reason)] += 1
-    return kept, failed
+async def _built(
+    paths: list[Path],
+    against: list[Theorem],
+    most: int,
+    share: float,
+    check: bool,
+    timeout: float,
+    workers: int | None,
+) -> Corpus:
+    async with LeanPool(installed_lean(), workers=workers) if check else nullcontext() as pool:
+        return await build_corpus(paths, against, most, share, pool, timeout, track)
 
 
 def trace(
@@ -120,17 +91,25 @@ def trace(
     out.print(printable(f"{written} theorems with {states} states, in {target}{detail}"))
 
 
-def _meeting(met: Met) -> str:
-    return f"{met.pair.problem.name} is {met.theorem.name} ({met.how})"
-
-
 def _few(texts: Iterable[str], most: int = 3) -> str:
     given = list(texts)
     return "; ".join(given[:most]) + (f"; … and {len(given) - most} more" if len(given) > most else "")
 
 
-def _table(dropped: list[tuple[str, int, str]], written: list[tuple[Path, int]]) -> None:
-    """What was dropped, and why; what is where."""
+def _overlap(found: Contamination) -> str:
+    return f"{found.pair.problem.name} is {found.theorem.name} ({found.how})"
+
+
+def _table(corpus: Corpus, written: list[tuple[Path, int]]) -> None:
+    """Print how many pairs were dropped and why, and how many were written where."""
+    refused = ", ".join(f"{count} {reason}" for reason, count in corpus.refused.most_common())
+    dropped = [
+        ("no proof, or one with a sorry", len(corpus.unproved), ""),
+        ("cannot be read", len(corpus.unreadable), _few(map(str, corpus.unreadable))),
+        ("the same again, or more than enough proofs", corpus.repeated, ""),
+        ("in a benchmark", len(corpus.contaminated), _few(map(_overlap, corpus.contaminated))),
+        ("does not hold", corpus.refused.total(), refused),
+    ]
     width = max(len(why) for why, _, _ in dropped)
     for why, count, detail in dropped:
         if count:

@@ -1,23 +1,23 @@
-"""The files of commands: problems that are read, outputs that are replaced as a whole."""
+"""Reads problems and writes outputs for the commands; errors end the command."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from data import benchmarks, problems
 from data.problems import Problem, ProblemError
-from data.records.files import replacement, require_writable, write_file
+from data.records.files import require_writable, write_file
+from data.records.jsonl import write_jsonl
 from lean_env.console import CommandError, Exit
 
 
 def known_problems(name_or_path: str) -> tuple[list[Problem], list[ProblemError]]:
-    """The problems of a benchmark or a file, and what of it cannot be read. Ends the command if there is none."""
+    """Read the problems of a benchmark or a file, and the errors of unreadable ones. None ends the command."""
     unreadable: list[ProblemError] = []
     try:
-        found = list(problems.read(benchmarks.located(name_or_path), unreadable))
+        found = list(problems.read(benchmarks.benchmark_path(name_or_path), unreadable))
     except (benchmarks.BenchmarkMissing, ProblemError) as error:
         raise CommandError(str(error), Exit.INPUT) from None
     except OSError as error:
@@ -46,13 +46,8 @@ def check_output(path: Path | None) -> None:
 
 
 def write_lines(path: Path, rows: Iterable[dict[str, Any]]) -> int:
-    """Replace a file by JSON lines, and tell how many; it stays as it is if they cannot be had."""
-    count = 0
+    """Replace a file by JSON lines, and count them. Ends the command if it cannot be written."""
     try:
-        with replacement(path) as file:
-            for row in rows:
-                file.write(json.dumps(row).encode("ascii") + b"\n")
-                count += 1
+        return write_jsonl(path, rows)
     except OSError as error:
         raise CommandError(f"{path}: {error.strerror}", Exit.INPUT) from None
-    return count

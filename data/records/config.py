@@ -1,4 +1,4 @@
-"""Configurations in YAML: read, and checked against their types."""
+"""Reads configurations in YAML and validates them against their pydantic models."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class StrictModel(BaseModel):
 
 
 def read_config(path: Path) -> dict[str, Any]:
-    """The fields in a YAML file, not yet looked at. Raises ConfigError, OSError."""
+    """Read the fields of a YAML file, without validation. Raises ConfigError, OSError."""
     try:
         fields = parse_yaml(path.read_bytes())
     except ParseError as error:
@@ -38,7 +38,7 @@ def read_config(path: Path) -> dict[str, Any]:
 def validated(
     kind: type[M], fields: dict[str, Any], source: str, names: Mapping[str, Sequence[str]] | None = None
 ) -> M:
-    """A configuration of a kind from its fields. Raises ConfigError, with a line for each field that is wrong.
+    """Validate fields as a configuration. Raises ConfigError, with a line for each field that is wrong.
 
     names: what fields are called elsewhere, and which ones may be meant, for these lines.
     """

@@ -1,4 +1,4 @@
-"""One file by HTTP, with the user's proxy settings; again where a failure may pass."""
+"""Downloads one file by HTTP, with the user's proxy settings, and retries failures that may pass."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _BUSY = (408, 429, 500, 502, 503, 504)
 
 
 class DownloadError(Exception):
-    """The file cannot be had; str() says why."""
+    """A file cannot be downloaded; str() says why."""
 
 
 def download(url: str, target: Path, limit: int, report: ProgressCallback) -> None:

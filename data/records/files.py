@@ -1,4 +1,4 @@
-"""Files written as a whole: at no moment is half of one there, and nothing else is left behind."""
+"""Replaces files atomically: a reader finds the old content or the new, never half of it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import BinaryIO
 
 
 def is_stream(path: Path) -> bool:
-    """Is it a device or a pipe, to which everything can be written once only?"""
+    """Whether a path is a device or a pipe, to which everything can be written only once."""
     try:
         return not stat.S_ISREG(path.stat().st_mode)
     except OSError:

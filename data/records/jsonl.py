@@ -1,4 +1,4 @@
-"""Files of JSON lines that grow: what was written is on the disk, and what a kill cut short is cut off."""
+"""Files of JSON lines: appended durably, read back without a last line that a kill cut short, or replaced whole."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
+from data.records.files import replacement
 from data.records.lock import lock
 from data.records.parsing import ParseError, parse_json
 
@@ -19,13 +20,13 @@ class JsonlError(Exception):
 
 
 class JsonlWriter:
-    """A file that grows at its end, and that only one JsonlWriter at a time may write to, on all processes together.
+    """Appends to a file of JSON lines; only one JsonlWriter of all processes can have it open.
 
     A last line without its end, which a kill left, is removed on opening.
     """
 
     def __init__(self, path: Path) -> None:
-        """Open or begin. Raises JsonlError if it is being written to, OSError."""
+        """Open or create the file. Raises JsonlError if it is being written to, OSError."""
         self._file = path.open("ab+")
         if not lock(self._file):
             self._file.close()
@@ -33,7 +34,7 @@ class JsonlWriter:
         self._file.truncate(_whole(path))
 
     def append(self, rows: Iterable[Any]) -> None:
-        """Write a line for each; they are on the disk when this returns."""
+        """Append a line for each row; they are on the disk when this returns."""
         self._file.write(b"".join(json.dumps(row).encode("ascii") + b"\n" for row in rows))
         self._file.flush()
         os.fsync(self._file.fileno())
@@ -50,7 +51,10 @@ class JsonlWriter:
 
 
 def read_jsonl(path: Path) -> Iterator[Any]:
-    """What the whole lines of a file hold, one at a time; nothing if there is no file. Raises JsonlError, OSError."""
+    """Read the rows of a file, one at a time; none if there is no file.
+
+    A last line without its end is left out. Raises JsonlError, OSError.
+    """
     if not path.exists():
         return
     with path.open("rb") as file:
@@ -61,6 +65,15 @@ def read_jsonl(path: Path) -> Iterator[Any]:
                 yield parse_json(line)
             except ParseError as error:
                 raise JsonlError(f"{path}:{number}: damaged: {error}") from None
+
+
+def write_jsonl(path: Path, rows: Iterable[Any]) -> int:
+    """Replace a file by JSON lines, and count them; it stays as it is if one of them cannot be had. Raises OSError."""
+    count = 0
+    with replacement(path) as file:
+        for count, row in enumerate(rows, start=1):  # noqa: B007
+            file.write(json.dumps(row).encode("ascii") + b"\n")
+    return count
 
 
 def _whole(path: Path) -> int:

@@ -1,4 +1,4 @@
-"""Locks on files, by which processes keep out of each other's way."""
+"""Locks on files, between processes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""JSON and YAML from outside, parsed in one way: whatever is wrong with a text is one kind of error, and one line."""
+"""Parses JSON and YAML from outside; whatever is wrong with a text is a ParseError of one line."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import yaml
 Text = TypeVar("Text", str, bytes)
 
 BYTE_ORDER_MARK = "\ufeff"
-"""What some editors put at the head of a file; it is no part of the text."""
+"""The mark that some editors put at the head of a file; it is no part of the text."""
 
 _BLANK = ("", BYTE_ORDER_MARK, b"", codecs.BOM_UTF8)
 _DEEPEST = 100  # lists and objects inside of each other: so many can be printed, compared and written by any function

@@ -17,19 +17,19 @@ from data.records.parsing import parse_json
 
 
 class RunError(Exception):
-    """A folder that cannot be used as a run's; str() says why."""
+    """A folder cannot be used as a run's; str() says why."""
 
 
-class Folder:
-    """What the folders of all long runs have: `run.json`, `run.log`, and one process at a time that writes."""
+class BaseRunFolder:
+    """The base of all run folders: `run.json`, `run.log`, and a lock, so that one process at a time writes."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
 
     @property
-    def head(self) -> dict[str, Any]:
-        """What the run is: `config`, `identity` (all that its results follow from), `problems` (how many), `versions`,
-        `started`.
+    def manifest(self) -> dict[str, Any]:
+        """The content of `run.json`: `config`, `identity` (all that its results follow from), `problems` (how many),
+        `versions`, `started`.
 
         Raises RunError.
         """
@@ -42,24 +42,24 @@ class Folder:
             raise RunError(f"{self.path / 'run.json'}: damaged: not JSON") from None
 
     @contextmanager
-    def alone(self) -> Iterator[None]:
-        """As the only process that writes. Raises RunError."""
+    def exclusive(self) -> Iterator[None]:
+        """Hold the run's lock until the end of the block. Raises RunError if another process has it."""
         with (self.path / "run.lock").open("a") as file:
             if not lock(file):
                 raise RunError(f"{self.path}: another process is at work on this run")
             yield
 
-    def put_head(self, head: dict[str, Any]) -> None:
+    def write_manifest(self, head: dict[str, Any]) -> None:
         write_file(self.path / "run.json", f"{json.dumps(head, indent=1)}\n".encode("ascii"))
 
     def log(self, text: str) -> None:
-        """A line, with the time, for people."""
+        """Append a line with the time to `run.log`."""
         with (self.path / "run.log").open("a", encoding="utf-8") as log:
             log.write(f"{now()} {text}\n")
 
-    def same(self, asked: dict[str, Any]) -> dict[str, Any]:
-        """The head of the run that is there already. Raises RunError unless its identity is the one asked for."""
-        before, have = self.head, self.head["identity"]
+    def require_same_run(self, asked: dict[str, Any]) -> dict[str, Any]:
+        """The manifest of the run in this folder. Raises RunError unless its identity is `asked`."""
+        before, have = self.manifest, self.manifest["identity"]
         if differing := sorted(_differing(have, asked), key=lambda field: field[0]):
             rows = [f"  {key}: there {json.dumps(there)}, now {json.dumps(now)}" for key, there, now in differing]
             raise RunError("\n".join([f"{self.path} is another run; give this one a folder of its own:", *rows]))
@@ -75,8 +75,8 @@ def _differing(there: Any, now: Any, key: str = "") -> Iterator[tuple[str, Any, 
         yield key, there, now
 
 
-class Writer:
-    """Writes lines from many tasks: those that come while the disk is busy share its next turn."""
+class AsyncJsonlWriter:
+    """Appends rows from many asyncio tasks; rows that come while the disk is busy are written together."""
 
     def __init__(self, lines: JsonlWriter) -> None:
         self._lines = lines

@@ -1,4 +1,4 @@
-"""A theorem in the text of a Lean file, read without Lean: for statements that the Lean at hand may not know."""
+"""Reads theorems and definitions in a Lean file without Lean, for files that the Lean at hand cannot elaborate."""
 
 from __future__ import annotations
 
@@ -6,37 +6,27 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
-from data.syntax.commands import begins, keyword
+from data.syntax.commands import HEADER, Command, file_commands, value_start
 from data.syntax.keywords import THEOREMS
-from data.syntax.lexer import Token, dotted, is_doc, tokens
+from data.syntax.lexer import Token, dotted_name, is_doc, tokens
 from data.theorem import Theorem, informal_text
 
 _DATA = frozenset(("def", "abbrev", "instance"))  # ProofNet asks for some structures, too
-_HEADER = frozenset(("import", "open", "set_option", "universe"))
 
 
 class SourceError(Exception):
     """A text holds no theorem that could be read; str() says why."""
 
 
-@dataclass(frozen=True)
-class _Command:
-    """Indices of tokens: where a command begins (its doc comment too), what it is after modifiers, where it ends."""
-
-    start: int
-    keyword: int
-    end: int
-
-
 def read_theorem(text: str, name: str = "", source: str = "") -> Theorem:
-    """The theorem of a file with this full name, or the file's last one, whatever its proof is.
+    """Read the theorem of a file with this full name, or the file's last one, whatever its proof is.
 
     In a file without theorems it is a definition; no verdict can call such a thing proved.
 
     What stands before it is its header and preamble. Raises SourceError.
     """
     code = list(tokens(text))
-    commands = _commands(code)
+    commands = file_commands(code)
     names = dict(_names(code, commands, THEOREMS) or _names(code, commands, _DATA))
     found = [place for place in names if not name or names[place] == name]
     if not found:
@@ -51,7 +41,7 @@ def read_theorem(text: str, name: str = "", source: str = "") -> Theorem:
 def open_theorems(text: str) -> list[str]:
     """The full names of a file's theorems whose proof has a `sorry`, in order."""
     code = list(tokens(text))
-    commands = _commands(code)
+    commands = file_commands(code)
     ends = [(name, commands[place]) for place, name in _names(code, commands, THEOREMS)]
     return [name for name, c in ends if any(token.text == "sorry" for token in code[c.keyword : c.end])]
 
@@ -62,7 +52,7 @@ def proved_theorems(text: str, source: str = "") -> Iterator[tuple[Theorem, tupl
     A theorem that is proved by equations (`| 0 => …`) or by `where` has no `:=`, and is an error of its own.
     """
     code = list(tokens(text))
-    commands = _commands(code)
+    commands = file_commands(code)
     for place, name in _names(code, commands, THEOREMS):
         line = text.count("\n", 0, code[commands[place].keyword].start) + 1
         try:
@@ -76,12 +66,12 @@ def proved_theorems(text: str, source: str = "") -> Iterator[tuple[Theorem, tupl
 
 
 def without_proofs(text: str) -> str:
-    """A text in which no theorem has a proof any more: what a theorem after them depends on.
+    """A text without the proofs of its theorems: all that a theorem after them depends on.
 
     Proofs that are not found (by equations, inside of definitions) stay.
     """
     code, kept, start = list(tokens(text)), list[str](), 0
-    for command in _commands(code):
+    for command in file_commands(code):
         if code[command.keyword].text not in THEOREMS:
             continue
         with suppress(SourceError):
@@ -104,19 +94,19 @@ class Definition:
 def definitions(text: str) -> Iterator[Definition]:
     """The commands of a text which are no theorems."""
     code = list(tokens(text))
-    for command in _commands(code):
+    for command in file_commands(code):
         word = code[command.keyword].text
         if word not in THEOREMS:
-            name, after = dotted(code[: command.end], command.keyword + 1)
+            name, after = dotted_name(code[: command.end], command.keyword + 1)
             yield Definition(word, name, code[command.start : after], code[after : command.end])
 
 
 def _theorem(
-    text: str, code: Sequence[Token], commands: Sequence[_Command], place: int, name: str, source: str
+    text: str, code: Sequence[Token], commands: Sequence[Command], place: int, name: str, source: str
 ) -> Theorem:
     """The theorem that one of the commands states."""
     command = commands[place]
-    first = next(c for c in commands if code[c.keyword].text not in _HEADER)
+    first = next(c for c in commands if code[c.keyword].text not in HEADER)
     header, start = code[first.start].start, code[command.start].start
     docs = [t for t in code[command.start : command.keyword] if is_doc(t)]
     begin = code[command.start + 1].start if docs and is_doc(code[command.start]) else start
@@ -137,31 +127,13 @@ def _without_value(signature: Sequence[Token]) -> bool:
     return any(t.text == "where" or (t.text == "|" and t.breaks and not match) for t in top)
 
 
-def _commands(code: Sequence[Token]) -> list[_Command]:
-    """Whatever looks like a command and begins at the left margin."""
-    starts: list[tuple[int, int]] = []
-    k = 0
-    while k < len(code):
-        token = code[k]
-        if token.breaks and token.column == 0 and token.depth == 0 and begins(code, k):
-            after = keyword(code, k)
-            if starts and code[k - 1].text == "in" and code[starts[-1][1]].text in _HEADER:
-                starts[-1] = starts[-1][0], after  # `open … in theorem …` is one command
-            else:
-                starts.append((k, after))
-            k = after
-        k += 1
-    ends = [*(start for start, _ in starts[1:]), len(code)]
-    return [_Command(start, min(after, len(code) - 1), end) for (start, after), end in zip(starts, ends)]  # noqa: B905
-
-
-def _names(code: Sequence[Token], commands: Sequence[_Command], kinds: frozenset[str]) -> list[tuple[int, str]]:
+def _names(code: Sequence[Token], commands: Sequence[Command], kinds: frozenset[str]) -> list[tuple[int, str]]:
     """The declarations of some kinds among the commands, with the names that their namespaces give them."""
     scopes: list[str] = []  # names of namespaces, and "" for sections
     found = []
     for place, command in enumerate(commands):
         word = code[command.keyword].text
-        name = dotted(code[: command.end], command.keyword + 1)[0]
+        name = dotted_name(code[: command.end], command.keyword + 1)[0]
         if word == "namespace":
             scopes.append(name)
         elif word == "section":
@@ -173,16 +145,10 @@ def _names(code: Sequence[Token], commands: Sequence[_Command], kinds: frozenset
     return found
 
 
-def _value(code: Sequence[Token], command: _Command) -> int:
-    """The `:=` before the proof: the first one at its level that belongs to no `let` or `have` of the statement."""
-    depth, bound = code[command.keyword].depth, False
-    for k in range(command.keyword, command.end):
-        if code[k].depth != depth:
-            continue
-        if code[k].text in ("let", "have"):
-            bound = True
-        elif code[k].text == ":=":
-            if not bound:
-                return k
-            bound = False
-    raise SourceError(f"{code[command.keyword + 1].text}: the statement has no `:=`")
+def _value(code: Sequence[Token], command: Command) -> int:
+    """The index of the `:=` before the proof. Raises SourceError if there is none."""
+    found = value_start(code, command.keyword, command.end, code[command.keyword].depth)
+    if found is None:
+        name = dotted_name(code[: command.end], command.keyword + 1)[0]
+        raise SourceError(f"{name}: the statement has no `:=`")
+    return found

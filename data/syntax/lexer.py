@@ -25,7 +25,7 @@ _OPEN, _CLOSE = frozenset("([{⟨⟦‹⌊⌈⦃"), frozenset(")]}⟩⟧›⌋�
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """A piece of code.
+    """A token of Lean text.
 
     start, end: offsets in the text.
     column: where it starts in its line, in the code that the text is a part of.
@@ -71,8 +71,8 @@ def _comment_end(text: str, start: int) -> int:
     return len(text)
 
 
-def dotted(code: Sequence[Token], k: int) -> tuple[str, int]:
-    """The name that begins at a token, and the token after it."""
+def dotted_name(code: Sequence[Token], k: int) -> tuple[str, int]:
+    """The dotted name that begins at a token (empty if none does), and the index of the token after it."""
     start = k
     if k >= len(code) or not is_word(code[k]):
         return "", k
@@ -85,10 +85,10 @@ def dotted(code: Sequence[Token], k: int) -> tuple[str, int]:
 
 
 def is_word(token: Token) -> bool:
-    """A name, a keyword or a number."""
+    """Whether a token is a name, a keyword or a number."""
     return (token.text[0] == "«" and len(token.text) > 1) or token.text[0].isalnum() or token.text[0] == "_"
 
 
 def is_doc(token: Token) -> bool:
-    """A doc comment."""
+    """Whether a token is a doc comment."""
     return token.text.startswith("/-")

@@ -1,4 +1,4 @@
-"""Statements up to what does not matter, without Lean: for finding copies, and for splits that copies cannot cross."""
+"""The normal form of statements, without Lean: for finding copies, and for splits that copies cannot cross."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from itertools import count
 
 from data.syntax.declarations import definitions
 from data.syntax.keywords import THEOREMS
-from data.syntax.lexer import Token, dotted, is_doc, is_word, tokens
+from data.syntax.lexer import Token, dotted_name, is_doc, is_word, tokens
 from data.syntax.unbound import is_variable
 from data.theorem import Theorem
 
@@ -24,10 +24,11 @@ _SCOPES = frozenset(("namespace", "section", "end", "open", "import", "universe"
 _DEEPEST = 150  # brackets and binders in each other; a text with more is left as it is
 
 
-def normalised(theorem: Theorem) -> str:
-    """The statement as words with a space between them, up to its own name, modifiers, comments and white space, the
-    names of variables and hypotheses, how binders are grouped (`(a b : Nat)`, `(a : Nat) (b : Nat)`, a `variable`
-    before the theorem, and `∀` after its colon are one), and notations for the same (`ℕ`, `Nat`; `fun x ↦`, `λ x =>`).
+def normal_form(theorem: Theorem) -> str:
+    """The normal form of a statement: words with a space between them, equal for statements that differ in no more than
+    their own name, modifiers, comments and white space, the names of variables and hypotheses, how binders are grouped
+    (`(a b : Nat)`, `(a : Nat) (b : Nat)`, a `variable` before the theorem, and `∀` after its colon are one), and
+    notations for the same (`ℕ`, `Nat`; `fun x ↦`, `λ x =>`).
 
     Of the text before the theorem, the definitions that it needs are part of it, and everything that may change how
     it is read (notations, instances, attributes); headers are not.
@@ -39,20 +40,20 @@ def normalised(theorem: Theorem) -> str:
 
 
 def conclusion(theorem: Theorem) -> list[str]:
-    """The words of `normalised` after the binders; variables are `#` and a number."""
+    """The words of `normal_form` after the binders; variables are `#` and a number."""
     return _parts(theorem)[2]
 
 
-def digest(theorem: Theorem, salt: str = "") -> bytes:
-    """32 bytes that are the same for statements that are the same to `normalised`."""
-    return hashlib.sha256(f"{salt}\0{normalised(theorem)}".encode("utf-8", "surrogatepass")).digest()
+def normal_form_hash(theorem: Theorem, salt: str = "") -> bytes:
+    """The SHA-256 of the salt and the normal form, 32 bytes."""
+    return hashlib.sha256(f"{salt}\0{normal_form(theorem)}".encode("utf-8", "surrogatepass")).digest()
 
 
 def _parts(theorem: Theorem) -> tuple[list[str], list[str], list[str]]:
     """What is defined before it, its binders, its conclusion."""
-    code = plain(tokens(theorem.statement))
+    code = plain_tokens(tokens(theorem.statement))
     kind = [] if any(token.text in THEOREMS for token in code) else [token.text for token in code[:1]]
-    stated = signature(code)
+    stated = signature_tokens(code)
     before, variables = _needed(theorem.preamble, stated)
     colon = _colon(stated)
     try:
@@ -62,13 +63,13 @@ def _parts(theorem: Theorem) -> tuple[list[str], list[str], list[str]]:
     return [*kind, *before], binders, words
 
 
-def signature(code: Sequence[Token]) -> Sequence[Token]:
-    """Of a statement, what comes after the theorem's name."""
+def signature_tokens(code: Sequence[Token]) -> Sequence[Token]:
+    """The tokens of a statement after the theorem's name."""
     start = next((k for k, token in enumerate(code) if token.text in THEOREMS), -1)
-    return code[dotted(code, start + 1)[1] :]
+    return code[dotted_name(code, start + 1)[1] :]
 
 
-def plain(given: Iterable[Token]) -> list[Token]:
+def plain_tokens(given: Iterable[Token]) -> list[Token]:
     """Tokens without doc comments, and with one text for each notation of the same."""
     found: list[Token] = []
     for t in given:
@@ -92,7 +93,7 @@ def _needed(preamble: Sequence[str], signature: Sequence[Token]) -> tuple[list[s
     words: list[list[str]] = []
     variables: list[Token] = []
     for given in reversed(list(definitions("".join(preamble)))):
-        keyword, name, code = given.keyword, given.name, plain(given.after)
+        keyword, name, code = given.keyword, given.name, plain_tokens(given.after)
         if keyword in ("variable", "variables"):
             kept = [token for group in _groups(code) for token in _kept(group, used)]
             variables = [*kept, *variables]

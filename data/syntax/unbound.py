@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator, Sequence
 
 from data.syntax.keywords import COMMANDS, THEOREMS
-from data.syntax.lexer import Token, dotted, is_doc, is_word, tokens
+from data.syntax.lexer import Token, dotted_name, is_doc, is_word, tokens
 from data.theorem import Theorem
 
 # One Latin or Greek letter, with digits. Left out: `λ`, and what Mathlib has a constant or notation for (`X`, `π`, …).
@@ -24,11 +24,11 @@ _NAMED = THEOREMS | {"def", "abbrev", "instance"}  # of these the text after the
 
 
 def unbound(theorem: Theorem) -> list[str]:
-    """Such names, in order. What the text before the statement may give a meaning to is left out."""
+    """The names in a statement that look like variables and are neither bound nor declared before it, in order."""
     code = [token for token in tokens(theorem.statement) if not is_doc(token)]
-    known = {*bound(code), *(name for piece in theorem.context for name in _declared(list(tokens(piece))))}
+    known = {*bound_names(code), *(name for piece in theorem.context for name in _declared(list(tokens(piece))))}
     keyword = next((k for k, token in enumerate(code) if token.text in THEOREMS), 0)
-    signature = dotted(code, keyword + 1)[1]
+    signature = dotted_name(code, keyword + 1)[1]
     free = [
         token.text
         for before, token in zip(code[signature - 1 :], code[signature:], strict=False)
@@ -38,7 +38,7 @@ def unbound(theorem: Theorem) -> list[str]:
 
 
 def is_variable(name: str) -> bool:
-    """Is it what authors call a variable: one letter, with digits? (No `ℝ`, no word, no `π`.)"""
+    """Whether a name is what authors call a variable: one letter, with digits (no `ℝ`, no word, no `π`)."""
     return _VARIABLE.fullmatch(name) is not None
 
 
@@ -47,7 +47,7 @@ def _belongs(before: Token, token: Token) -> bool:
     return before.text == "." or (before.text in ("→", "≃", "↪") and before.end == token.start)
 
 
-def bound(code: Sequence[Token]) -> Iterator[str]:
+def bound_names(code: Sequence[Token]) -> Iterator[str]:
     """The names that a statement binds, wherever it does."""
     colon = next((k for k, token in enumerate(code) if token.text == ":" and token.depth == 0), len(code))
     for k, token in enumerate(code):

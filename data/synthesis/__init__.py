@@ -1,4 +1,4 @@
-"""Theorems of core Lean without end, of graded difficulty: a corpus to learn from that nobody has to download.
+"""Generates theorems of core Lean, of graded difficulty and as many as wanted: a corpus without a download.
 
 A family is a way to make theorems of one kind at five levels. What it makes is put together from random parts (terms,
 hypotheses in any order, definitions, values that are computed here), so that other seeds give other theorems, and is
@@ -18,7 +18,7 @@ from data.pairs import Pair
 from data.problems import Problem
 from data.synthesis.accumulators import accumulators
 from data.synthesis.arithmetic import arithmetic
-from data.synthesis.draft import VOCABULARY, Draft, Maker
+from data.synthesis.draft import VOCABULARY, Maker, TheoremDraft
 from data.synthesis.equations import equations
 from data.synthesis.finite import finite
 from data.synthesis.functions import functions
@@ -33,7 +33,7 @@ from data.theorem import Theorem
 LEVELS = (1, 2, 3, 4, 5)
 
 # A draft of a level, or None where chance brought nothing of use.
-_FAMILIES: dict[str, Callable[[Maker, int], Draft | None]] = {
+_FAMILIES: dict[str, Callable[[Maker, int], TheoremDraft | None]] = {
     family.__name__: family
     for family in (
         logic,
@@ -63,15 +63,15 @@ class SynthesisError(Exception):
 
 
 @dataclass(frozen=True)
-class Made:
-    """A theorem with the proof that is known from how it was made, the text after `:= by`; empty if none is."""
+class GeneratedTheorem:
+    """A generated theorem and the proof that its maker knows, the text after `:= by`; empty if it knows none."""
 
     problem: Problem
     proof: str
 
 
 def generate(seed: int, count: int, families: Collection[str] = FAMILIES) -> Iterator[Problem]:
-    """The first `count` theorems of a seed, each with its family and `level-1` to `level-5` as tags.
+    """Generate the first `count` theorems of a seed, each with its family and `level-1` to `level-5` as tags.
 
     No two of them are the same but for names. Levels are the maker's guess: 1 falls to one tactic, 5 needs a lemma or a
     value that no automation finds. Raises SynthesisError.
@@ -79,8 +79,8 @@ def generate(seed: int, count: int, families: Collection[str] = FAMILIES) -> Ite
     return (made.problem for made in with_proofs(seed, count, families))
 
 
-def with_proofs(seed: int, count: int, families: Collection[str] = FAMILIES) -> Iterator[Made]:
-    """The same theorems with the proofs that their makers know: to measure a prover, not to train it."""
+def with_proofs(seed: int, count: int, families: Collection[str] = FAMILIES) -> Iterator[GeneratedTheorem]:
+    """Generate the same theorems with their makers' proofs: to measure a prover, not to train it."""
     if unknown := sorted(set(families) - set(FAMILIES)):
         raise SynthesisError(f"no family is called {', '.join(unknown)}; there are: {', '.join(FAMILIES)}")
     rng = random.Random(seed)
@@ -100,7 +100,7 @@ def with_proofs(seed: int, count: int, families: Collection[str] = FAMILIES) -> 
         yield made
 
 
-def _new(rng: random.Random, family: str, level: int, seen: set[str]) -> Made | None:
+def _new(rng: random.Random, family: str, level: int, seen: set[str]) -> GeneratedTheorem | None:
     for _ in range(_TRIES):
         make = Maker(rng)
         draft = _FAMILIES[family](make, level)
@@ -109,16 +109,18 @@ def _new(rng: random.Random, family: str, level: int, seen: set[str]) -> Made | 
         name = make.name("theorem")
         preamble = (f"{draft.preamble}\n",) if draft.preamble else ()
         theorem = Theorem(name, f"theorem {name} {draft.signature}", preamble=preamble)
-        form = normal_form(theorem)
+        form = anonymised(theorem)
         if form not in seen:
             seen.add(form)
             digest = hashlib.sha256(form.encode()).hexdigest()[:12]
-            return Made(Problem(f"{family}-{level}-{digest}", theorem, tags=(family, f"level-{level}")), draft.proof)
+            return GeneratedTheorem(
+                Problem(f"{family}-{level}-{digest}", theorem, tags=(family, f"level-{level}")), draft.proof
+            )
     return None
 
 
-def normal_form(theorem: Theorem) -> str:
-    """A made theorem with what its maker named called by number instead: equal for two that differ in names only."""
+def anonymised(theorem: Theorem) -> str:
+    """The exact text of a generated theorem with numbers for its maker's names: equal up to these names."""
     numbers: dict[str, str] = {}
 
     def renamed(match: re.Match[str]) -> str:
@@ -129,7 +131,7 @@ def normal_form(theorem: Theorem) -> str:
 
 
 def renamed(pair: Pair, seed: int) -> Pair:
-    """A made theorem and a proof of it, with other names: what is new in them is as true, and must be written anew.
+    """A generated theorem and a proof of it under other names, which is as true (data augmentation).
 
     A model that sees theorems under many names learns to take them from the statement. What the maker chose gives way
     to other words of its kind, or to words that are made up, in the proof too; all else stays.
@@ -160,7 +162,7 @@ def renamed(pair: Pair, seed: int) -> Pair:
 
 
 def _made_up(chance: random.Random, word: str, taken: Collection[str]) -> str:
-    """A name that nothing has, as people make them: `h₁`, `n'`, `x2`, `hpq`, `pelu`; capital where the word was."""
+    """A made-up name that is not taken, such as `h₁`, `n'`, `x2`, `hpq`, `pelu`; capitalised if the word is."""
     while True:
         new: str
         if chance.random() < 0.5:

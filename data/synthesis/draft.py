@@ -1,4 +1,4 @@
-"""What a family of theorems is written with: chance, names that are not taken, and the draft of a theorem."""
+"""Tools of the theorem families: random choices, fresh names, and the draft of a theorem."""
 
 from __future__ import annotations
 
@@ -34,9 +34,12 @@ VOCABULARY = {
 
 
 @dataclass(frozen=True)
-class Draft:
-    """A theorem without its name: `preamble` are its definitions, `signature` what follows the name, up to `:=`;
-    `proof` is one proof that is known from how it was made, as the text after `:= by`, or empty."""
+class TheoremDraft:
+    """A generated theorem without its name.
+
+    preamble: its definitions. signature: what follows the name, up to `:=`. proof: one that its maker knows, as the
+    text after `:= by`, or empty.
+    """
 
     signature: str
     preamble: str = ""
@@ -44,7 +47,7 @@ class Draft:
 
 
 class Maker:
-    """Chance, and names by their kind: none is given out twice."""
+    """A random generator with the methods of `random.Random`, and a source of names, none given out twice."""
 
     def __init__(self, rng: random.Random) -> None:
         self.rng = rng
@@ -53,27 +56,27 @@ class Maker:
     def name(self, kind: str) -> str:
         """A name of VOCABULARY that has not been given out, likelier from the front of its kind."""
         free = [word for word in VOCABULARY[kind] if word not in self._taken]
-        word = free[min(self.below(len(free)), self.below(len(free)))]
+        word = free[min(self.randrange(len(free)), self.randrange(len(free)))]
         self._taken.add(word)
         return word
 
     def names(self, kind: str, count: int) -> list[str]:
         return [self.name(kind) for _ in range(count)]
 
-    def below(self, bound: int) -> int:
+    def randrange(self, bound: int) -> int:
         return self.rng.randrange(bound)
 
-    def number(self, low: int, high: int) -> int:
+    def randint(self, low: int, high: int) -> int:
         """From low to high, both included."""
         return self.rng.randint(low, high)
 
-    def one(self, choices: Sequence[T]) -> T:
+    def choice(self, choices: Sequence[T]) -> T:
         return self.rng.choice(choices)
 
-    def some(self, choices: Sequence[T], count: int) -> list[T]:
+    def sample(self, choices: Sequence[T], count: int) -> list[T]:
         return self.rng.sample(choices, count)
 
-    def mixed(self, items: Sequence[T]) -> list[T]:
+    def shuffled(self, items: Sequence[T]) -> list[T]:
         return self.rng.sample(items, len(items))
 
     def chance(self, share: float = 0.5) -> bool:
@@ -92,7 +95,7 @@ def both(first: tuple[str, str], second: tuple[str, str]) -> tuple[str, str]:
 
 def assumed(make: Maker, facts: Sequence[str]) -> tuple[str, list[str]]:
     """Hypotheses in any order as binders, and the name of each fact in the order in which they came."""
-    order = make.mixed(range(len(facts)))
+    order = make.shuffled(range(len(facts)))
     names = [f"h{k}" for k in range(1, len(facts) + 1)] if len(facts) > 1 else [make.name("proof")]
     called = {place: names[at] for at, place in enumerate(order)}
     return "".join(f"({called[k]} : {facts[k]}) " for k in order), [called[k] for k in range(len(facts))]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from data.synthesis.draft import Draft, Maker
+from data.synthesis.draft import Maker, TheoremDraft
 from data.synthesis.terms import factor
 
 
@@ -31,30 +31,30 @@ def _applied(names: list[str], term: str) -> str:
     return term
 
 
-def finite(make: Maker, level: int) -> Draft | None:
+def finite(make: Maker, level: int) -> TheoremDraft | None:
     """A theorem about a type with a few values; None if none came of this draw."""
     return [_truth, _entries, _compositions, _operations, _choices][level - 1](make)
 
 
-def _truth(make: Maker) -> Draft | None:
+def _truth(make: Maker) -> TheoremDraft | None:
     """Identities of truth values and of options."""
     if make.chance(0.4):
-        x, k = make.name("number"), make.number(1, 5)
-        shifts = [make.number(1, 9) for _ in range(make.number(2, 3))]
-        start, value = make.one([(x, f"{x} + {sum(shifts)}"), (f"{x} + {k}", f"{x} + {k + sum(shifts)}")])
+        x, k = make.name("number"), make.randint(1, 5)
+        shifts = [make.randint(1, 9) for _ in range(make.randint(2, 3))]
+        start, value = make.choice([(x, f"{x} + {sum(shifts)}"), (f"{x} + {k}", f"{x} + {k + sum(shifts)}")])
         text = f"some {factor(start)}"
         for shift in shifts:
             text = f"({text}).map (· + {shift})"
-        return Draft(f"({x} : Nat) : {text} = some ({value})", proof="simp <;> omega")
-    names = make.names("proposition", make.number(2, 3))
+        return TheoremDraft(f"({x} : Nat) : {text} = some ({value})", proof="simp <;> omega")
+    names = make.names("proposition", make.randint(2, 3))
 
     def term(depth: int) -> tuple[str, int]:
         """A term and its table: bit r is its value where the bits of r are the variables'."""
         if depth == 0:
-            k = make.below(len(names))
+            k = make.randrange(len(names))
             return names[k], sum(1 << r for r in range(8) if r >> k & 1)
-        (a, p), (b, q) = term(depth - 1), term(make.below(depth))
-        kind = make.below(3)
+        (a, p), (b, q) = term(depth - 1), term(make.randrange(depth))
+        kind = make.randrange(3)
         if kind == 0:
             return f"!{a}" if " " not in a else f"!({a})", 255 & ~p
         sign = "&&" if kind == 1 else "||"
@@ -63,58 +63,58 @@ def _truth(make: Maker) -> Draft | None:
 
     left, table = term(2)
     for _ in range(400):
-        right, other = term(make.number(1, 2))
+        right, other = term(make.randint(1, 2))
         if other == table and right != left:
-            return Draft(f"({' '.join(names)} : Bool) : ({left}) = ({right})", proof="grind")
+            return TheoremDraft(f"({' '.join(names)} : Bool) : ({left}) = ({right})", proof="grind")
     return None
 
 
-def _entries(make: Maker) -> Draft:
+def _entries(make: Maker) -> TheoremDraft:
     """Values at given arguments; fields of structures."""
     if make.chance():
-        v = _values(make, make.number(2, 4))
+        v = _values(make, make.randint(2, 4))
         f = make.name("definition")
-        images = [make.below(len(v.values)) for _ in v.values]
-        start, times = make.below(len(v.values)), make.number(1, 3)
+        images = [make.randrange(len(v.values)) for _ in v.values]
+        start, times = make.randrange(len(v.values)), make.randint(1, 3)
         end = start
         for _ in range(times):
             end = images[end]
         goal = f"{_applied([f] * times, f'.{v.values[start]}')} = .{v.values[end]}"
-        return Draft(f": {goal}", f"{v.lines}\n{_table(make, f, v, images)}", "rfl")
+        return TheoremDraft(f": {goal}", f"{v.lines}\n{_table(make, f, v, images)}", "rfl")
     kind, f, p = make.name("type"), make.name("definition"), make.name("proposition")
-    fields = make.some(["fst", "snd", "top", "low", "key", "val"], 2)
-    a, b = make.number(0, 5), make.number(0, 5)
+    fields = make.sample(["fst", "snd", "top", "low", "key", "val"], 2)
+    a, b = make.randint(0, 5), make.randint(0, 5)
     swap = make.chance()
     x, y = (f"{p}.{field}" for field in (fields[::-1] if swap else fields))
     lines = f"structure {kind} where\n  {fields[0]} : Nat\n  {fields[1]} : Nat\n\n"
     lines += f"def {f} ({p} : {kind}) : {kind} := ⟨{x}{f' + {a}' if a else ''}, {y}{f' + {b}' if b else ''}⟩\n"
-    at = make.below(2)
+    at = make.randrange(2)
     value = [(x, a), (y, b)][at]
     if make.chance():
         shown = f"{value[0]} + {value[1]}" if value[1] else value[0]
-        return Draft(f"({p} : {kind}) : ({f} {p}).{fields[at]} = {shown}", lines, "rfl")
+        return TheoremDraft(f"({p} : {kind}) : ({f} {p}).{fields[at]} = {shown}", lines, "rfl")
     if swap:
         total = a + b
         shown = f"{p}.{fields[at]} + {total}" if total else f"{p}.{fields[at]}"
     else:
         shown = f"{value[0]} + {2 * value[1]}" if value[1] else value[0]
-    return Draft(f"({p} : {kind}) : ({f} ({f} {p})).{fields[at]} = {shown}", lines, f"simp [{f}] <;> omega")
+    return TheoremDraft(f"({p} : {kind}) : ({f} ({f} {p})).{fields[at]} = {shown}", lines, f"simp [{f}] <;> omega")
 
 
 def _tables(make: Maker, v: _Values, count: int) -> tuple[list[str], list[list[int]], str]:
     """Functions by permutations or any tables, their images and lines."""
     names = make.names("definition", count)
     size = range(len(v.values))
-    images = [make.mixed(size) if make.chance(0.6) else [make.below(len(v.values)) for _ in size] for _ in names]
+    images = [make.shuffled(size) if make.chance(0.6) else [make.randrange(len(v.values)) for _ in size] for _ in names]
     return names, images, "\n".join(_table(make, n, v, i) for n, i in zip(names, images, strict=True))
 
 
-def _compositions(make: Maker) -> Draft:
+def _compositions(make: Maker) -> TheoremDraft:
     """Two ways to compute the same for every value."""
-    v = _values(make, make.number(3, 4))
+    v = _values(make, make.randint(3, 4))
     names, images, lines = _tables(make, v, 2)
     size = range(len(v.values))
-    words = [[make.below(2) for _ in range(make.number(0, 3))] for _ in range(60)]
+    words = [[make.randrange(2) for _ in range(make.randint(0, 3))] for _ in range(60)]
     first = next((w for w in words if w), [0])
 
     def value(word: list[int], k: int) -> int:
@@ -128,26 +128,28 @@ def _compositions(make: Maker) -> Draft:
         if second != first and all(value(first, k) == value(second, k) for k in size):
             right = _applied([names[f] for f in second], c)
             used = ", ".join(names[f] for f in sorted({*first, *second}))
-            return Draft(f"({c} : {v.type}) : {left} = {right}", f"{v.lines}\n{lines}", f"cases {c} <;> simp [{used}]")
+            return TheoremDraft(
+                f"({c} : {v.type}) : {left} = {right}", f"{v.lines}\n{lines}", f"cases {c} <;> simp [{used}]"
+            )
     seen = {value(first, k) for k in size}
     missing = [k for k in size if k not in seen]
     if missing:
-        goal = f"{left} ≠ .{v.values[make.one(missing)]}"
+        goal = f"{left} ≠ .{v.values[make.choice(missing)]}"
     else:
-        goal = f"{left} = .{v.values[value(first, k := make.one(list(size)))]} → {c} = .{v.values[k]}"
-    return Draft(f"({c} : {v.type}) : {goal}", f"{v.lines}\n{lines}", f"cases {c} <;> simp [{', '.join(names)}]")
+        goal = f"{left} = .{v.values[value(first, k := make.choice(list(size)))]} → {c} = .{v.values[k]}"
+    return TheoremDraft(f"({c} : {v.type}) : {goal}", f"{v.lines}\n{lines}", f"cases {c} <;> simp [{', '.join(names)}]")
 
 
-def _operations(make: Maker) -> Draft:
+def _operations(make: Maker) -> TheoremDraft:
     """An operation on two values: a law that its table has."""
     v = _values(make, 3)
     f = make.name("definition")
     c, d = make.names("number", 2)
     size = range(3)
-    kind = make.below(3)
-    unit, zero = make.some(list(size), 2)
+    kind = make.randrange(3)
+    unit, zero = make.sample(list(size), 2)
     other = 3 - unit - zero
-    square = make.one([unit, zero, other])
+    square = make.choice([unit, zero, other])
     # the unit changes nothing, the zero takes all, what is left is given
     rows = [f"  | .{v.values[unit]}, y => y\n", f"  | x, .{v.values[unit]} => x\n"]
     rows += [f"  | .{v.values[other]}, .{v.values[other]} => .{v.values[square]}\n", f"  | _, _ => .{v.values[zero]}\n"]
@@ -170,35 +172,35 @@ def _operations(make: Maker) -> Draft:
                 goals.append(f"{f} {c} {d} = .{v.values[a]} → {c} = {d}")
     if all(table[x, table[x, y]] == table[x, y] for x in size for y in size):
         goals += [f"{f} {c} ({f} {c} {d}) = {f} {c} {d}"] * 2
-    goal = make.one(goals)
+    goal = make.choice(goals)
     if kind:
-        second = make.one(goals)
+        second = make.choice(goals)
         goal = f"{goal} ∧ {second}" if "→" not in goal + second else f"({goal}) ∧ ({second})"
     names = f"{c} {d}" if f" {d}" in goal else c
     cases = " <;> ".join(f"cases {x}" for x in names.split())
-    return Draft(f"({names} : {v.type}) : {goal}", f"{v.lines}\n{lines}", f"{cases} <;> simp [{f}]")
+    return TheoremDraft(f"({names} : {v.type}) : {goal}", f"{v.lines}\n{lines}", f"{cases} <;> simp [{f}]")
 
 
-def _choices(make: Maker) -> Draft:
+def _choices(make: Maker) -> TheoremDraft:
     """For each value there is one that goes with it."""
     v = _values(make, 3)
     size = range(3)
     c, d = make.names("number", 2)
     if make.chance():
         (f,), (images,), lines = _tables(make, v, 1)
-        images = make.mixed(size)
+        images = make.shuffled(size)
         lines = _table(make, f, v, images)
         g = make.name("definition")
-        other = [make.below(3) for _ in size]
+        other = [make.randrange(3) for _ in size]
         lines = f"{lines}\n{_table(make, g, v, other)}"
         pick = [images.index(other[k]) for k in size]
         goal = f"∃ {d}, {f} {d} = {g} {c}"
     else:
         f = make.name("definition")
         rows, pick = [], []
-        target = make.below(3)
+        target = make.randrange(3)
         for k in size:
-            rule = make.mixed(size)
+            rule = make.shuffled(size)
             rows += [f"  | .{v.values[k]}, .{v.values[j]} => .{v.values[rule[j]]}\n" for j in size[:2]]
             rows.append(f"  | .{v.values[k]}, .{v.values[2]} => .{v.values[rule[2]]}\n")
             pick.append(rule.index(target))
@@ -207,5 +209,5 @@ def _choices(make: Maker) -> Draft:
     cases = [f"| {v.values[k]} => exact ⟨.{v.values[pick[k]]}, rfl⟩" for k in size]
     if make.chance(0.4):
         proof = "\n".join([f"intro {c}", f"cases {c} with", *cases])
-        return Draft(f": ∀ {c} : {v.type}, {goal}", f"{v.lines}\n{lines}", proof)
-    return Draft(f"({c} : {v.type}) : {goal}", f"{v.lines}\n{lines}", "\n".join([f"cases {c} with", *cases]))
+        return TheoremDraft(f": ∀ {c} : {v.type}, {goal}", f"{v.lines}\n{lines}", proof)
+    return TheoremDraft(f"({c} : {v.type}) : {goal}", f"{v.lines}\n{lines}", "\n".join([f"cases {c} with", *cases]))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from data.synthesis.draft import Draft, Maker, assumed
+from data.synthesis.draft import Maker, TheoremDraft, assumed
 from data.synthesis.terms import CONSTANT, factor, plain, written
 
 _LAWS = {
@@ -15,41 +15,43 @@ _LAWS = {
 }
 
 
-def functions(make: Maker, level: int) -> Draft:
+def functions(make: Maker, level: int) -> TheoremDraft:
     """A theorem about functions that are defined in it."""
     return [_values, _compositions, _used, _composed, _sums][level - 1](make)
 
 
-def _values(make: Maker) -> Draft:
+def _values(make: Maker) -> TheoremDraft:
     """Functions written as terms, applied."""
     (x, y), (f, g) = make.names("number", 2), make.names("function", 2)
-    n, k = make.number(0, 9), make.number(0, 9)
-    inner = {x: make.number(1, 4), CONSTANT: make.number(0, 9)}
+    n, k = make.randint(0, 9), make.randint(0, 9)
+    inner = {x: make.randint(1, 4), CONSTANT: make.randint(0, 9)}
     value = inner[x] * k + inner[CONSTANT]
     extra = f" + {n}" if make.chance() else ""
-    kind = make.below(3)
+    kind = make.randrange(3)
     if kind == 0:
-        return Draft(
+        return TheoremDraft(
             f"({f} : Nat → Nat) : {f} ((fun {x} => {plain(inner)}) {k}){extra} = {f} {value}{extra}", proof="rfl"
         )
     if kind == 1:
-        both = make.some([f, g, f], 2)
+        both = make.sample([f, g, f], 2)
         used = sorted(set(both))
         term = f"(fun {x} => {both[0]} ({both[1]} ({plain(inner)})){extra})"
-        return Draft(f"({' '.join(used)} : Nat → Nat) : {term} {k} = {both[0]} ({both[1]} {value}){extra}", proof="rfl")
+        return TheoremDraft(
+            f"({' '.join(used)} : Nat → Nat) : {term} {k} = {both[0]} ({both[1]} {value}){extra}", proof="rfl"
+        )
     term = f"(fun {x} {y} => {f} {y} + {factor(plain(inner))})"
-    return Draft(f"({f} : Nat → Nat) : {term} {k} {n} = {f} {n} + {value}", proof="rfl")
+    return TheoremDraft(f"({f} : Nat → Nat) : {term} {k} {n} = {f} {n} + {value}", proof="rfl")
 
 
-def _compositions(make: Maker) -> Draft:
+def _compositions(make: Maker) -> TheoremDraft:
     """Composition in other parentheses, as equal functions."""
-    names = make.names("function", make.number(2, 3))
-    word = [make.one(names) for _ in range(make.number(3, 5))]
+    names = make.names("function", make.randint(2, 3))
+    word = [make.choice(names) for _ in range(make.randint(3, 5))]
 
     def tree(parts: list[str]) -> str:
         if len(parts) == 1:
             return parts[0]
-        at = make.number(1, len(parts) - 1)
+        at = make.randint(1, len(parts) - 1)
         left, right = tree(parts[:at]), tree(parts[at:])
         return f"{factor(left)} ∘ {factor(right)}"
 
@@ -60,7 +62,7 @@ def _compositions(make: Maker) -> Draft:
         for name in reversed(word):
             term = f"{name} {factor(term)}"
         right = f"fun {x} => {term}"
-    return Draft(f"({' '.join(names)} : Nat → Nat) : {left} = {right}", proof="rfl")
+    return TheoremDraft(f"({' '.join(names)} : Nat → Nat) : {left} = {right}", proof="rfl")
 
 
 def _law(make: Maker, kind: str) -> tuple[str, str]:
@@ -68,15 +70,15 @@ def _law(make: Maker, kind: str) -> tuple[str, str]:
     return name, f"def {name} (f : Nat → Nat) : Prop := {_LAWS[kind]}\n"
 
 
-def _used(make: Maker) -> Draft:
+def _used(make: Maker) -> TheoremDraft:
     """A property at the values that matter."""
-    kind = make.one(["injective", "monotone", "strict", "inflating", "idempotent"])
+    kind = make.choice(["injective", "monotone", "strict", "inflating", "idempotent"])
     (name, lines), (a, b, c) = _law(make, kind), make.names("number", 3)
     names = make.names("function", 2)
     if make.chance(0.3):
         return _equal(make, kind, name, lines, names)
-    word = [make.one(names) for _ in range(make.one([1, 1, 2, 2, 3]))]
-    shifts = [make.number(1, 9) if make.chance(0.2) else 0 for _ in word]
+    word = [make.choice(names) for _ in range(make.choice([1, 1, 2, 2, 3]))]
+    shifts = [make.randint(1, 9) if make.chance(0.2) else 0 for _ in word]
     used = [f for f in names if f in word]
     laws = [f"{name} {f}" for f in used]
 
@@ -85,7 +87,7 @@ def _used(make: Maker) -> Draft:
             term = f"{f} {factor(f'{term} + {k}' if k else term)}"
         return term
 
-    k, variables = make.number(0, 4), [a, b]
+    k, variables = make.randint(0, 4), [a, b]
     if kind == "injective":
         if make.chance(0.6):
             facts, goal = [f"{image(a)} = {image(b)}"], f"{a} = {b}"
@@ -106,28 +108,28 @@ def _used(make: Maker) -> Draft:
             goal = f"{word[-1]} {factor(image(a))} + {k} = {image(a)} + {k}"
     start = f"({' '.join(used)} : Nat → Nat) ({' '.join(variables)} : Nat) "
     if make.chance(0.7):  # as premises, and not as hypotheses
-        return Draft(f"{start}: {' → '.join([*make.mixed([*laws, *facts]), goal])}", lines, f"grind [{name}]")
+        return TheoremDraft(f"{start}: {' → '.join([*make.shuffled([*laws, *facts]), goal])}", lines, f"grind [{name}]")
     given, _ = assumed(make, [*laws, *facts])
-    return Draft(f"{start}{given}: {goal}", lines, f"grind [{name}]")
+    return TheoremDraft(f"{start}{given}: {goal}", lines, f"grind [{name}]")
 
 
-def _equal(make: Maker, kind: str, name: str, lines: str, names: list[str]) -> Draft:
+def _equal(make: Maker, kind: str, name: str, lines: str, names: list[str]) -> TheoremDraft:
     """What is everywhere equal to such a function, or larger by the same number, is one."""
-    f, g = make.mixed(names)
+    f, g = make.shuffled(names)
     x, inner, more = make.name("number"), "", 0
     if kind != "idempotent":
-        inner, more = make.one(["", f" + {make.number(1, 9)}"]), make.number(0, 9)
+        inner, more = make.choice(["", f" + {make.randint(1, 9)}"]), make.randint(0, 9)
     value = {f"{f} ({x}{inner})" if inner else f"{f} {x}": 1, CONSTANT: more}
-    given, _ = assumed(make, [f"{name} {f}", f"∀ {x}, {' = '.join(make.mixed([f'{g} {x}', written(make, value)]))}"])
-    return Draft(f"({' '.join(names)} : Nat → Nat) {given}: {name} {g}", lines, f"grind [{name}]")
+    given, _ = assumed(make, [f"{name} {f}", f"∀ {x}, {' = '.join(make.shuffled([f'{g} {x}', written(make, value)]))}"])
+    return TheoremDraft(f"({' '.join(names)} : Nat → Nat) {given}: {name} {g}", lines, f"grind [{name}]")
 
 
-def _composed(make: Maker) -> Draft:
+def _composed(make: Maker) -> TheoremDraft:
     """A property of what is composed of functions that have it."""
-    kind = make.one(["injective", "monotone", "strict", "onto", "inflating"])
+    kind = make.choice(["injective", "monotone", "strict", "onto", "inflating"])
     (name, lines), x, y = _law(make, kind), "x", "y"
-    names = make.names("function", make.number(1, 3))
-    word = [make.one(names) for _ in range(make.number(2, 4))]
+    names = make.names("function", make.randint(1, 3))
+    word = [make.choice(names) for _ in range(make.randint(2, 4))]
     used = [f for f in names if f in word]
     given, called = assumed(make, [f"{name} {f}" for f in used])
     of = dict(zip(used, called, strict=True))
@@ -160,23 +162,23 @@ def _composed(make: Maker) -> Draft:
             lines_.append(f"obtain ⟨u{k}, e{k}⟩ := {of[f]} {at}")
             at = f"u{k}"
         lines_.append(f"exact ⟨{at}, by simp [{', '.join(f'e{k}' for k in range(len(word)))}]⟩")
-    return Draft(f"({' '.join(used)} : Nat → Nat) {given}: {goal}", lines, "\n".join(lines_))
+    return TheoremDraft(f"({' '.join(used)} : Nat → Nat) {given}: {goal}", lines, "\n".join(lines_))
 
 
-def _sums(make: Maker) -> Draft:
+def _sums(make: Maker) -> TheoremDraft:
     """A property of sums, multiples and shifts of functions that have it."""
-    kind = make.one(["monotone", "strict", "injective", "inflating"])
+    kind = make.choice(["monotone", "strict", "injective", "inflating"])
     name, lines = _law(make, kind)
     f, g = make.names("function", 2)
-    a, b, c = make.number(1, 3), make.number(0, 2), make.number(0, 4)
-    shift = make.number(0, 3)
+    a, b, c = make.randint(1, 3), make.randint(0, 2), make.randint(0, 4)
+    shift = make.randint(0, 3)
     inner = f"{f} (x + {shift})" if shift else f"{f} x"
     if kind == "injective":
         b = 0
     form = {inner: a, CONSTANT: c}
     twice = ""
     if b:
-        twice = make.one([f"{g} x", f"{g} ({f} x)"])
+        twice = make.choice([f"{g} x", f"{g} ({f} x)"])
         form = {inner: a, twice: b, CONSTANT: c}
     term = plain(form)
     given, called = assumed(make, [f"{name} {f}", f"{name} {g}"] if b else [f"{name} {f}"])
@@ -201,4 +203,4 @@ def _sums(make: Maker) -> Draft:
         elif b:
             body.append(f"have := {hg} _ _ ({hf} x y e)")
         body += ["simp only", "omega"]
-    return Draft(f"({' '.join(names)} : Nat → Nat) {given}: {goal}", lines, "\n".join(body))
+    return TheoremDraft(f"({' '.join(names)} : Nat → Nat) {given}: {goal}", lines, "\n".join(body))

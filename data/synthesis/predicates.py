@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from math import gcd
 
-from data.synthesis.draft import Draft, Maker, assumed
+from data.synthesis.draft import Maker, TheoremDraft, assumed
 from data.synthesis.terms import factor
 
 
@@ -50,53 +50,53 @@ def _predicate(make: Maker, rules: list[tuple[int, int]]) -> _Predicate:
     return _Predicate(
         make.name("type"),
         base,
-        make.one([0, 0, make.number(1, 9)]),
+        make.choice([0, 0, make.randint(1, 9)]),
         [_Rule(n, f, a) for n, (f, a) in zip(names, rules, strict=True)],
     )
 
 
-def predicates(make: Maker, level: int) -> Draft:
+def predicates(make: Maker, level: int) -> TheoremDraft:
     """A theorem about an inductive predicate."""
     return [_step, _steps, _invariants, _derivations, _relations][level - 1](make)
 
 
-def _step(make: Maker) -> Draft:
+def _step(make: Maker) -> TheoremDraft:
     """What was derived is derived: hypotheses about a predicate, or one rule."""
-    p = _predicate(make, [(1, make.number(2, 9))])
+    p = _predicate(make, [(1, make.randint(2, 9))])
     n, m = make.names("number", 2)
     if make.chance(0.7):
         k = p.rules[0].add
-        facts = [f"{p.name} {n}", f"{n} + {k} = {m}" if make.chance() else f"{m} = {n}", f"{m} < {make.number(3, 30)}"]
+        facts = [f"{p.name} {n}", f"{n} + {k} = {m}" if make.chance() else f"{m} = {n}", f"{m} < {make.randint(3, 30)}"]
         given, _ = assumed(make, facts)
         goal = f"{p.name} {m}" if f"{m} = {n}" == facts[1] else f"{p.name} ({m} - {k})"
-        return Draft(f"({n} {m} : Nat) {given}: {goal}", p.lines, "grind")
+        return TheoremDraft(f"({n} {m} : Nat) {given}: {goal}", p.lines, "grind")
     end, proof = p.derived(p.rules[:1])
-    return Draft(f": {p.name} {end}", p.lines, f"exact {proof}")
+    return TheoremDraft(f": {p.name} {end}", p.lines, f"exact {proof}")
 
 
-def _steps(make: Maker) -> Draft:
+def _steps(make: Maker) -> TheoremDraft:
     """Some rules, one after the other, from what is given."""
-    adds = make.some(range(1, 9), 2)
+    adds = make.sample(range(1, 9), 2)
     p = _predicate(make, [(1, add) for add in adds])
     n = make.name("number")
-    count = make.number(1, 3)
-    path = [make.one(p.rules) for _ in range(count)]
+    count = make.randint(1, 3)
+    path = [make.choice(p.rules) for _ in range(count)]
     total = sum(r.add for r in path)
     proof, at = "h", n
     for rule in path:
         proof = f"{p.name}.{rule.name} _ {factor(proof)}"
-    return Draft(f"({n} : Nat) (h : {p.name} {at}) : {p.name} ({n} + {total})", p.lines, f"exact {proof}")
+    return TheoremDraft(f"({n} : Nat) (h : {p.name} {at}) : {p.name} ({n} + {total})", p.lines, f"exact {proof}")
 
 
-def _invariants(make: Maker) -> Draft:
+def _invariants(make: Maker) -> TheoremDraft:
     """What the rules keep: a residue, a bound, or a part of a sum."""
     (n, j), h = make.names("number", 2), make.name("proof")
-    d = make.number(2, 6)
-    rules = [(1, d * k) for k in make.some(range(1, 4), make.number(1, 2))]
+    d = make.randint(2, 6)
+    rules = [(1, d * k) for k in make.sample(range(1, 4), make.randint(1, 2))]
     if make.chance(0.4):
         rules[-1] = (d + 1, 0)
     p = _predicate(make, rules)
-    goal = make.one(
+    goal = make.choice(
         [
             f"{n} % {d} = {p.start % d}",
             f"{p.start} ≤ {n}" if p.start else f"{n} % {d} ≠ 1",
@@ -107,34 +107,34 @@ def _invariants(make: Maker) -> Draft:
     if goal.startswith("∃"):
         proof = f"have e : {n} % {d} = {p.start % d} := by\n  induction {h} <;> omega\nexact ⟨{n} / {d}, by omega⟩"
     if make.chance(0.4):
-        return Draft(f"({n} : Nat) : {p.name} {n} → {goal}", p.lines, f"intro {h}\n{proof}")
-    return Draft(f"({n} : Nat) ({h} : {p.name} {n}) : {goal}", p.lines, proof)
+        return TheoremDraft(f"({n} : Nat) : {p.name} {n} → {goal}", p.lines, f"intro {h}\n{proof}")
+    return TheoremDraft(f"({n} : Nat) ({h} : {p.name} {n}) : {goal}", p.lines, proof)
 
 
-def _derivations(make: Maker) -> Draft:
+def _derivations(make: Maker) -> TheoremDraft:
     """A number that the rules reach in some way, or never."""
     if make.chance(0.75):
-        shapes = make.some([(1, 3), (1, 4), (1, 5), (1, 7), (2, 0), (2, 1), (3, 0), (3, 1), (1, 2)], 2)
+        shapes = make.sample([(1, 3), (1, 4), (1, 5), (1, 7), (2, 0), (2, 1), (3, 0), (3, 1), (1, 2)], 2)
         p = _predicate(make, shapes)
-        path = [make.one(p.rules) for _ in range(make.number(2, 5))]
+        path = [make.choice(p.rules) for _ in range(make.randint(2, 5))]
         end, proof = p.derived(path)
         if end != p.start:
-            return Draft(f": {p.name} {end}", p.lines, f"exact {proof}")
-    d = make.number(2, 6)
-    p = _predicate(make, [(1, d * make.number(1, 2))])
-    n = make.number(0, 40)
+            return TheoremDraft(f": {p.name} {end}", p.lines, f"exact {proof}")
+    d = make.randint(2, 6)
+    p = _predicate(make, [(1, d * make.randint(1, 2))])
+    n = make.randint(0, 40)
     while (n - p.start) % d == 0:
         n += 1
     keep = f"have e : ∀ n, {p.name} n → n % {d} = {p.start % d} := by\n  intro n h\n  induction h <;> omega\n"
-    return Draft(f": ¬ {p.name} {n}", p.lines, keep + f"intro h\nhave := e {n} h\nomega")
+    return TheoremDraft(f": ¬ {p.name} {n}", p.lines, keep + f"intro h\nhave := e {n} h\nomega")
 
 
-def _relations(make: Maker) -> Draft:
+def _relations(make: Maker) -> TheoremDraft:
     """Sums of derived numbers, and relations that are derived step by step."""
     n, m = make.names("number", 2)
     if make.chance():
-        p = _predicate(make, [(1, k) for k in make.some(range(2, 12), make.number(1, 2))])
-        first, second = make.mixed(["hx", "hy"])
+        p = _predicate(make, [(1, k) for k in make.sample(range(2, 12), make.randint(1, 2))])
+        first, second = make.shuffled(["hx", "hy"])
         goal = f"{p.name} ({n} + {m}{f' - {p.start}' if p.start else ''})"
         if p.start:
             z = make.name("number")
@@ -150,9 +150,9 @@ def _relations(make: Maker) -> Draft:
             )
         else:
             proof = f"induction {second} <;> grind [{p.name}]"
-        return Draft(f"({n} {m} : Nat) (hx : {p.name} {n}) (hy : {p.name} {m}) : {goal}", p.lines, proof)
+        return TheoremDraft(f"({n} {m} : Nat) (hx : {p.name} {n}) (hy : {p.name} {m}) : {goal}", p.lines, proof)
     r, base, step = make.name("type"), *make.names("rule", 2)
-    a, b = make.number(1, 7), make.number(0, 7)
+    a, b = make.randint(1, 7), make.randint(0, 7)
     b += a == b
     left, right = (f"n + {a}", f"m + {b}" if b else "m")
     lines = (
@@ -165,12 +165,12 @@ def _relations(make: Maker) -> Draft:
         g = gcd(k, 12) if abs(k) > 1 else 1
         goal = f"{n} % {g} = {m} % {g}" if g > 1 else goal
     if make.chance(0.3):
-        i = make.number(1, 3)
+        i = make.randint(1, 3)
         x = make.name("number")
         proof = f"{r}.{base} {x}"
         for at in range(i):
             left_, right_ = (f"({x} + {c * at})" if c * at else x for c in (a, b))
             proof = f"{r}.{step} {left_} {right_} {factor(proof)}"
         ends = [f"({x} + {c * i})" if c else x for c in (a, b)]
-        return Draft(f"({x} : Nat) : {r} {ends[0]} {ends[1]}", lines, f"exact {proof}")
-    return Draft(f"({n} {m} : Nat) (h : {r} {n} {m}) : {goal}", lines, "induction h <;> omega")
+        return TheoremDraft(f"({x} : Nat) : {r} {ends[0]} {ends[1]}", lines, f"exact {proof}")
+    return TheoremDraft(f"({n} {m} : Nat) (h : {r} {n} {m}) : {goal}", lines, "induction h <;> omega")

@@ -1,4 +1,4 @@
-"""Sums of multiples of variables, in all the ways in which they can be written."""
+"""Linear forms, and the ways to write them as Lean terms."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ Form = Mapping[str, int]  # variable: coefficient, all ≥ 0
 
 def form(make: Maker, variables: list[str], most: int = 4, constant: int = 6) -> dict[str, int]:
     """A random form in which each of the variables occurs."""
-    found = {v: make.number(1, most) if make.chance() else 1 for v in variables}
-    return found | {CONSTANT: make.number(0, constant)}
+    found = {v: make.randint(1, most) if make.chance() else 1 for v in variables}
+    return found | {CONSTANT: make.randint(0, constant)}
 
 
 def plus(*forms: Form) -> dict[str, int]:
@@ -32,22 +32,22 @@ def times(factor: int, f: Form) -> dict[str, int]:
 
 
 def plain(f: Form) -> str:
-    """In one way: variables in their order, the constant last."""
+    """A linear form as a term, written plainly: variables in their order, the constant last."""
     return " + ".join(_parts(f)) or "0"
 
 
 def written(make: Maker, f: Form) -> str:
-    """In one of many ways: any order, any parentheses, multiples as sums."""
+    """A linear form as a term, written at random: any order, any parentheses, multiples as sums."""
     parts: list[str] = []
     for key, value in f.items():
         if value > 1 and make.chance(0.4):
-            first = make.number(1, value - 1)
+            first = make.randint(1, value - 1)
             parts += [*_parts({key: first}), *_parts({key: value - first})]
         else:
             parts += _parts({key: value})
-    parts = make.mixed(parts) or ["0"]
+    parts = make.shuffled(parts) or ["0"]
     while len(parts) > 1:
-        at = make.below(len(parts) - 1)
+        at = make.randrange(len(parts) - 1)
         right = f"({parts[at + 1]})" if " + " in parts[at + 1] else parts[at + 1]
         parts[at : at + 2] = [f"{parts[at]} + {right}"]
     return parts[0]

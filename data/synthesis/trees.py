@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from data.synthesis.draft import Draft, Maker
+from data.synthesis.draft import Maker, TheoremDraft
 from data.synthesis.terms import CONSTANT, Form, factor, plain, plus, written
 
 
@@ -43,8 +43,8 @@ class _Kind:
 
 
 def _kind(make: Maker) -> _Kind:
-    holds = make.one([(True, False), (False, True), (True, True)])
-    return _Kind(make.name("type"), make.name("leaf"), make.name("node"), *holds, make.one([2, 2, 2, 3]))
+    holds = make.choice([(True, False), (False, True), (True, True)])
+    return _Kind(make.name("type"), make.name("leaf"), make.name("node"), *holds, make.choice([2, 2, 2, 3]))
 
 
 @dataclass(frozen=True)
@@ -61,13 +61,13 @@ def _measure(make: Maker, kind: _Kind, node: Form | None = None, leaf: Form | No
     f = make.name("definition")
 
     def own(holds: bool) -> Form:
-        return {"n": make.number(0, 2) if holds else 0, CONSTANT: make.number(0, 2)}
+        return {"n": make.randint(0, 2) if holds else 0, CONSTANT: make.randint(0, 2)}
 
     leaf, node = leaf or own(kind.leaf_holds), node or own(kind.node_holds)
     if not any((*leaf.values(), *node.values())):
         leaf = {**leaf, CONSTANT: 1}
     parts = [f"{f} {part}" for part in kind.parts]
-    text = " + ".join(make.mixed([*parts, *([factor(plain(node))] if any(node.values()) else [])]))
+    text = " + ".join(make.shuffled([*parts, *([factor(plain(node))] if any(node.values()) else [])]))
     uses = (bool(leaf["n"]), bool(node["n"]))
     return _Measure(f, leaf, node, kind.function(f, "Nat", plain(leaf), text, uses=uses))
 
@@ -86,10 +86,10 @@ def _change(make: Maker, kind: _Kind, *, mirror: bool | None = None, moving: boo
     g = make.name("definition")
     order = list(range(kind.arity))
     if make.chance() if mirror is None else mirror:
-        order = order[::-1] if kind.arity == 2 else make.one([[1, 2, 0], [2, 1, 0], [0, 2, 1], [1, 0, 2]])
+        order = order[::-1] if kind.arity == 2 else make.choice([[1, 2, 0], [2, 1, 0], [0, 2, 1], [1, 0, 2]])
     straight = order == sorted(order)
     a, b = (
-        make.one([(1, 1), (2, 0), (1, 3), (2, 1), (3, 0), (0, 4)])
+        make.choice([(1, 1), (2, 0), (1, 3), (2, 1), (3, 0), (0, 4)])
         if moving and (straight or make.chance(0.3))
         else (1, 0)
     )
@@ -98,17 +98,17 @@ def _change(make: Maker, kind: _Kind, *, mirror: bool | None = None, moving: boo
     return _Change(g, (a, b), order, kind.function(g, kind.type, kind.leaf_of(number), node, uses=(a > 0, a > 0)))
 
 
-def trees(make: Maker, level: int) -> Draft | None:
+def trees(make: Maker, level: int) -> TheoremDraft | None:
     """A theorem about an inductive type of its own; None if none came of this draw."""
     return [_values, _unfolded, _changed, _flattened, _carried][level - 1](make)
 
 
 def _example(make: Maker, kind: _Kind, depth: int) -> tuple[str, Callable[[_Measure], int]]:
     """A tree that is written out, and what a measure of it is."""
-    n = make.number(0, 9)
+    n = make.randint(0, 9)
     if depth == 0 or (depth == 1 and make.chance(0.3)):
         return kind.leaf_of(str(n)), lambda f: f.leaf["n"] * n + f.leaf[CONSTANT]
-    parts = [_example(make, kind, depth - 1 if k == 0 else make.below(depth)) for k in range(kind.arity)]
+    parts = [_example(make, kind, depth - 1 if k == 0 else make.randrange(depth)) for k in range(kind.arity)]
 
     def value(f: _Measure) -> int:
         return f.node["n"] * n + f.node[CONSTANT] + sum(part(f) for _, part in parts)
@@ -116,15 +116,15 @@ def _example(make: Maker, kind: _Kind, depth: int) -> tuple[str, Callable[[_Meas
     return kind.node_of(str(n), [text for text, _ in parts]), value
 
 
-def _values(make: Maker) -> Draft:
+def _values(make: Maker) -> TheoremDraft:
     """A value at a tree that is written out."""
     kind = _kind(make)
     f = _measure(make, kind)
     text, value = _example(make, kind, 2)
-    return Draft(f": {f.name} ({text}) = {value(f)}", f"{kind.lines}\n{f.lines}", "rfl")
+    return TheoremDraft(f": {f.name} ({text}) = {value(f)}", f"{kind.lines}\n{f.lines}", "rfl")
 
 
-def _unfolded(make: Maker) -> Draft:
+def _unfolded(make: Maker) -> TheoremDraft:
     """One step of a function, or two."""
     kind = _kind(make)
     names = make.names("list", kind.arity)
@@ -135,24 +135,24 @@ def _unfolded(make: Maker) -> Draft:
     if make.chance():
         f = _measure(make, kind)
         values = plus(*({f"{f.name} {t}": 1} for t in names), {n: f.node["n"], CONSTANT: f.node[CONSTANT]})
-        return Draft(
+        return TheoremDraft(
             f"{start}: {f.name} ({tree}) = {written(make, values)}", f"{kind.lines}\n{f.lines}", f"grind [{f.name}]"
         )
     g = _change(make, kind)
     number = plain({n: g.form[0], CONSTANT: g.form[1]} if g.form[0] else {CONSTANT: g.form[1]})
     image = kind.node_of(number, [f"{g.name} {names[k]}" for k in g.order])
-    return Draft(f"{start}: {g.name} ({tree}) = {image}", f"{kind.lines}\n{g.lines}", "rfl")
+    return TheoremDraft(f"{start}: {g.name} ({tree}) = {image}", f"{kind.lines}\n{g.lines}", "rfl")
 
 
-def _changed(make: Maker) -> Draft | None:
+def _changed(make: Maker) -> TheoremDraft | None:
     """A measure after a change, or one change after another."""
     kind, t = _kind(make), make.name("list")
-    what = make.below(3)
+    what = make.randrange(3)
     if what == 0:
         g = _change(make, kind, mirror=True, moving=False)
         f = _measure(make, kind)
         inner = f"{g.name} ({g.name} {t})" if make.chance(0.3) else f"{g.name} {t}"
-        k = make.number(1, 3)
+        k = make.randint(1, 3)
         goal = f"{written(make, {f'{f.name} ({inner})': k})} = {written(make, {f'{f.name} {t}': k})}"
         return _by_induction(kind, t, goal, [f.name, g.name], f.lines, g.lines)
     if what == 1:
@@ -175,37 +175,37 @@ def _changed(make: Maker) -> Draft | None:
     return _by_induction(kind, t, goal, used, *lines)
 
 
-def _by_induction(kind: _Kind, t: str, goal: str, used: list[str], *lines: str) -> Draft:
+def _by_induction(kind: _Kind, t: str, goal: str, used: list[str], *lines: str) -> TheoremDraft:
     proof = f"induction {t} <;> grind [{', '.join(used)}]"
-    return Draft(f"({t} : {kind.type}) : {goal}", "\n".join([kind.lines, *lines]), proof)
+    return TheoremDraft(f"({t} : {kind.type}) : {goal}", "\n".join([kind.lines, *lines]), proof)
 
 
 def _listing(make: Maker, kind: _Kind) -> tuple[str, str, tuple[int, int], int]:
     """A function that lists a tree's numbers: its name, its lines, what they become, the place of a node's own."""
     f = make.name("definition")
-    a, b = make.one([(1, 0), (1, 0), (2, 0), (1, 1), (3, 2)])
+    a, b = make.choice([(1, 0), (1, 0), (2, 0), (1, 1), (3, 2)])
     element = f"[{plain({'n': a, CONSTANT: b})}]"
     parts = [f"{f} {part}" for part in kind.parts]
-    at = make.below(kind.arity + 1)
+    at = make.randrange(kind.arity + 1)
     if kind.node_holds:
         parts.insert(at, element)
     lines = kind.function(f, "List Nat", element if kind.leaf_holds else "[]", " ++ ".join(parts))
     return f, lines, (a, b), at
 
 
-def _flattened(make: Maker) -> Draft | None:
+def _flattened(make: Maker) -> TheoremDraft | None:
     """The list of a tree's numbers: its length, its sum, its order."""
     kind, t = _kind(make), make.name("list")
     f, lines, (a, b), at = _listing(make, kind)
     leaf, node = ({"n": a if holds else 0, CONSTANT: b if holds else 0} for holds in (kind.leaf_holds, kind.node_holds))
-    what = make.below(3)
+    what = make.randrange(3)
     if what == 0:
         g = _measure(make, kind, node, leaf)
         return _by_induction(kind, t, f"({f} {t}).sum = {g.name} {t}", [f, g.name], lines, g.lines)
     if what == 1:
         count = [{"n": 0, CONSTANT: int(holds)} for holds in (kind.node_holds, kind.leaf_holds)]
         size = _measure(make, kind, count[0], count[1])
-        k = make.number(1, 3)
+        k = make.randint(1, 3)
         goal = f"{written(make, {f'({f} {t}).length': k})} = {written(make, {f'{size.name} {t}': k})}"
         return _by_induction(kind, t, goal, [f, size.name], lines, size.lines)
     change = _change(make, kind, mirror=kind.arity == 2 and 2 * at == kind.arity)
@@ -221,7 +221,7 @@ def _flattened(make: Maker) -> Draft | None:
     return _by_induction(kind, t, goal, [f, change.name], lines, change.lines)
 
 
-def _carried(make: Maker) -> Draft | None:
+def _carried(make: Maker) -> TheoremDraft | None:
     """A walk through a tree with a result that it carries along, at all starts or (harder) at one."""
     kind, t = _kind(make), make.name("list")
     g = make.name("definition")
@@ -255,10 +255,10 @@ def _carried(make: Maker) -> Draft | None:
         s = make.name("number" if result == "Nat" else "list")
         goal = both.replace(" s", f" {s}")
         proof = f"induction {t} generalizing {s} <;> grind [{g}, {name}]"
-        return Draft(f"({t} : {kind.type}) ({s} : {result}) : {g} {t} {s} = {goal}", preamble, proof)
+        return TheoremDraft(f"({t} : {kind.type}) ({s} : {result}) : {g} {t} {s} = {goal}", preamble, proof)
     proof = f"have e : ∀ s, {g} {t} s = {both} := by\n  induction {t} <;> grind [{g}, {name}]\ngrind"
-    extra = make.one(["", str(make.number(1, 9))])
+    extra = make.choice(["", str(make.randint(1, 9))])
     if extra:
         zero = extra if result == "Nat" else f"[{extra}]"
         value = f"{value} {'+' if result == 'Nat' else '++'} {zero}"
-    return Draft(f"({t} : {kind.type}) : {g} {t} {zero} = {value}", preamble, proof)
+    return TheoremDraft(f"({t} : {kind.type}) : {g} {t} {zero} = {value}", preamble, proof)

@@ -12,7 +12,7 @@ from typing import Annotated, Any, Self
 
 import typer
 
-from data.benchmarks import BenchmarkMissing, located
+from data.benchmarks import BenchmarkMissing, benchmark_path
 from data.problems import ProblemError
 from data.records.config import ConfigError, read_config
 from data.records.run_folder import RunError
@@ -117,7 +117,7 @@ def run_(
     try:
         wanted = run_config(_merged(read_config(config) if config else {}, given), str(config or "the options"))
         wanted.policy.check()
-        path = located(wanted.problems)
+        path = benchmark_path(wanted.problems)
         count, _ = digest(selected(path, wanted.split, wanted.limit))
     except (ConfigError, BenchmarkMissing, ProblemError) as error:
         raise CommandError(str(error), Exit.INPUT) from None
@@ -272,7 +272,7 @@ async def _minimise(folder: RunFolder, timeout: float, workers: int | None, ray:
 def _told(path: Path) -> Iterator[None]:
     """What is wrong with a run's folder is told as a message."""
     try:
-        RunFolder(path).head  # noqa: B018 - it says so if there is no run
+        RunFolder(path).manifest  # noqa: B018 - it says so if there is no run
         yield
     except RunError as error:
         raise CommandError(str(error), Exit.INPUT) from None

@@ -15,7 +15,7 @@ import typer
 
 from data import benchmarks
 from data.problems import Problem, ProblemError
-from data.tasks import in_order
+from data.tasks import map_ordered
 from eval.attempts import Entry
 from eval.audit import Duplicates, compared
 from eval.problems import looked_at, selected
@@ -35,7 +35,7 @@ def validate(
 ) -> None:
     """Tell which statements this Lean can express, and look for the defects that benchmarks are known to have."""
     try:
-        paths = [benchmarks.located(name) for name in (benchmark, against) if name]
+        paths = [benchmarks.benchmark_path(name) for name in (benchmark, against) if name]
         asyncio.run(_validate(paths, split, workers, as_json))
     except (benchmarks.BenchmarkMissing, ProblemError) as error:
         raise CommandError(str(error), Exit.INPUT) from None
@@ -73,7 +73,7 @@ async def _screened(pool: LeanPool, paths: list[Path], split: str) -> AsyncGener
     copies: dict[str, Entry] = {}
     for path in paths[1:]:
         problems = (p for p in selected(path) if isinstance(p, Problem))
-        async with aclosing(in_order(Screen(pool).entry, problems, 2 * pool.size)) as others:
+        async with aclosing(map_ordered(Screen(pool).entry, problems, 2 * pool.size)) as others:
             copies = {other.name: other async for other in others}
     ours = looked_at(pool, selected(paths[0], split), Duplicates())
     async with aclosing(ours) as entries:

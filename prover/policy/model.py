@@ -1,4 +1,4 @@
-"""A language model as a Policy: a prompt format asks and reads, an engine writes."""
+"""A language model as a Policy: a prompt format makes requests and reads answers, an engine generates them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _TOP_P = 0.95  # with temperature 1, as DeepSeek-Prover-V1.5 samples (arXiv 2408
 
 
 class ModelPolicy:
-    """Writes whole proofs, or the rest of one that has been begun.
+    """A policy that samples whole proofs, or the rest of a proof, from a language model.
 
     max_tokens: length of an answer at most; by default the family's.
     """
@@ -35,7 +35,7 @@ class ModelPolicy:
     async def sample(
         self, prompt: Prompt, n: int, params: SampleRequest, usage: Usage | None = None
     ) -> AsyncGenerator[Sample]:
-        """Nothing for a prompt with rounds, if the family has no prompt for corrections."""
+        """Sample proofs; none for a prompt with rounds if the prompt format has no corrections."""
         if prompt.rounds and not self._format.corrects:
             return
         seed = request_seed(params.seed, params.start)
@@ -52,7 +52,7 @@ class ModelPolicy:
                 yield self._read(prompt, answer)
 
     def learn(self, sample: Sample, proved: bool) -> None:
-        """A served model learns by training only."""
+        """Do nothing: a model learns by training only."""
 
     def fresh(self) -> ModelPolicy:
         return self

@@ -1,4 +1,4 @@
-"""The policies by name (`--policy`): which one a run uses, and how it is opened."""
+"""Opens policies by their names (`--policy`)."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from pathlib import Path
 
 from pydantic import Field
 
+from data.choices import choose
 from data.records.config import ConfigError, StrictModel
 from prover.policy.base import Policy
 from prover.policy.tactics.policy import TacticsPolicy
@@ -56,15 +57,14 @@ class PolicyConfig(StrictModel):
 
 @asynccontextmanager
 async def open_policy(config: PolicyConfig) -> AsyncGenerator[Policy]:
-    """A policy that is ready for use, until the end of the block.
+    """Open a policy, and close it at the end of the block.
 
     Raises PolicyUnavailable, and ValueError for a name or family that does not exist.
     """
     if config.name == "tactics":
         yield TacticsPolicy()
         return
-    if config.name not in POLICIES:
-        raise ValueError(f"no policy is called {config.name!r}; there are: {', '.join(POLICIES)}")
+    choose("policy", config.name, POLICIES)
 
     from prover.engines.base import Engine
     from prover.policy.model import ModelPolicy

@@ -1,4 +1,4 @@
-"""Prompts: what a published prover model is asked, word for word, and how the proof is read from its answer.
+"""Prompt formats: the exact prompts of published prover models, and the readers of their answers.
 
 A family of models is one file with its `FORMATS`: requests, the reader of the answers, and its inverse, `render`.
 """
@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from data.choices import choose
 from data.records.config import ConfigError
 from prover.engines.base import ChatMessage, Request
 from prover.prompts import bare, completion, deepseek_v2, goedel_v2, instruct, kimina
@@ -43,7 +44,7 @@ def prompt_format(name: str) -> PromptFormat:
     if name in FAMILIES:
         return FAMILIES[name]
     if not name.endswith(".yaml"):
-        raise ValueError(f"no family is called {name!r}; there are: {', '.join(FAMILIES)}, and files (.yaml)")
+        choose("family", name, (*FAMILIES, "and files (.yaml)"))
     try:
         return read_template(Path(name))
     except ConfigError as error:

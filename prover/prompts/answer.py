@@ -1,4 +1,4 @@
-"""From a model's answer to a proof: where the code is, where the answer ends, what goes on from a given beginning."""
+"""Reads the proof in a model's answer: finds the code, the end of the answer, and what follows the prompt's prefix."""
 
 from __future__ import annotations
 
@@ -6,13 +6,12 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 from enum import Enum, auto
 
-from data.syntax.layout import lines_left, lines_right
+from data.syntax.layout import INDENT, lines_left, lines_right
 from data.syntax.lexer import tokens
 from prover.prompts.base import AnswerParseError
 from prover.prompts.blocks import blocks, reasoned_until, reasoning_end, spans, unfenced
 from prover.prompts.code import LONGEST, LeanSnippet, has_holes, only_holes
 from prover.prompts.prompt import Prompt
-from prover.prompts.text import INDENT
 
 _NO_TEXT = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
 _CODE_BEGINS = re.compile(
@@ -27,7 +26,7 @@ _OPENERS = frozenset(("by", "=>", "·", "."))  # what a block may follow on its 
 
 
 class End(Enum):
-    """What stands before the code block that ends an answer: behind it, the first one that proves the theorem."""
+    """What stands before the code block that ends an answer; the block is the first after it that has the theorem."""
 
     FIRST = auto()  # nothing
     REASONING = auto()  # the end of the reasoning

@@ -1,4 +1,4 @@
-"""A small model's prompts: of a file it is shown only what a statement speaks of, as it has learnt to see it.
+"""The prompts of the bundled small model, which show of a file only the definitions that a statement uses.
 
 What Lean judges is the theorem as it is; this is what the model reads.
 """
@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from data import Theorem
 from data.syntax.declarations import definitions
 from data.syntax.lexer import Token, tokens
-from data.syntax.normal_form import NAMED, plain, signature
+from data.syntax.normal_form import NAMED, plain_tokens, signature_tokens
 from prover.engines.base import Request
 from prover.prompts.completion import NON_COT, Completion
 from prover.prompts.prompt import Prompt
@@ -26,13 +26,13 @@ class Bare(Completion):
 
 
 def minimal(theorem: Theorem) -> Theorem:
-    """The same theorem as far as it can be told by its text; nothing but a prompt may rest on it."""
-    stated = signature(plain(tokens(theorem.statement)))
+    """The theorem reduced to its statement and the definitions it uses, by their text; for prompts only."""
+    stated = signature_tokens(plain_tokens(tokens(theorem.statement)))
     used = {token.text for token in stated}
     kept: list[str] = []
     for given in reversed(list(definitions("".join(theorem.preamble)))):
         if given.keyword in NAMED and given.name.rpartition(".")[2] in used:
-            whole = plain([*given.before, *given.after])
+            whole = plain_tokens([*given.before, *given.after])
             kept.append(f"{_text(whole)}\n")
             used.update(token.text for token in whole)
     statement = " ".join(_text(stated).split())

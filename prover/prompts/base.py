@@ -1,4 +1,4 @@
-"""A PromptFormat: what models that were trained alike are asked, and how their answers are read."""
+"""The PromptFormat protocol: the prompts of a family of models, and the reader of their answers."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class PromptFormat(Protocol):
         ...
 
     def proof(self, prompt: Prompt, answer: str, finished: bool) -> str:
-        """The text of a Sample: what follows the prompt's prefix.
+        """Read the proof in an answer: the lines after the prompt's prefix.
 
         finished: the answer was not cut off at the length limit. Raises AnswerParseError, and nothing else.
         """

@@ -1,4 +1,4 @@
-"""An answer as code blocks, inside and outside of its reasoning (Markdown as models write it, not as it is defined)."""
+"""Finds the code blocks of an answer, inside and outside of its reasoning (in Markdown as models write it)."""
 
 from __future__ import annotations
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from data.syntax.layout import INDENT, lines_right
 from prover.engines.base import ChatMessage, Request
 from prover.prompts import text
 from prover.prompts.answer import End, ended, proof_in
@@ -14,7 +15,7 @@ from prover.prompts.prompt import PreviousAttempt, Prompt
 
 @dataclass(frozen=True)
 class Chat:
-    """One message asks for a proof; for a correction, each earlier answer and what Lean said of it follow.
+    """The prompt format of a chat model: one message asks for a proof; earlier answers with Lean's errors follow.
 
     asked: the first message of the user.
     answered: the code of an earlier answer.
@@ -57,8 +58,8 @@ class Chat:
             return False
 
     def render(self, prompt: Prompt, proof: str) -> str:
-        before = text.proof_lines(f"{prompt.prefix}\n") if prompt.prefix else ""
-        code = f"{text.opening(prompt.theorem)}\n{before}{text.proof_lines(proof)}"
+        before = lines_right(f"{prompt.prefix}\n", INDENT) if prompt.prefix else ""
+        code = f"{text.opening(prompt.theorem)}\n{before}{lines_right(proof, INDENT)}"
         return f"### Complete Lean 4 Proof\n\n```lean4\n{code}\n```"
 
     @property

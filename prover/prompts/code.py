@@ -1,4 +1,4 @@
-"""The proof of a theorem in a piece of Lean code that a model wrote, from its tokens: no Lean runs here.
+"""Reads the proof of a theorem in a piece of Lean code that a model wrote, from its tokens, without Lean.
 
 What cannot be read with certainty is refused. What is read wrongly costs one check: Lean judges the proof, under the
 statement that was asked for.
@@ -8,15 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 
 from data import Theorem
-from data.syntax.commands import begins, keyword
+from data.syntax.commands import Command, begins_command, declared_name, snippet_commands, value_start
+from data.syntax.given import given_context
 from data.syntax.keywords import COMMANDS, DEFINITIONS, TACTICS, THEOREMS
-from data.syntax.layout import at_zero, lines_left, lines_right
-from data.syntax.lexer import Token, dotted, is_doc, is_word, tokens
+from data.syntax.layout import INDENT, as_exact, block_at, lines_left, lines_right
+from data.syntax.lexer import Token, is_doc, is_word, tokens
 from prover.prompts.base import AnswerParseError
-from prover.prompts.given import given_context
 
 _CLAUSES = frozenset(("termination_by", "decreasing_by", "where"))  # they may stand at the column of the theorem
 _HOLES = frozenset(("sorry", "admit"))
@@ -27,15 +26,6 @@ _KEPT_WITHOUT = frozenset(  # attributes that no tactic looks for
     ("deprecated", "expose", "inherit_doc", "inline", "irreducible", "noinline", "nolint", "reducible", "stacks")
 )
 LONGEST = 300_000  # characters; more than 32,768 tokens of any answer
-
-
-@dataclass(frozen=True)
-class _Command:
-    """Indices of the tokens where a command and its keyword begin, and the column of the line it begins in."""
-
-    start: int
-    keyword: int
-    column: int
 
 
 @dataclass(frozen=True)
@@ -55,7 +45,7 @@ class _Theorem:
 
 
 class LeanSnippet:
-    """A piece of code, to be asked for the proof of a theorem.
+    """A piece of Lean code, from which the proof of a theorem is read.
 
     last: of several that could be meant, the last one counts. Raises AnswerParseError for what is too long.
     """
@@ -66,18 +56,18 @@ class LeanSnippet:
         self.text = text
         self._tokens = list(tokens(text))
         self._given = given_context(theorem)
-        self._commands = list(self._starts())
+        self._commands = snippet_commands(self._tokens)
         self._declared = [d for d in map(self._theorem_at, self._commands) if d]
         self._main = self._find(last)
 
     @property
     def has_theorem(self) -> bool:
-        """Is the theorem in it?"""
+        """Whether the theorem is in it."""
         return self._main is not None
 
     @property
     def looks_like_tactics(self) -> bool:
-        """Does it begin like a proof without a statement?"""
+        """Whether it begins like a proof without a statement."""
         k = self._first_of_proof()
         first = self._text_at(k)
         return first in TACTICS or first in ("by", "·", "{") or (first == ":=" and k == 0)
@@ -95,27 +85,11 @@ class LeanSnippet:
     def _text_at(self, k: int) -> str:
         return self._tokens[k].text if k < len(self._tokens) else ""
 
-    def _starts(self) -> Iterator[_Command]:
-        """The commands; doc comments, attributes and modifiers belong to what follows them."""
-        k = column = 0
-        while k < len(self._tokens):
-            token = self._tokens[k]
-            column = token.column if token.breaks else column
-            if (token.breaks and begins(self._tokens, k)) or (
-                token.text in THEOREMS and k and self._tokens[k - 1].text == "in"
-            ):
-                after = keyword(self._tokens, k)
-                yield _Command(k, after, column)
-                k = max(k, after)
-            k += 1
-
-    def _theorem_at(self, command: _Command) -> _Theorem | None:
+    def _theorem_at(self, command: Command) -> _Theorem | None:
         """The theorem that a command is; what was asked for may be declared as something else."""
         if self._text_at(command.keyword) not in THEOREMS | {self._given.keyword}:
             return None
-        name, after = "", command.keyword + 1
-        if self._text_at(command.keyword) != "example":
-            name, after = dotted(self._tokens, after)
+        name, after = declared_name(self._tokens, command.keyword)
         return _Theorem(command.start, command.keyword, name, after, command.column)
 
     def _find(self, last: bool) -> _Theorem | None:
@@ -137,22 +111,29 @@ class LeanSnippet:
         """The `:=` or `|` after the signature: where the one that was asked for ends, or the first that can be it."""
         if self._same_signature(declared):
             return declared.signature + len(self._given.signature)
-        bound, depth, seen = 0, self._tokens[declared.keyword].depth, False
-        for k in range(declared.signature, len(self._tokens)):
+        start, depth = declared.signature, self._tokens[declared.keyword].depth
+        end = next((k for k in range(start, len(self._tokens)) if self._begins_outside(k, declared)), len(self._tokens))
+        value = value_start(self._tokens, start, end, depth)
+        equations = self._equations_start(start, end if value is None else value, depth)
+        found = value if equations is None else equations
+        if found is None:
+            raise AnswerParseError("no proof after the statement")
+        return found
+
+    def _begins_outside(self, k: int, declared: _Theorem) -> bool:
+        """Does a line begin here that is another command?"""
+        token = self._tokens[k]
+        return token.breaks and token.column <= declared.column and token.text in COMMANDS
+
+    def _equations_start(self, start: int, end: int, depth: int) -> int | None:
+        """The first `|` of a proof by equations."""
+        typed = False
+        for k in range(start, end):
             token = self._tokens[k]
-            if token.breaks and token.column <= declared.column and token.text in COMMANDS:
-                break
-            if token.depth != depth:
-                continue
-            seen = seen or token.text == ":"
-            bound += token.text in ("let", "letI", "have", "haveI")
-            if token.text == ":=":
-                if bound == 0:
-                    return k
-                bound -= 1
-            elif token.text == "|" and token.breaks and seen and "=>" in self._line(k):
+            typed = typed or (token.text == ":" and token.depth == depth)
+            if token.text == "|" and token.depth == depth and token.breaks and typed and "=>" in self._line(k):
                 return k
-        raise AnswerParseError("no proof after the statement")
+        return None
 
     def _line(self, k: int) -> list[str]:
         """The tokens to the end of a line."""
@@ -177,15 +158,15 @@ class LeanSnippet:
             self._no_commas(first, stop)
         else:
             self._no_where(first, stop)
-        before = self._tokens[first - 1].end
-        text = self.text[before : self._end_of_text(declared, first, stop)]
+        end = self._end_of_text(declared, first, stop)
+        block = block_at(self.text, self._tokens[first - 1].end, end, declared.column)
         if tactics:
-            return at_zero(text, before - self._line_start(before), declared.column)
+            return block
         if sign == "|":
             if declared.name and declared.name.rpartition(".")[2] in {t.text for t in self._tokens[first:stop]}:
                 raise AnswerParseError("a recursive proof by equations")
-            return "exact fun\n" + lines_right(at_zero(text), 2)
-        return _as_exact(at_zero(text, before - self._line_start(before), declared.column))
+            return "exact fun\n" + lines_right(block, INDENT)
+        return as_exact(block)
 
     def _bare(self) -> str:
         """The code as tactics that stand alone."""
@@ -211,16 +192,16 @@ class LeanSnippet:
         else:
             self._no_commas(k, stop)
         start = self._tokens[k - 1].end if k else 0
-        proof = at_zero(self.text[start : self._end_of_text(whole, k, stop)], start - self._line_start(start), 0)
-        return _as_exact(proof) if term and not by else proof
+        proof = block_at(self.text, start, self._end_of_text(whole, k, stop))
+        return as_exact(proof) if term and not by else proof
 
     def _first_of_proof(self) -> int:
         """The first token after imports and the like."""
         k = 0
-        for start, end in pairwise((*(c.start for c in self._commands), len(self._tokens))):
-            if start != k or self._text_at(start) not in ("import", "open", "set_option") or self._in_tactic(start):
+        for c in self._commands:
+            if c.start != k or self._text_at(k) not in ("import", "open", "set_option") or self._in_tactic(k):
                 break
-            k = next((i for i in range(start + 1, end) if self._breaks_to_tactic(i)), end)
+            k = next((i for i in range(c.start + 1, c.end) if self._breaks_to_tactic(i)), c.end)
         return k
 
     def _breaks_to_tactic(self, k: int) -> bool:
@@ -236,7 +217,7 @@ class LeanSnippet:
                 continue
             if loose and token.text in ("open", "set_option") and self._in_tactic(k):
                 continue
-            if begins(self._tokens, k):
+            if begins_command(self._tokens, k):
                 return k
             if not loose and token.depth <= opening.depth and is_word(token) and token.text not in _CLAUSES:
                 return k
@@ -260,22 +241,17 @@ class LeanSnippet:
         after = self.text[last:end]
         return end if after.count("/-") == after.count("-/") else last
 
-    def _line_start(self, offset: int) -> int:
-        return self.text.rfind("\n", 0, offset) + 1
-
     # ---- what stands before the theorem ----
 
     def _before(self, limit: int) -> Iterator[str]:
         """Lines that bring into the proof what the code has before a token and the prompt has not."""
-        commands = [c for c in self._commands if c.start < limit]
-        ends = [*(c.start for c in commands), limit][1:]
-        for command, end in zip(commands, ends, strict=True):
-            piece = self._tokens[command.start : end]
+        for command in (c for c in self._commands if c.start < limit):
+            piece = self._tokens[command.start : min(command.end, limit)]
             keyword = self._text_at(command.keyword)
             if keyword in ("open", "set_option"):
                 yield from self._given.missing_openers(piece[command.keyword - command.start :], self.text)
             elif keyword in DEFINITIONS:
-                if not self._given.declares(piece, dotted(self._tokens, command.keyword + 1)[0]):
+                if not self._given.declares(piece, declared_name(self._tokens, command.keyword)[0]):
                     raise AnswerParseError(f"it adds to what is given: {keyword}")
             elif keyword in THEOREMS:
                 helper = self._theorem_at(command)
@@ -305,7 +281,7 @@ class LeanSnippet:
             least = min((t.column for t in inner if t.breaks), default=0) - helper.column
             moved = lines_left(rest, helper.column)
             first += "\n" + (moved if least > 0 else lines_right(moved, 4))
-        return f"have {first} := by\n{lines_right(self._value(helper, end), 2)}"
+        return f"have {first} := by\n{lines_right(self._value(helper, end), INDENT)}"
 
     def _attributes(self, declared: _Theorem) -> Iterator[str]:
         """The first words of its attributes."""
@@ -353,14 +329,6 @@ class LeanSnippet:
     def _separates(following: Token, column: int) -> bool:
         """Is a comma one of Lean 3 if this begins the line below it?"""
         return following.text in ("}", "end") or (following.text in TACTICS and following.column <= column)
-
-
-def _as_exact(term: str) -> str:
-    """A term as a tactic."""
-    code = list(tokens(term))
-    if any(t.breaks and t.column == 0 for t in code[1:]):  # what goes on at column 0 would not be taken for the term
-        return "exact\n" + lines_right(term, 2)
-    return f"exact {term}" if code and code[0].start == 0 else "exact\n" + lines_right(term, 2)
 
 
 def only_holes(proof: str) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from data.syntax.layout import INDENT, lines_right
 from prover.engines.base import Request
 from prover.prompts import answer as answers
 from prover.prompts import text
@@ -18,7 +19,7 @@ _COT = "Complete the following Lean 4 code with explanatory comments preceding e
 
 @dataclass(frozen=True)
 class Completion:
-    """A code block is left open after the statement, or after the state that a tree search goes on from."""
+    """The prompt format of a completion model: a code block, left open after the statement or the tactic state."""
 
     name: str
     task: str
@@ -45,7 +46,7 @@ class Completion:
             return False
 
     def render(self, prompt: Prompt, proof: str) -> str:
-        return f"{text.proof_lines(proof)}\n{_FENCE}"
+        return f"{lines_right(proof, INDENT)}\n{_FENCE}"
 
     @property
     def commented(self) -> Completion:

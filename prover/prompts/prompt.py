@@ -1,4 +1,4 @@
-"""What a policy is given to prove."""
+"""The Prompt: a theorem, and how far its proof has come."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from lean_env.premises import Premises
 
 @dataclass(frozen=True)
 class PreviousAttempt:
-    """An earlier answer of the policy's that failed. feedback: what Lean said of it (shortened)."""
+    """An earlier proof of the policy's that Lean refused. feedback: Lean's errors, shortened."""
 
     proof: str
     feedback: str

@@ -1,4 +1,4 @@
-"""The one reader of answers, for search and training alike."""
+"""ProofReader: reads proofs from answers while they are generated, for search and training."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class ProofReader:
         self._tail, self._checks = "", 0
 
     def push(self, text: str) -> bool:
-        """Take over the text that the answer has grown by; True if the answer is complete now, and can be ended."""
+        """Add new text of the answer; returns True if the answer is complete, so that generation can stop."""
         self._parts.append(text)
         recent = self._tail + text
         self._tail = recent[-len(_FENCE) :]

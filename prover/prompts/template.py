@@ -17,7 +17,7 @@ CODE, FEEDBACK = "{code}", "{feedback}"
 
 
 class PromptTemplate(BaseModel):
-    """The fields of the file.
+    """The fields of a prompt format's YAML file.
 
     prompt: the user's message; `{code}` in it becomes the theorem with `sorry` for its proof. system: the system
     message. correction: what the user says of a refused proof; `{feedback}` in it becomes Lean's errors. Without it the
@@ -41,7 +41,7 @@ class PromptTemplate(BaseModel):
 
 @cache  # a run goes on as it began
 def read_template(path: Path) -> Chat:
-    """The format in a file; it is called by the file's path. Raises ConfigError, OSError."""
+    """Read the format in a file; its name is the file's path. Raises ConfigError, OSError."""
     template = validated(PromptTemplate, read_config(path), str(path))
 
     def asked(prompt: Prompt) -> str:

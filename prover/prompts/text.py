@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from data import Theorem
-from data.theorem import indented
+from data.syntax.layout import INDENT, indented, lines_right
 from prover.prompts.prompt import PreviousAttempt, Prompt
-
-INDENT = 2  # of a theorem's proof
 
 
 def statement(theorem: Theorem) -> str:
@@ -26,13 +24,13 @@ def proof_prefix(prompt: Prompt) -> str:
     """The lines of the proof that are there, with the state they lead to; nothing at the start of a proof."""
     if not prompt.prefix.strip():
         return ""
-    lines = _moved(prompt.prefix.strip("\n"), INDENT) + "\n"
+    lines = lines_right(prompt.prefix.strip("\n"), INDENT) + "\n"
     return lines + state(prompt.goal, prompt.column + INDENT) if prompt.goal else lines
 
 
 def state(goal: str, column: int) -> str:
     """A tactic state as a comment (V1.5 §3.2; its layout is that of the repository's `prover/lean/proof.py`)."""
-    return _moved(f"/- tactic state:\n{_moved(goal, 2)}\n-/", column) + "\n"
+    return lines_right(f"/- tactic state:\n{lines_right(goal, INDENT)}\n-/", column) + "\n"
 
 
 def with_sorry(prompt: Prompt) -> str:
@@ -43,14 +41,4 @@ def with_sorry(prompt: Prompt) -> str:
 def earlier_attempt(prompt: Prompt, earlier: PreviousAttempt) -> str:
     """The proof of an earlier answer, after the statement."""
     proof = f"{prompt.prefix}\n{earlier.proof}" if prompt.prefix.strip() else earlier.proof
-    return f"{statement(prompt.theorem)}\n{indented(proof, INDENT)}"
-
-
-def proof_lines(lines: str) -> str:
-    """Lines of a proof moved to where it stands in a theorem, with their line breaks."""
-    return "".join(" " * INDENT + line if line.strip() else line for line in lines.splitlines(keepends=True))
-
-
-def _moved(text: str, columns: int) -> str:
-    """Every line that is not empty, to the right."""
-    return "\n".join(" " * columns + line if line else line for line in text.split("\n"))
+    return f"{statement(prompt.theorem)}\n{indented(proof)}"

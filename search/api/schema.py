@@ -6,6 +6,7 @@ from typing import Annotated, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue, model_validator
 
+from data.choices import choose
 from data.headers import HEADERS
 from lean_env import Reason
 from search.prove import Status
@@ -21,9 +22,7 @@ _EITHER: list[JsonValue] = [
 
 
 def _search(name: str) -> str:
-    if name not in SEARCHES:
-        raise ValueError(f"no search is called {name!r}; there are: {', '.join(SEARCHES)}")
-    return name
+    return choose("search", name, SEARCHES)
 
 
 def _unicode(text: str) -> str:

@@ -14,6 +14,7 @@ import typer
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from data import LeanFile
+from data.choices import choose
 from data.cli.files import check_output, write_text
 from data.headers import HEADERS
 from data.holes import Hole
@@ -115,8 +116,10 @@ def prove(
     if (file is None) == (statement is None):
         raise CommandError("give either a FILE or --statement TEXT", Exit.INPUT)
     chosen = policy_config(policy, base_url, model, family, max_tokens)
-    if search not in SEARCHES:
-        raise CommandError(f"no search is called {search!r}; there are: {', '.join(SEARCHES)}", Exit.INPUT)
+    try:
+        choose("search", search, SEARCHES)
+    except ValueError as error:
+        raise CommandError(str(error), Exit.INPUT) from None
     check_output(output)
     text = statement if statement is not None else read_text(file)
     replacement = None if header is None else HEADERS.get(header) or read_text(Path(header))

@@ -24,11 +24,11 @@ from data.benchmarks import (
     Benchmark,
     BenchmarkMissing,
     FetchError,
+    benchmark_path,
+    benchmarks_dir,
     checksum,
     fetch,
     find,
-    located,
-    shelf,
 )
 
 ROWS = b"".join(
@@ -152,7 +152,7 @@ def many(server: Server) -> Benchmark:
 
 
 def on_the_shelf() -> set[str]:
-    return {path.name for path in shelf().iterdir()} - {"fetch.lock"}
+    return {path.name for path in benchmarks_dir().iterdir()} - {"fetch.lock"}
 
 
 @pytest.mark.parametrize("benchmark", CATALOGUE.values(), ids=CATALOGUE)
@@ -184,7 +184,7 @@ def test_one_file_is_fetched_once(server: Server) -> None:
     assert ("download", 1.0) in stages
     assert fetch(benchmark) == find(benchmark) == path
     assert server.asked == ["/files/one.jsonl"]
-    assert located("one", {"one": benchmark}) == path
+    assert benchmark_path("one", {"one": benchmark}) == path
     assert on_the_shelf() == {"one-0123456789ab"}
 
 
@@ -315,21 +315,21 @@ def test_files_changed_later_are_noticed_and_fetched_again(server: Server) -> No
     path = fetch(benchmark)
     path.write_bytes(ROWS.replace(b"1 = 1", b"1 = 2"))
     with pytest.raises(BenchmarkMissing, match="its files were changed"):
-        located("one", {"one": benchmark})
+        benchmark_path("one", {"one": benchmark})
     assert fetch(benchmark).read_bytes() == ROWS
 
 
 def test_located_takes_paths_and_names_and_says_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert located(str(tmp_path)) == tmp_path
+    assert benchmark_path(str(tmp_path)) == tmp_path
     with pytest.raises(BenchmarkMissing, match=r"not here yet\. Run `prover data fetch minif2f`"):
-        located("minif2f")
+        benchmark_path("minif2f")
     with pytest.raises(
         BenchmarkMissing, match=r"called 'miniF2'. Did you mean minif2f or .*\? The benchmarks are: mini"
     ):
-        located("miniF2")
+        benchmark_path("miniF2")
     monkeypatch.chdir(tmp_path)
     (tmp_path / "minif2f").touch()
-    assert located("minif2f") == Path("minif2f")
+    assert benchmark_path("minif2f") == Path("minif2f")
 
 
 def child(benchmark: Benchmark) -> subprocess.Popen[str]:
@@ -362,9 +362,9 @@ def test_killed_at_any_moment_nothing_half_is_there_and_the_next_fetch_cleans_up
         partial = {name for name in on_the_shelf() if ".partial-" in name}
         caught += bool(partial)
         for whole in on_the_shelf() - partial:
-            assert checksum(benchmark, shelf() / whole) == MANY.sha256
+            assert checksum(benchmark, benchmarks_dir() / whole) == MANY.sha256
         if benchmark.root.exists():
-            benchmark.root.rename(shelf().parent / f"done{turn}")
+            benchmark.root.rename(benchmarks_dir().parent / f"done{turn}")
     assert caught, "no kill came early enough"
     assert checksum(benchmark, fetch(benchmark)) == MANY.sha256
     assert on_the_shelf() == {"many-0123456789ab"}

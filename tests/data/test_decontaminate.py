@@ -10,13 +10,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from data.decontaminate import LENGTH, decontaminate, deduplicated
+from data.decontaminate import NGRAM, decontaminate, deduplicated
 from data.pairs import Pair
 from data.problems import Problem
-from data.splits import held_out
+from data.splits import is_held_out
 from data.syntax.declarations import read_theorem
 from data.syntax.lexer import tokens
-from data.syntax.normal_form import conclusion, normalised
+from data.syntax.normal_form import conclusion, normal_form
 from data.theorem import Theorem
 
 
@@ -77,12 +77,12 @@ DIFFERENT = [
 
 @pytest.mark.parametrize(("one", "other"), SAME)
 def test_the_same(one: str, other: str) -> None:
-    assert normalised(theorem(one)) == normalised(theorem(other))
+    assert normal_form(theorem(one)) == normal_form(theorem(other))
 
 
 @pytest.mark.parametrize(("one", "other"), DIFFERENT)
 def test_not_the_same(one: str, other: str) -> None:
-    assert normalised(theorem(one)) != normalised(theorem(other))
+    assert normal_form(theorem(one)) != normal_form(theorem(other))
 
 
 WORDS = [*"∀∃∑(){}[]⟨⟩:,|xyn.!∈→=1", "fun", "=>", ":=", "let", "in", "\n"]
@@ -92,12 +92,12 @@ WORDS = [*"∀∃∑(){}[]⟨⟩:,|xyn.!∈→=1", "fun", "=>", ":=", "let", "in
 @given(st.lists(st.sampled_from(WORDS)))
 def test_any_text_has_a_normal_form(words: list[str]) -> None:
     statement = "theorem t " + " ".join(words)
-    assert normalised(Theorem("t", statement)) == normalised(Theorem("t", statement.replace(" ", "  ")))
+    assert normal_form(Theorem("t", statement)) == normal_form(Theorem("t", statement.replace(" ", "  ")))
 
 
 def test_a_deep_text_has_one_too() -> None:
     for sign in ("(", "∀ x, ", "{x | "):
-        assert "1 = 1" in normalised(Theorem("t", f"theorem t : {sign * 5000} 1 = 1"))
+        assert "1 = 1" in normal_form(Theorem("t", f"theorem t : {sign * 5000} 1 = 1"))
 
 
 # ---- copies of statements ----
@@ -153,7 +153,7 @@ def test_what_shares_a_long_part_of_its_conclusion_is_met() -> None:
     kept, met = decontaminate([longer, other, short], [evaluation, theorem("theorem s (z : ℝ) : z ^ 3 = 1")])
     assert kept == [other, short]
     assert [(found.pair, found.theorem.name, found.how) for found in met] == [(longer, "e", "conclusion")]
-    assert len(conclusion(evaluation)) > LENGTH > len(conclusion(short.problem.theorem))
+    assert len(conclusion(evaluation)) > NGRAM > len(conclusion(short.problem.theorem))
 
 
 # ---- duplicates ----
@@ -175,10 +175,10 @@ def test_duplicates() -> None:
 
 def test_a_split_depends_on_what_is_stated_alone() -> None:
     statements = [problem(number) for number in range(400)]
-    away = [held_out(t, 0.25) for t in statements]
-    assert away == [held_out(renamed(t, 1), 0.25) for t in statements]
+    away = [is_held_out(t, 0.25) for t in statements]
+    assert away == [is_held_out(renamed(t, 1), 0.25) for t in statements]
     assert 60 < sum(away) < 140  # 100 ± 4.6 standard deviations
-    assert all(held_out(t, 0.5) for t, out in zip(statements, away, strict=True) if out)
-    assert away != [held_out(t, 0.25, "another") for t in statements]
-    assert not any(held_out(t, 0) for t in statements)
-    assert all(held_out(t, 1) for t in statements)
+    assert all(is_held_out(t, 0.5) for t, out in zip(statements, away, strict=True) if out)
+    assert away != [is_held_out(t, 0.25, "another") for t in statements]
+    assert not any(is_held_out(t, 0) for t in statements)
+    assert all(is_held_out(t, 1) for t in statements)

@@ -12,7 +12,16 @@ import pytest
 
 from data.pairs import Pair
 from data.problems import read
-from data.synthesis import FAMILIES, LEVELS, Made, SynthesisError, generate, normal_form, renamed, with_proofs
+from data.synthesis import (
+    FAMILIES,
+    LEVELS,
+    GeneratedTheorem,
+    SynthesisError,
+    anonymised,
+    generate,
+    renamed,
+    with_proofs,
+)
 from data.synthesis.draft import VOCABULARY
 from data.theorem import Theorem
 from lean_env import LeanPool
@@ -27,14 +36,14 @@ def test_the_first_of_many_are_the_first_of_a_few() -> None:
 
 def test_no_two_state_the_same() -> None:
     problems = list(generate(0, 5000))
-    assert len({normal_form(p.theorem) for p in problems}) == len({p.name for p in problems}) == len(problems)
+    assert len({anonymised(p.theorem) for p in problems}) == len({p.name for p in problems}) == len(problems)
 
 
 def test_names_do_not_tell_theorems_apart() -> None:
     first = Theorem("goal", "theorem goal (a b : Nat) (h : a ≤ b) : a < b + 1", preamble=("def go := 1\n",))
     second = Theorem("main", "theorem main (x y : Nat) (hx : x ≤ y) : x < y + 1", preamble=("def run := 1\n",))
     third = Theorem("main", "theorem main (x y : Nat) (hx : x ≤ y) : y < x + 1", preamble=("def run := 1\n",))
-    assert normal_form(first) == normal_form(second) != normal_form(third)
+    assert anonymised(first) == anonymised(second) != anonymised(third)
 
 
 def test_families_and_levels_come_equally_often() -> None:
@@ -82,12 +91,12 @@ async def test_no_name_is_taken_in_lean(pool: LeanPool) -> None:
 
 
 @pytest.fixture(scope="module")
-def sample() -> list[Made]:
+def sample() -> list[GeneratedTheorem]:
     """One of each family and level."""
     return list(with_proofs(11, len(FAMILIES) * len(LEVELS)))
 
 
-async def test_lean_takes_the_statements(pool: LeanPool, sample: list[Made]) -> None:
+async def test_lean_takes_the_statements(pool: LeanPool, sample: list[GeneratedTheorem]) -> None:
     for made in sample:
         theorem = made.problem.theorem
         check = await pool.check(theorem.challenge, context=theorem.context)
@@ -96,7 +105,7 @@ async def test_lean_takes_the_statements(pool: LeanPool, sample: list[Made]) -> 
 
 
 @pytest.mark.slow
-async def test_under_other_names_it_is_as_true(pool: LeanPool, sample: list[Made]) -> None:
+async def test_under_other_names_it_is_as_true(pool: LeanPool, sample: list[GeneratedTheorem]) -> None:
     pairs = [Pair(made.problem, made.proof) for made in sample if made.proof]
     others = [renamed(pair, seed) for seed, pair in enumerate(pairs)]
     for pair, other in zip(pairs, others, strict=True):
@@ -109,12 +118,12 @@ async def test_under_other_names_it_is_as_true(pool: LeanPool, sample: list[Made
 
 
 @pytest.mark.slow
-async def test_known_proofs_prove_nearly_all(pool: LeanPool, sample: list[Made]) -> None:
+async def test_known_proofs_prove_nearly_all(pool: LeanPool, sample: list[GeneratedTheorem]) -> None:
     failed = [m for m in sample if not (await pool.judge(m.problem.theorem.claim(m.proof), 20)).proved]
     assert len(failed) <= 2, failed
 
 
 @pytest.mark.parametrize("family", FAMILIES)
-async def test_a_known_proof(pool: LeanPool, sample: list[Made], family: str) -> None:
+async def test_a_known_proof(pool: LeanPool, sample: list[GeneratedTheorem], family: str) -> None:
     made = next(m for m in sample if m.problem.tags == (family, "level-4"))
     assert (await pool.judge(made.problem.theorem.claim(made.proof), 20)).proved, made

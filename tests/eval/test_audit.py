@@ -13,7 +13,7 @@ from data import Theorem
 from data.headers import CORE
 from data.problems import Problem
 from eval.attempts import Entry, Flag
-from eval.audit import Duplicates, audited, compared, statement
+from eval.audit import Duplicates, audited, compared, normal_statement
 from eval.screen import Screen
 from lean_env import LeanPool
 
@@ -281,18 +281,18 @@ def test_duplicates_under_other_names_are_found() -> None:
 
 
 def test_only_the_name_is_left_out() -> None:
-    theorem = Theorem("A.t", "@[simp]\ntheorem A.t (n : ℕ) : n = n", preamble=("def f := 1 -- one\n",))
-    same = Theorem("u", "/-- Of n. -/ @[simp] lemma u (n : ℕ) : n = n", preamble=("/-- f -/\ndef f := 1\n",))
-    assert statement(theorem) == statement(same)
-    assert statement(theorem) != statement(replace(theorem, preamble=("def f := 2\n",)))
-    assert statement(theorem) != statement(replace(theorem, statement="theorem A.t (n : ℕ) : n = A.t"))
+    theorem = Theorem("A.t", "@[simp]\ntheorem A.t (n : ℕ) : n = f", preamble=("def f := 1 -- one\n",))
+    same = Theorem("u", "/-- Of n. -/ @[simp] lemma u (k : ℕ) : k = f", preamble=("/-- f -/\ndef f := 1\n",))
+    assert normal_statement(theorem) == normal_statement(same)
+    assert normal_statement(theorem) != normal_statement(replace(theorem, preamble=("def f := 2\n",)))
+    assert normal_statement(theorem) != normal_statement(replace(theorem, statement="theorem A.t (n : ℕ) : n = A.t"))
 
 
 def test_old_and_new_notation_of_mathlib_are_the_same() -> None:
     old = Theorem("t", "theorem t : ∑ k in range 3, sin (k * Real.pi) = 0")
     new = Theorem("t", "theorem t : ∑ k ∈ range 3, sin (k * π) = 0")
-    assert statement(old) == statement(new)
-    assert statement(old) != statement(replace(new, statement=new.statement.replace("3", "4")))
+    assert normal_statement(old) == normal_statement(new)
+    assert normal_statement(old) != normal_statement(replace(new, statement=new.statement.replace("3", "4")))
 
 
 async def test_very_large_numbers_do_not_end_the_audit(pool: LeanPool) -> None:

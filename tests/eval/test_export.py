@@ -21,11 +21,13 @@ def run(tmp_path: Path) -> RunFolder:
     found = folder(
         tmp_path / "run", [entry("a"), entry("b"), entry("c"), entry("d", asked=False)], [*attempts, tried("c", 0)], 4
     )
-    head = found.head
+    head = found.manifest
     config: dict[str, Any] = {"split": "valid", "seed": 7, "limit": None, "budget": {"seconds": 5.0}}
     config["policy"] = {"name": "openai", "model": "m", "max_tokens": 99}
     versions = {"policy": "m (instruct)", "lean": "4.28.0"}
-    found.put_head({**head, "config": head["config"] | config, "versions": versions, "started": "2026-11-29T22:00:00Z"})
+    found.write_manifest(
+        {**head, "config": head["config"] | config, "versions": versions, "started": "2026-11-29T22:00:00Z"}
+    )
     return found
 
 

@@ -327,8 +327,8 @@ SWAP = THEOREMS[0].statement
 OTHER = "theorem other (n : ℕ) : n = n := by\n  rfl\n\n"
 ODDITIES = {
     "a term": (f"{SWAP} := ⟨h.2, h.1⟩", "exact ⟨h.2, h.1⟩"),
-    "a term on the next line": (f"{SWAP} :=\n  foo h\n    bar", "exact foo h\n  bar"),
-    "a term with a block": (f"{SWAP} := fun x => by\n  simp\n  rfl", "exact fun x => by\n  simp\n  rfl"),
+    "a term on the next line": (f"{SWAP} :=\n  foo h\n    bar", "exact\n  foo h\n    bar"),
+    "a term with a block": (f"{SWAP} := fun x => by\n  simp\n  rfl", "exact\n  fun x => by\n    simp\n    rfl"),
     "a term with lines at column 0": (
         f"{SWAP} := match n with\n| 0 => a\n| _ => b",
         "exact\n  match n with\n  | 0 => a\n  | _ => b",
@@ -462,8 +462,10 @@ def test_commas_at_the_ends_of_lines_may_be_lean_4(proof: str) -> None:
 
 
 def test_fields_with_the_names_of_tactics_are_lean_4() -> None:
-    term = "{ left := h.2,\n  right := h.1 }"
-    assert read("instruct", THEOREMS[0], fenced(f"{SWAP} :=\n{textwrap.indent(term, '  ')}")) == f"exact {term}"
+    term = textwrap.indent("{ left := h.2,\n  right := h.1 }", "  ")
+    assert (
+        read("instruct", THEOREMS[0], fenced(f"{SWAP} :=\n{term}")) == f"exact\n{term}"
+    )  # in line, as Lean wants them
 
 
 def test_what_was_asked_for_may_be_no_theorem() -> None:

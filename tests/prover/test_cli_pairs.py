@@ -11,7 +11,7 @@ import pytest
 
 from data import problems
 from data.pairs import read
-from data.splits import held_out
+from data.splits import is_held_out
 
 EVALUATION = {"name": "e", "formal_statement": "theorem e (a b : Nat) : a + b = b + a := by\n"}
 ROWS = [
@@ -68,8 +68,8 @@ def test_a_corpus_is_cleaned_and_split(corpus: Path, tmp_path: Path) -> None:
     expected = ["zero", *(f"n{n}" for n in range(20))]
     assert sorted(names(out) + names(away)) == sorted(expected)
     assert 0 < len(names(away)) < 15
-    assert all(held_out(problem.theorem, 0.3) for problem in problems.read(away))
-    assert not any(held_out(problem.theorem, 0.3) for problem in problems.read(out))
+    assert all(is_held_out(problem.theorem, 0.3) for problem in problems.read(away))
+    assert not any(is_held_out(problem.theorem, 0.3) for problem in problems.read(out))
 
 
 @pytest.mark.parametrize(

@@ -13,8 +13,8 @@ from data import Theorem
 from data.pairs import Pair
 from data.problems import Problem
 from data.records.config import ConfigError
+from data.syntax.layout import indented
 from data.syntax.lexer import tokens as lexed
-from data.theorem import indented
 from lean_env import LeanPool
 from prover.engines.tokens import prompt_tokens
 from prover.model import tokenizer

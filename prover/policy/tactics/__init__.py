@@ -1,4 +1,4 @@
-"""The policy without a model: proof proposals from the shape of a printed tactic state."""
+"""Proposes proofs without a model, from the shape of a printed tactic state."""
 
 from collections.abc import Callable, Iterable, Iterator
 from itertools import chain, islice
@@ -37,7 +37,7 @@ def proposals(goal: str, own: Iterable[Proposal] = ()) -> Iterator[Proposal]:
 
 
 def steps(goal: str, own: Iterable[Proposal] = ()) -> Iterator[Proposal]:
-    """What is worth trying on a printed goal in a search that can go on from what is left open.
+    """Single tactics for a printed goal, for a tree search that goes on from the goals they leave.
 
     Automation in bundles, what follows from the goal's premises (a step that others need comes before all), then
     single steps in between the templates of whole proofs.
@@ -67,7 +67,7 @@ def _distinct(found: Iterator[Proposal]) -> Iterator[Proposal]:
 
 
 def _alternating(most: Iterator[Proposal], some: Iterator[Proposal]) -> Iterator[Proposal]:
-    """Some of the first for each of the second, and then what is left of either."""
+    """Interleave two iterators: some of the first for each of the second, and then the rest of either."""
     while group := list(islice(most, _TEMPLATES_TO_A_STEP)):
         yield from group
         yield from islice(some, 1)

@@ -24,7 +24,7 @@ HINTS = 12
 
 
 def algebra(goal: Goal) -> Iterator[Proposal]:
-    """Proofs of equations and divisibility by algebra."""
+    """Propose proofs of equations and divisibility by polynomial arithmetic."""
     yield from _quotients(goal)
     yield from _common_divisors(goal)
     yield from _divisibility(goal)
@@ -100,7 +100,7 @@ def _common_divisors(goal: Goal) -> Iterator[Proposal]:
 
 
 def _divisibility(goal: Goal) -> Iterator[Proposal]:
-    """Divisibility hypotheses as equations."""
+    """Rewrite divisibility hypotheses as equations."""
     facts = [h for h in goal.facts if h.term and h.term.head == "∣" and value(h.term.args[0], {}) is None]
     if not facts and not (goal.term and goal.term.head == "∣"):
         return

@@ -1,4 +1,4 @@
-"""One tactic, or a short chain of them, that needs no plan."""
+"""Proposes Lean's automation: one tactic, or a short chain of them."""
 
 from collections.abc import Iterator
 
@@ -24,6 +24,6 @@ ONE_LINERS = (
 
 
 def automation(goal: Goal) -> Iterator[Proposal]:
-    """Lean's automation, one line each."""
+    """Propose each of Lean's automation tactics, as one line."""
     for tactic in ONE_LINERS:
         yield Proposal(tactic, AUTOMATION)

@@ -1,4 +1,4 @@
-"""Intervals: which variables of a goal are bounded, and Lean proofs of those bounds."""
+"""Finds intervals for the variables of a goal, with Lean proofs of the bounds."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -65,7 +65,7 @@ def _add(a: int | None, b: int | None) -> int | None:
 
 
 def relations(terms: list[Term]) -> list[Relation]:
-    """Every comparison among the terms, conjunctions taken apart."""
+    """All comparisons among the terms; conjunctions are split."""
     found: list[Relation] = []
     for term in (p for t in terms for p in parts(t, "∧")):
         if term.head == "¬" and term.args[0].head in NEGATED:

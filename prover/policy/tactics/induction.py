@@ -1,4 +1,4 @@
-"""Induction on the variables of the goal."""
+"""Proposes induction on the variables of the goal."""
 
 import itertools
 from collections.abc import Iterator
@@ -13,7 +13,7 @@ ARITHMETIC = "Nat.pow_succ, Nat.mul_add, Nat.add_mul, Nat.mul_comm, Nat.mul_left
 
 
 def inductions(goal: Goal) -> Iterator[Proposal]:
-    """Induction on each variable of the target, likeliest first, closed by automation."""
+    """Propose induction on each variable of the target, likeliest first, with automation for the cases."""
     goal = _without_subtraction(goal)
     for variable in sorted(_candidates(goal), key=lambda h: _weight(goal, h)):
         if variable.type in NAT:

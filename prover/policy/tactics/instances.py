@@ -1,4 +1,4 @@
-"""Universally quantified hypotheses: used at small and at appearing arguments, and as recurrences."""
+"""Uses universally quantified hypotheses: at small arguments, at arguments in the goal, and as recurrences."""
 
 import itertools
 from collections.abc import Iterator
@@ -15,13 +15,13 @@ HORIZON = 400
 
 
 def instances(goal: Goal) -> Iterator[Proposal]:
-    """Proofs by instances of hypotheses that are laws."""
+    """Propose proofs by instances of universally quantified hypotheses."""
     yield from _recurrences(goal)
     yield from _applied(goal)
 
 
 def _applied(goal: Goal) -> Iterator[Proposal]:
-    """Each law at 0, 1, 2, at the variables and at the arguments functions are applied to."""
+    """Instances of each law at 0, 1, 2, at the variables, and at the arguments of functions."""
     laws = [h for h in goal.facts if h.term and h.term.head == "∀" and h.term.type in (*NAT, *INT)]
     if not laws:
         return

@@ -1,4 +1,4 @@
-"""Steps that lose nothing: name what is inaccessible, introduce, take conjunctions and existentials apart."""
+"""Simplifies goals by steps that lose nothing: naming hypotheses, `intro`, splitting conjunctions and existentials."""
 
 from dataclasses import replace
 
@@ -10,7 +10,7 @@ MAX_STEPS = 40  # a bound for states with absurdly many conjunctions
 
 
 def accessible(goal: Goal) -> Goal:
-    """Every inaccessible hypothesis (`h✝`) gets a name through `rename_i`."""
+    """The goal with names for its inaccessible hypotheses (`h✝`), by `rename_i`."""
     hidden = [h.name for h in goal.hypotheses if "✝" in h.name]
     if not hidden:
         return goal
@@ -27,7 +27,7 @@ def accessible(goal: Goal) -> Goal:
 
 
 def introduced(goal: Goal) -> Goal:
-    """∀, → and ¬ of the target become hypotheses."""
+    """The goal with ∀, → and ¬ of its target as hypotheses."""
     taken = {h.name for h in goal.hypotheses}
     hypotheses = list(goal.hypotheses)
     target = goal.term
@@ -53,7 +53,7 @@ def introduced(goal: Goal) -> Goal:
 
 
 def flattened(goal: Goal) -> Goal:
-    """Hypotheses `p ∧ q` and `∃ x, p x` are taken apart."""
+    """The goal with hypotheses `p ∧ q` and `∃ x, p x` split."""
     taken = {h.name for h in goal.hypotheses}
     hypotheses: list[Hypothesis] = []
     prefix = list(goal.prefix)
@@ -77,7 +77,7 @@ def flattened(goal: Goal) -> Goal:
 
 
 def substituted(goal: Goal) -> Goal:
-    """A hypothesis `x = t` that defines a variable replaces it everywhere."""
+    """The goal with variables replaced by their definitions, hypotheses `x = t`."""
     for h in goal.facts:
         assert h.term is not None
         if h.term.head != "=":
@@ -101,7 +101,7 @@ def substituted(goal: Goal) -> Goal:
 
 
 def _is_huge(term: Term) -> bool:
-    """A numeral so large that tactics choke on it where it stands in a larger term."""
+    """Whether a numeral is so large that tactics fail on larger terms with it."""
     known = value(term, {}, limit=4096)
     # a power of numerals without a value is too large to be worth one
     too_large = any(t.head == "^" and all(s.number is not None for s in t.args) and value(t, {}, limit=4096) is None
@@ -110,7 +110,7 @@ def _is_huge(term: Term) -> bool:
 
 
 def normalised(goal: Goal) -> Goal:
-    """All steps but substitution, which can hide the shape of a statement."""
+    """The goal after all steps but substitution, which can hide the shape of a statement."""
     return flattened(introduced(accessible(goal)))
 
 

@@ -1,4 +1,4 @@
-"""What a search tree grows by: single tactics that change a goal without closing it, and automation in bundles."""
+"""Proposes the steps of a tree search: single tactics that change a goal, and automation in bundles."""
 
 from collections.abc import Iterator
 
@@ -19,19 +19,19 @@ _WITNESSES = 6
 
 
 def bundles() -> Iterator[Proposal]:
-    """The automation of core Lean."""
+    """Propose core Lean's automation, several tactics in one proposal."""
     for text in BUNDLES:
         yield Proposal(text, AUTOMATION)
 
 
 def openings(goal: Goal) -> Iterator[Proposal]:
-    """Likely first steps, those that lose nothing first."""
+    """Propose first steps of a proof, those that lose nothing first."""
     for text in (*_shape(goal), *_hypotheses(goal), *_data(goal), *_rewriting(goal)):
         yield Proposal("\n".join([*goal.prefix, text]), OPENING)
 
 
 def _shape(goal: Goal) -> Iterator[str]:
-    """By the head of the target."""
+    """Steps that follow from the head of the target."""
     head = goal.term.head if goal.term else ""
     if head in ("∧", "↔"):
         yield "constructor"
@@ -53,7 +53,7 @@ def _shape(goal: Goal) -> Iterator[str]:
 
 
 def _hypotheses(goal: Goal) -> Iterator[str]:
-    """By the hypotheses: take apart, use."""
+    """Steps that split or use hypotheses."""
     for h in goal.facts:
         head = h.term.head if h.term else ""
         if head == "∨":
@@ -68,7 +68,7 @@ def _hypotheses(goal: Goal) -> Iterator[str]:
 
 
 def _data(goal: Goal) -> Iterator[str]:
-    """Induction on and cases of what the goal is about."""
+    """Induction on, and cases of, the variables of the goal."""
     variables = [h for h in goal.hypotheses if _is_value(h) and goal.term is not None and goal.term.mentions(h.name)]
     for h in variables:
         others = [v.name for v in variables if v is not h]
@@ -85,7 +85,7 @@ def _data(goal: Goal) -> Iterator[str]:
 
 
 def _rewriting(goal: Goal) -> Iterator[str]:
-    """With the equations at hand."""
+    """Rewriting with hypotheses that are equations."""
     equations = [h.name for h in goal.facts if h.term and _conclusion(h).endswith("=")]
     for name in equations[:_REWRITES]:
         yield from (f"rw [{name}]", f"rw [← {name}]")
@@ -99,7 +99,7 @@ def _conclusion(h: Hypothesis) -> str:
 
 
 def _is_value(h: Hypothesis) -> bool:
-    """A variable that has a value: no proof, no type, no function."""
+    """Whether a variable has a value: it is no proof, type or function."""
     if h.term is None or h.type in ("Prop", "Type") or h.type.startswith(("Type", "Sort")):
         return False
     return not is_proposition(h.term) and "→" not in h.type

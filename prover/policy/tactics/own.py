@@ -35,7 +35,7 @@ def _tidied(premises: Premises) -> str:
 
 
 def own(premises: Premises) -> Iterator[Proposal]:
-    """Whole proofs, likely and cheap ones first, after a step that makes others possible; nothing without premises."""
+    """Propose whole proofs from a goal's premises, likely and cheap ones first; none without premises."""
     if not premises.constants and not premises.lemmas:
         return
     if tidying := _tidied(premises):
@@ -46,7 +46,7 @@ def own(premises: Premises) -> Iterator[Proposal]:
 
 @dataclass(frozen=True)
 class _Closing:
-    """What a goal, or a case of it, is closed by; rules: what can be applied."""
+    """The tactics that close a goal or a case of it. rules: names of lemmas that can be applied."""
 
     defined: tuple[str, ...]
     methods: tuple[str, ...]
@@ -124,7 +124,7 @@ class _Closing:
 
 
 def _lines(premises: Premises, closings: "list[_Closing]") -> Iterator[tuple[str, str]]:
-    """Kind and text of each proof."""
+    """The kind and the text of each proof."""
     splits = [*_sides(premises), *_alternating(_inductions(premises), _cases(premises, closings[-1]))]
     for closing in closings:
         yield "unfold", closing.simp_all
@@ -160,7 +160,7 @@ def _lines(premises: Premises, closings: "list[_Closing]") -> Iterator[tuple[str
 
 
 def _sides(premises: Premises) -> Iterator[tuple[str, str]]:
-    """The parts of a proposition, one by one."""
+    """The parts of a proposition: of its conjunctions, disjunctions and implications."""
     if premises.shape in ("↔", "∧"):
         yield "split", "constructor"
     if premises.shape == "↔" and any(w.kind == "predicate" and w.near for w in premises.constants):
@@ -226,7 +226,7 @@ def _closed(split: str, closing: _Closing) -> str:
 
 
 def _cases(premises: Premises, closing: _Closing) -> Iterator[tuple[str, str]]:
-    """Ways to distinguish cases."""
+    """Tactics that split the goal into cases."""
     named = [v for v in premises.locals if v.accessible]
     derivations = [v for v in named if v.predicate and v.own]
     data = [v for v in named if _is_data(v) and v.own]
@@ -307,7 +307,7 @@ def _given(premises: Premises, closing: _Closing) -> Iterator[tuple[str, str]]:
 
 
 def _is_value(v: Local) -> bool:
-    """Of a type that may be anything, or data."""
+    """Whether a variable is data, or of a type that may be anything."""
     return _is_data(v) or (v.accessible and v.variable and not (v.type or v.shape or v.sort or v.function))
 
 
@@ -316,7 +316,7 @@ def _is_data(v: Local) -> bool:
 
 
 def _fresh(premises: Premises) -> Iterator[str]:
-    """Names that nothing in the goal has."""
+    """Fresh names: those that nothing in the goal has."""
     taken = {v.name for v in premises.locals} | set(premises.names)
     return (name for n in itertools.count(1) if (name := f"a{n}") not in taken)
 
@@ -331,7 +331,7 @@ def _in_turn(*found: Sequence[tuple[str, str]]) -> Iterator[tuple[str, str]]:
 
 
 def _alternating(most: Iterator[tuple[str, str]], some: Iterator[tuple[str, str]]) -> Iterator[tuple[str, str]]:
-    """Two of the first for each of the second, and then what is left of either."""
+    """Interleave two iterators: two of the first for each of the second, and then the rest of either."""
     while group := list(itertools.islice(most, 2)):
         yield from group
         yield from itertools.islice(some, 1)

@@ -1,12 +1,12 @@
-"""The proposals as a Policy."""
+"""The tactic proposals as a Policy."""
 
 from __future__ import annotations
 
-import textwrap
 from collections import OrderedDict
 from collections.abc import AsyncGenerator, Iterator
 from dataclasses import replace
 
+from data.syntax.layout import lines_right
 from lean_env.premises import Premises
 from prover.engines.base import Usage
 from prover.policy.base import Sample, SampleRequest
@@ -17,7 +17,7 @@ _REMEMBERED = 10_000  # goals whose order is kept, so that their samples keep th
 
 
 class TacticsPolicy:
-    """No model: Lean's automation and templates built from the goal, those first that proved other theorems before."""
+    """A policy without a model: Lean's automation and templates built from the goal, successful families first."""
 
     name = "tactics"
     stepwise = True
@@ -32,7 +32,7 @@ class TacticsPolicy:
     async def sample(
         self, prompt: Prompt, n: int, params: SampleRequest, usage: Usage | None = None
     ) -> AsyncGenerator[Sample]:
-        """Nothing for a prompt with rounds: it cannot correct, and has other proofs to offer without."""
+        """Propose proofs; none for a prompt with rounds, because it corrects nothing."""
         for proposal in [] if prompt.rounds else self._order(prompt, params)[params.start :][:n]:
             yield _sample(proposal, prompt)
 
@@ -44,7 +44,7 @@ class TacticsPolicy:
         return TacticsPolicy()
 
     def own(self, premises: Premises) -> Iterator[Proposal]:
-        """What follows from a goal's premises."""
+        """Proposals from a goal's premises."""
         return own(premises)
 
     def _order(self, prompt: Prompt, params: SampleRequest) -> list[Proposal]:
@@ -59,4 +59,4 @@ class TacticsPolicy:
 
 
 def _sample(proposal: Proposal, prompt: Prompt) -> Sample:
-    return Sample(textwrap.indent(proposal.text, " " * prompt.column), proposal.family)
+    return Sample(lines_right(proposal.text, prompt.column), proposal.family)

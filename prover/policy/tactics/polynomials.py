@@ -10,7 +10,7 @@ MAX_DEGREE = 12
 
 
 def polynomial(term: Term) -> Polynomial | None:
-    """The term as a polynomial in its variables, or none."""
+    """A term as a polynomial in its variables; None if it is none."""
     if term.number is not None:
         return {(): Fraction(term.number)} if term.number else {}
     if term.is_name:

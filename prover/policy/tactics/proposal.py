@@ -1,4 +1,4 @@
-"""What the policy proposes, and how proposals learn from success."""
+"""Proposals, and their ranking by the success of their families."""
 
 import math
 import random
@@ -23,7 +23,7 @@ _SPREAD = 0.5  # standard deviation of the logarithm of a rank, for a seed
 
 
 class Ranking:
-    """Moves families that have succeeded to the front, behind automation. It lives in memory, for one run."""
+    """Ranks families that have succeeded first, behind automation. It is kept in memory, for one run."""
 
     def __init__(self) -> None:
         self._successes: Counter[str] = Counter()

@@ -1,4 +1,4 @@
-"""Reasoning modulo a number: residues of variables case by case, and the periodic residues of powers."""
+"""Proposes proofs modulo a number: residues of variables case by case, and periodic residues of powers."""
 
 import math
 from collections.abc import Iterator
@@ -17,7 +17,7 @@ SIMP = {
 
 
 def residues(goal: Goal) -> Iterator[Proposal]:
-    """Proofs by residues, for every modulus the goal mentions and, where it has none, small ones."""
+    """Propose proofs by residues, for every modulus in the goal, or small ones if it has none."""
     goal = _divisibility(goal)
     moduli = _moduli(goal)
     orbits = {m: orbit for m in moduli if (orbit := _orbits(goal, m)).lemmas}
@@ -33,7 +33,7 @@ def residues(goal: Goal) -> Iterator[Proposal]:
 
 @dataclass
 class Orbit:
-    """Lean lines on the powers of numerals modulo one number.
+    """Lean lines that prove the residues of powers of numerals modulo one number.
 
     `exponents` are residues of exponents that a hypothesis gives as a number, `huge` those hypotheses. They have to
     go before the `lemmas`, because `omega` multiplies their numerals out.
@@ -54,7 +54,7 @@ def _choose(index: int, count: int) -> str:
 
 
 def _divisibility(goal: Goal) -> Goal:
-    """`∃ k, a = m * k` is by definition `m ∣ a`."""
+    """Read `∃ k, a = m * k` as `m ∣ a`, which it is by definition."""
     term = goal.term
     if term is None or term.head != "∃" or len(term.names) != 1 or term.args[0].head != "=":
         return goal

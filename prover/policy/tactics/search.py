@@ -1,4 +1,4 @@
-"""Finite search: bound the variables, then let the kernel try every value."""
+"""Proposes exhaustive search: bound the variables, then let the kernel try every value."""
 
 import math
 from collections.abc import Iterator
@@ -18,7 +18,7 @@ CLOSE = "first | omega | (simp_all; done) | (simp_all; omega) | grind"
 
 
 def searches(goal: Goal) -> Iterator[Proposal]:
-    """Proofs by exhaustion, for goals whose variables are bounded by the hypotheses or by the negated target."""
+    """Propose exhaustive proofs of goals whose variables are bounded by the hypotheses or the negated target."""
     for variant in _variants(goal):
         copied = natural_copies(variant, linear_box(variant))
         box = proved_box(copied)
@@ -99,7 +99,7 @@ def _decided(goal: Goal, box: Box) -> Iterator[Proposal]:
 
 
 def _branched(goal: Goal, box: Box) -> Iterator[Proposal]:
-    """One natural takes each of its values, and a tactic closes each case."""
+    """A proof by cases over the values of one natural number, with a tactic for each case."""
     bounded = box.bounded()
     mentioned = {v for t in goal.terms for v in _variables(t, goal)}
     ranges = sorted((hi - lo, v) for v, (lo, hi) in bounded.items() if v in mentioned and v in box.naturals)

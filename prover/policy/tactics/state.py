@@ -1,4 +1,4 @@
-"""A printed tactic state, read into hypotheses and a target."""
+"""Parses a printed tactic state into hypotheses and a target."""
 
 import re
 from collections.abc import Iterator

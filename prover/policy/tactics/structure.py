@@ -1,4 +1,4 @@
-"""Logical structure: witnesses, case splits, extensionality, unfolding."""
+"""Proposes steps by logical structure: witnesses, case splits, extensionality, unfolding."""
 
 import itertools
 from collections.abc import Iterator
@@ -13,7 +13,7 @@ WITNESS = 30  # numbers tried for each bound variable
 
 
 def unfoldings(goal: Goal) -> Iterator[Proposal]:
-    """The user's definitions, unfolded."""
+    """Propose unfolding the user's definitions."""
     names = definitions(goal)
     if not names:
         return
@@ -32,7 +32,7 @@ def unfoldings(goal: Goal) -> Iterator[Proposal]:
 
 
 def structures(goal: Goal) -> Iterator[Proposal]:
-    """Splits that follow the shape of the goal and of its hypotheses."""
+    """Propose splits that follow the shape of the goal and its hypotheses."""
     prefix = list(goal.prefix)
 
     def proof(family: str, *lines: str) -> Proposal:

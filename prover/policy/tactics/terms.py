@@ -1,4 +1,4 @@
-"""Terms as Lean prints them: a small parser, enough for arithmetic, logic and function application.
+"""A small parser of terms as Lean prints them: arithmetic, logic and function application.
 
 A term that uses notation beyond this grammar does not parse; the templates then leave that hypothesis alone.
 """
@@ -42,7 +42,7 @@ class Term:
         return any(t.head == name for t in self.walk())
 
     def replace(self, name: str, value: "Term") -> "Term":
-        """Substitution for a free name; a binder of the same name shields it."""
+        """Substitute a term for a free name; a binder of the same name shields it."""
         if self.head == name and not self.args:
             return value
         if name in self.names:
@@ -85,7 +85,7 @@ RELATIONS = ("=", "≠", "<", "≤", ">", "≥", "∣")
 
 
 class ParseError(ValueError):
-    """The text is outside the grammar."""
+    """A text is outside the parser's grammar."""
 
 
 class _Parser:
@@ -229,7 +229,7 @@ def _unwrap(term: Term) -> Term:
 
 
 def parse(text: str) -> Term | None:
-    """The term, or none where the text is outside the grammar, or so long that no template would help."""
+    """Parse a term; None if the text is outside the grammar, or so long that no template would help."""
     if len(text) > LONGEST:
         return None
     parser = _Parser(text)

@@ -1,4 +1,4 @@
-"""Which names of a goal are the user's own definitions."""
+"""Finds the user's own definitions among the names of a goal."""
 
 from prover.policy.tactics.state import Goal
 

@@ -1,17 +1,20 @@
-"""A prompt's theorem and context as tokens, for comparing answers with them."""
+"""Compares commands of a model's answer with a theorem and the text before it, by their tokens."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
 
-from data import Theorem
+from data.syntax.commands import declared_name
 from data.syntax.keywords import COMMANDS, DEFINITIONS, THEOREMS
-from data.syntax.lexer import Token, dotted, is_doc, is_word, tokens
+from data.syntax.lexer import Token, dotted_name, is_doc, is_word, tokens
+from data.theorem import Theorem
+
+_DECLARING = THEOREMS | DEFINITIONS
 
 
 class GivenContext:
-    """A theorem and its context, by their tokens.
+    """The tokens of a theorem's statement, and what the text before it declares and opens.
 
     keyword: what it is declared with; `theorem` as a rule.
     last_name: the theorem's name without its namespace.
@@ -20,17 +23,15 @@ class GivenContext:
 
     def __init__(self, theorem: Theorem) -> None:
         statement = [t for t in tokens(theorem.statement) if not is_doc(t)]
-        keyword = next((k for k, t in enumerate(statement) if t.text in THEOREMS | DEFINITIONS), 0)
+        keyword = next((k for k, t in enumerate(statement) if t.text in _DECLARING), 0)
         self.keyword = statement[keyword].text if statement else ""
-        name, after = "", keyword + 1
-        if self.keyword != "example":
-            name, after = dotted(statement, keyword + 1)
+        name, after = declared_name(statement, keyword)
         self.last_name = (name or theorem.name).rpartition(".")[2]
         self.signature = [t.text for t in statement[after:]]
         given = [t for piece in theorem.context for t in tokens(piece) if not is_doc(t)]
         self._given = _joined([*given, *statement[:keyword]])
         self._names = {
-            dotted(given, k + 1)[0].rpartition(".")[2] for k, t in enumerate(given) if t.text in THEOREMS | DEFINITIONS
+            dotted_name(given, k + 1)[0].rpartition(".")[2] for k, t in enumerate(given) if t.text in _DECLARING
         }
         self._opened = {
             name for k, t in enumerate(given) if t.text == "open" for name in _opened_names(given[k + 1 :])[0]
@@ -60,14 +61,14 @@ def _opened_names(following: Sequence[Token]) -> tuple[list[str], bool]:
     k = 1 if following and following[0].text == "scoped" else 0
     names = []
     while k < len(following) and is_word(following[k]) and following[k].text not in COMMANDS | {"in", "hiding"}:
-        name, k = dotted(following, k)
+        name, k = dotted_name(following, k)
         names.append(name)
     return names, k == len(following)
 
 
 @lru_cache(maxsize=16)
 def given_context(theorem: Theorem) -> GivenContext:
-    """The context of a theorem, read once for all pieces of an answer and all answers to a prompt."""
+    """The GivenContext of a theorem, cached: it serves all pieces of an answer and all answers to a prompt."""
     return GivenContext(theorem)
 
 
