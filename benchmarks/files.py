@@ -1,4 +1,4 @@
-"""How many theorems of files with definitions of their own are proved without a model.
+"""Counts the theorems that are proved without a model, in files with definitions of their own.
 
     python benchmarks/files.py [FILE.lean …] [--cpu 60] [--seconds 30] [--checks 300] [--workers 2] [--search auto]
         [--only NAME] [--every 3] [--without lemmas]
@@ -40,13 +40,14 @@ PARTS = {  # kinds of proposals (see prover/policy/tactics/own.py)
 
 
 class Without(TacticsPolicy):
-    """The policy without one part of what it makes of a goal's premises."""
+    """The tactics policy without some of its proposals from a goal's premises."""
 
     def __init__(self, part: str) -> None:
         super().__init__()
         self.part, self.uses_premises = part, part != "premises"
 
     def own(self, premises: Premises) -> Iterator[Proposal]:
+        """Yield the proposals except those of the part."""
         if self.part == "lemmas":
             premises = replace(premises, lemmas=())
         return (p for p in super().own(premises) if p.family not in (PARTS[self.part] or ()))
@@ -56,10 +57,12 @@ FILES = sorted((Path(__file__).parent / "files").glob("*.lean"))
 
 
 def summary(name: str, values: list[float]) -> str:
+    """Return the median and mean of a figure, as text."""
     return f"{name} a proof: median {median(values):.1f}, mean {mean(values):.1f}" if values else ""
 
 
 async def main() -> None:
+    """Prove the theorems and print the figures."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("files", type=Path, nargs="*", default=FILES)
     parser.add_argument("--cpu", type=float)
@@ -75,20 +78,22 @@ async def main() -> None:
         args.cpu = 60
     budget = Budget(cpu=args.cpu, seconds=args.seconds, checks=args.checks)
     install.install()
-    met = 0
+    num_seen = 0
     results: list[SearchResult] = []
     async with LeanPool(workers=args.workers) as pool:
         for path in args.files:
             file = await parse(pool, path.read_text("utf-8"), str(path))
-            for place in file.theorems:
-                if args.only and place.name not in args.only:
+            for declaration in file.theorems:
+                if args.only and declaration.name not in args.only:
                     continue
-                met += 1
-                if met % args.every:
+                num_seen += 1
+                if num_seen % args.every:
                     continue
-                theorem = file.theorem(place, {})
-                await pool.check(theorem.challenge, context=theorem.context)  # loading the context is not the search's
-                # A new policy each time: no theorem may profit from another one's proof.
+                theorem = file.theorem(declaration, {})
+                await pool.check(
+                    theorem.challenge, context=theorem.context
+                )  # so that loading the context is not measured
+                # A new policy each time, so that no theorem profits from the proof of another.
                 policy = Without(args.without) if args.without else TacticsPolicy()
                 search = searcher(args.search, pool, policy)
                 with measure_cpu_time():
@@ -96,7 +101,7 @@ async def main() -> None:
                 results.append(result)
                 mark = "proved" if result.proved else "-"
                 print(
-                    f"{path.stem:12} {place.name:36} {mark:7}{result.seconds:6.1f} s {result.cpu:6.1f} cpu"
+                    f"{path.stem:12} {declaration.name:36} {mark:7}{result.seconds:6.1f} s {result.cpu:6.1f} cpu"
                     f" {result.checks:4} checks  {result.family:20} {(result.proof or '').splitlines()[:1]}",
                     flush=True,
                 )

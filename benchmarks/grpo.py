@@ -1,11 +1,11 @@
-"""A GRPO step of ours against one of TRL's GRPOTrainer: the same model, prompts and settings, in one run, on the CPU.
+"""Compares our GRPO step with TRL's GRPOTrainer: the same model, prompts and settings, in one run, on the CPU.
 
     python benchmarks/grpo.py [UPDATES]
 
 Samples a second, generation included, of 16 answers to each of 8 prompts, at most 64 new tokens, fp32, one step of the
 optimiser for each batch, no reference model. The reward costs nothing, so that only generation and training are
-compared; what Lean costs beside them is told by the run's own figures (`seconds/only_checking` in its metrics). TRL has
-the fastest of its settings that fit into memory: how experts are run, and how many texts go through at a time.
+compared; the cost of Lean is in the metrics of a real run (`seconds/only_checking`). TRL has the fastest of its
+settings that fit into memory: the implementation of experts, and the micro-batch.
 """
 
 from __future__ import annotations
@@ -46,37 +46,39 @@ from rl.learner import Learner
 from rl.model import Placement
 from rl.reward import RewardResult
 
-GROUP, NEW, FAMILY = 16, 64, "deepseek-v1.5-noncot"
+NUM_GENERATIONS, MAX_NEW_TOKENS, FAMILY = 16, 64, "deepseek-v1.5-noncot"
 SHAPE = PRESETS["tiny"].replace(
     hidden_size=192, num_hidden_layers=6, intermediate_size=512, num_attention_heads=6,
     moe_intermediate_size=96, n_group=2, topk_group=1, num_nextn_predict_layers=0,
 )  # fmt: skip
 
 
-def earned(answer: str) -> float:
-    """A reward that costs nothing and is earned by about half of all answers, so that all groups are learnt from."""
+def hash_reward(answer: str) -> float:
+    """Return a reward that costs nothing: 1 for about half of all answers, so that all groups are trained on."""
     return float(hashlib.sha256(answer.encode()).digest()[0] % 2)
 
 
-class Pays:
-    """A judge that asks nobody."""
+class HashJudge:
+    """A judge that returns the hash reward, without Lean."""
 
     async def grade(self, prompt: Prompt, answer: str, finished: bool = True) -> RewardResult:
-        return RewardResult(earned(answer), Verdict(Reason.PROVED if earned(answer) else Reason.ERROR))
+        """Return the reward of an answer."""
+        return RewardResult(hash_reward(answer), Verdict(Reason.PROVED if hash_reward(answer) else Reason.ERROR))
 
     async def group(
         self, problem: Problem, answers: Sequence[str], graded: Sequence[RewardResult]
     ) -> list[RewardResult]:
+        """Return the rewards of a group unchanged."""
         return list(graded)
 
 
-def ours(folder: Path, problems: Sequence[Problem], updates: int, staleness: int) -> tuple[float, float, float]:
-    """Samples a second in all; seconds of a step that training takes, and that it waits for answers."""
+def our_rate(folder: Path, problems: Sequence[Problem], updates: int, staleness: int) -> tuple[float, float, float]:
+    """Return samples per second; seconds of training in a step; seconds of waiting for answers in a step."""
     config = GRPOConfig.model_validate(
         {
             "model": {"folder": str(folder)},
             "problems": ["-"],
-            "rollout": {"num_generations": GROUP, "max_tokens": NEW},
+            "rollout": {"num_generations": NUM_GENERATIONS, "max_tokens": MAX_NEW_TOKENS},
             "context": 128,
             "micro_batch": 16,
             "prompts_per_step": len(problems),
@@ -88,70 +90,75 @@ def ours(folder: Path, problems: Sequence[Problem], updates: int, staleness: int
             "optimiser": {"lr": 1e-5, "weight_decay": 0.0},
         }
     )
-    words = tokenizer.load(str(folder))
+    tok = tokenizer.load(str(folder))
 
-    async def run(place: TrainFolder) -> None:
-        learner = Learner(config, words)
-        async with runs.open_sampler(config.model, words, config.rollout, Placement()) as sampler:
-            judges: Any = {FAMILY: Pays()}
-            await grpo.GRPOLoop(config, place, problems, learner, sampler, judges).run()
+    async def run(run_folder: TrainFolder) -> None:
+        learner = Learner(config, tok)
+        async with runs.open_sampler(config.model, tok, config.rollout, Placement()) as sampler:
+            judges: Any = {FAMILY: HashJudge()}
+            await grpo.GRPOLoop(config, run_folder, problems, learner, sampler, judges).run()
 
     with tempfile.TemporaryDirectory() as out:
-        place = TrainFolder(Path(out))
-        with place.working("grpo", config, {}):
-            asyncio.run(run(place))
+        run_folder = TrainFolder(Path(out))
+        with run_folder.working("grpo", config, {}):
+            asyncio.run(run(run_folder))
         rows = [json.loads(line) for line in (Path(out) / "metrics.jsonl").read_text("utf-8").splitlines()]
     assert all(row.get("norm", 0.0) > 0 for row in rows), "nothing was learnt"
     seconds = [b["time"] - a["time"] for a, b in itertools.pairwise(rows)]
     means = [statistics.median(row[f"seconds/{what}"] for row in rows[1:]) for what in ("training", "waiting")]
-    return GROUP * len(problems) / statistics.median(seconds), *means
+    return NUM_GENERATIONS * len(problems) / statistics.median(seconds), *means
 
 
-class Ends(TrainerCallback):
+class StepTimes(TrainerCallback):
+    """A trainer callback that records the time of each step."""
+
     def __init__(self) -> None:
         self.times: list[float] = []
 
     def on_step_end(self, *_: Any, **__: Any) -> None:
+        """Record the time."""
         self.times.append(time.perf_counter())
 
 
-def theirs(folder: Path, prompts: Sequence[str], updates: int, experts: str, micro: int) -> float:
-    """Samples a second."""
+def trl_rate(folder: Path, prompts: Sequence[str], updates: int, experts: str, micro: int) -> float:
+    """Return samples per second of TRL."""
     model = transformers.DeepseekV3ForCausalLM.from_pretrained(folder, dtype="float32")
     model.set_experts_implementation(experts)
-    batch, ends = GROUP * len(prompts), Ends()
+    batch, step_times = NUM_GENERATIONS * len(prompts), StepTimes()
 
     def reward(completions: Sequence[str], **_: Any) -> list[float]:
-        return [earned(answer) for answer in completions]
+        return [hash_reward(answer) for answer in completions]
 
     with tempfile.TemporaryDirectory() as out:
         settings = TRLConfig(
             output_dir=out, use_cpu=True, bf16=False, fp16=False, gradient_checkpointing=False,
             per_device_train_batch_size=micro, gradient_accumulation_steps=batch // micro,
-            steps_per_generation=batch // micro, num_generations=GROUP, max_completion_length=NEW, num_iterations=1,
-            beta=0.0, loss_type="grpo", max_steps=updates + 1, learning_rate=1e-5, lr_scheduler_type="constant",
-            warmup_steps=0, optim="adamw_torch_fused", max_grad_norm=1.0, temperature=1.0, top_p=1.0, top_k=0,
-            shuffle_dataset=False, dataloader_pin_memory=False, eval_strategy="no", save_strategy="no",
-            logging_strategy="no", report_to=[], disable_tqdm=True, seed=0,
+            steps_per_generation=batch // micro, num_generations=NUM_GENERATIONS,
+            max_completion_length=MAX_NEW_TOKENS, num_iterations=1, beta=0.0, loss_type="grpo", max_steps=updates + 1,
+            learning_rate=1e-5, lr_scheduler_type="constant", warmup_steps=0, optim="adamw_torch_fused",
+            max_grad_norm=1.0, temperature=1.0, top_p=1.0, top_k=0, shuffle_dataset=False,
+            dataloader_pin_memory=False, eval_strategy="no", save_strategy="no", logging_strategy="no", report_to=[],
+            disable_tqdm=True, seed=0,
         )  # fmt: skip
         rows = Dataset.from_list([{"prompt": prompt} for prompt in prompts])
-        words = tokenizer.load(str(folder))
+        tok = tokenizer.load(str(folder))
         trainer = GRPOTrainer(
-            model, reward_funcs=reward, args=settings, train_dataset=rows, processing_class=words, callbacks=[ends]
+            model, reward_funcs=reward, args=settings, train_dataset=rows, processing_class=tok, callbacks=[step_times]
         )
         trainer.remove_callback(transformers.PrinterCallback)
         trainer.train()
-    return batch / statistics.median(b - a for a, b in itertools.pairwise(ends.times))
+    return batch / statistics.median(b - a for a, b in itertools.pairwise(step_times.times))
 
 
 def main(updates: int) -> None:
+    """Run the benchmark."""
     transformers.logging.set_verbosity_error()
     logging.disable()
     statements = [f"theorem t{k} (a b c : Nat) (h : a ≤ b) : a + {k} ≤ b + {k} + c" for k in range(8)]
     problems = [Problem(f"t{k}", Theorem(f"t{k}", statement)) for k, statement in enumerate(statements)]
     prompts = [FAMILIES[FAMILY].request(Prompt(problem.theorem)).text for problem in problems]
-    words = tokenizer.train([problem.theorem.challenge for problem in generate(seed=0, count=2000)], 2048)
-    shape = SHAPE.replace(vocab_size=len(words), eos_token_id=words.eos_token_id, bos_token_id=words.bos_token_id)
+    tok = tokenizer.train([problem.theorem.challenge for problem in generate(seed=0, count=2000)], 2048)
+    shape = SHAPE.replace(vocab_size=len(tok), eos_token_id=tok.eos_token_id, bos_token_id=tok.bos_token_id)
     torch.manual_seed(0)
     model = Transformer(shape)
     with torch.no_grad():
@@ -159,17 +166,17 @@ def main(updates: int) -> None:
     print(
         f"{sum(p.numel() for p in model.parameters()) / 1e6:.1f} million parameters, {torch.get_num_threads()} threads"
     )
-    with tempfile.TemporaryDirectory() as place:
-        folder = Path(place)
+    with tempfile.TemporaryDirectory() as path:
+        folder = Path(path)
         checkpoint.save(model, folder)
-        words.save_pretrained(folder)
+        tok.save_pretrained(folder)
         best = 0.0
         for experts, micro in (("eager", 32), ("grouped_mm", 32), ("eager", 128), ("grouped_mm", 128)):
-            rate = theirs(folder, prompts, updates, experts, micro)
+            rate = trl_rate(folder, prompts, updates, experts, micro)
             best = max(best, rate)
             print(f"TRL, {experts}, {micro} texts at a time: {rate:.1f} samples/s", flush=True)
         for staleness in (0, 1):
-            rate, training, waiting = ours(folder, problems, updates, staleness)
+            rate, training, waiting = our_rate(folder, problems, updates, staleness)
             print(
                 f"ours, staleness {staleness}: {rate:.1f} samples/s ({training:.2f} s training, "
                 f"{waiting:.2f} s waiting for answers): {rate / best:.2f} × TRL's best",

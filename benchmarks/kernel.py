@@ -1,4 +1,4 @@
-"""What our own kernel takes for a proof, against the embedded Lean's own second look at it, in one run.
+"""Compares the time of our own kernel for a proof with the embedded Lean's second look at it, in one run.
 
     python benchmarks/kernel.py [FILE.jsonl] [--each]
 
@@ -45,7 +45,11 @@ ROUNDS, BUDGET = 5, Budget(seconds=20, checks=20)
 
 @dataclasses.dataclass
 class Times:
-    """Seconds for one proof."""
+    """Seconds for one proof.
+
+    second, export: Lean's second look, and of this the export. own, started, wall: our kernel in a warm process, in a
+    new one (CPU), and in a new one (wall). lines: of the export.
+    """
 
     second: float
     export: float
@@ -55,34 +59,37 @@ class Times:
     lines: int
 
 
-async def of_files(pool: LeanPool, challenge: str, solution: str) -> list[Claim]:
+async def claims_of(pool: LeanPool, challenge: str, solution: str) -> list[Claim]:
+    """Return a claim for each theorem of a challenge."""
     return [Claim(challenge, solution, name) for name in (await read_challenge(pool, challenge)).names]
 
 
 async def examples(pool: LeanPool) -> AsyncIterator[Claim]:
-    """The examples' solutions, and what `prover prove` finds for first.lean."""
+    """Yield the examples' solutions, and what `prover prove` finds for first.lean."""
     for line in (EXAMPLES / "pairs.jsonl").read_text("utf-8").splitlines():
         row = json.loads(line)
-        for claim in await of_files(pool, row["challenge"], row["solution"]):
+        for claim in await claims_of(pool, row["challenge"], row["solution"]):
             yield claim
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "proved.lean"
         command = [sys.executable, "-m", "prover", "prove", str(EXAMPLES / "first.lean"), "--out", str(out)]
         process = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.DEVNULL)
         await process.wait()
-        for claim in await of_files(pool, (EXAMPLES / "first.lean").read_text("utf-8"), out.read_text("utf-8")):
+        for claim in await claims_of(pool, (EXAMPLES / "first.lean").read_text("utf-8"), out.read_text("utf-8")):
             yield claim
 
 
 async def honest(pool: LeanPool) -> AsyncIterator[Claim]:
-    """The proofs of the tests that are none to be refused."""
+    """Yield the honest proofs of the test fixtures."""
     for path in sorted(HONEST.glob("*.yaml")):
         for case in yaml.safe_load(path.read_text("utf-8")):
             if case["proved"]:
                 yield Claim(case["challenge"], case["solution"], case["name"])
 
 
-def found(file: Path) -> Callable[[LeanPool], AsyncIterator[Claim]]:
+def tactic_proofs(file: Path) -> Callable[[LeanPool], AsyncIterator[Claim]]:
+    """Return a source of the proofs that tactics find for a benchmark file."""
+
     async def proofs(pool: LeanPool) -> AsyncIterator[Claim]:
         for problem in read(file):
             theorem = dataclasses.replace(problem.theorem, header=CORE)
@@ -96,20 +103,21 @@ def found(file: Path) -> Callable[[LeanPool], AsyncIterator[Claim]]:
 
 
 class Timer:
-    """Two processes as for a Verdict, and our kernel beside them."""
+    """Two Lean processes as for a Verdict, and our kernel."""
 
     def __init__(self, lean: Lean) -> None:
-        at = next(k for k, word in enumerate(lean.argv) if word.endswith("repl.cjs"))
-        argv = (*lean.argv[:at], "-r", str(HERE / "kernel.cjs"), *lean.argv[at:])
+        repl_index = next(k for k, word in enumerate(lean.argv) if word.endswith("repl.cjs"))
+        argv = (*lean.argv[:repl_index], "-r", str(HERE / "kernel.cjs"), *lean.argv[repl_index:])
         self.first, self.second = Worker(lean), Worker(dataclasses.replace(lean, argv=argv))
         self.kernel = kernel.Kernel()
-        self.told: dict[str, Any] = {}
+        self.exported: dict[str, Any] = {}
 
     async def close(self) -> None:
+        """Stop the processes."""
         await asyncio.gather(self.first.close(), self.second.close(), self.kernel.close())
 
     async def times(self, claim: Claim) -> Times | None:
-        """None where it is not proved."""
+        """Return the times of a claim; None if it is not proved."""
         verdict, additions = await self.first.elaborate_solution(claim)
         if not verdict.proved:
             return None
@@ -118,14 +126,14 @@ class Timer:
             return None
         second, export, own = (statistics.median(column) for column in zip(*filter(None, rounds), strict=True))
         before, begin = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
-        await kernel.check(self.told["ndjson"], self.told["given"])
+        await kernel.check(self.exported["ndjson"], self.exported["given"])
         wall, after = time.perf_counter() - begin, resource.getrusage(resource.RUSAGE_CHILDREN)
         started = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-        return Times(second, export, own, started, wall, self.told["ndjson"].count("\n"))
+        return Times(second, export, own, started, wall, self.exported["ndjson"].count("\n"))
 
     async def _round(self, claim: Claim, additions: str) -> tuple[float, float, float] | None:
         async def own_kernel_verdict(_: object, confirmation: dict[str, Any], verdict: Verdict, *__: object) -> Verdict:
-            self.told = confirmation["export"]
+            self.exported = confirmation["export"]
             return verdict
 
         lean_env.worker.own_kernel_verdict = own_kernel_verdict
@@ -133,19 +141,20 @@ class Timer:
             return None
         await self.kernel.start()
         begin = cpu(self.kernel.pid)
-        finding = await self.kernel.check(self.told["ndjson"], self.told["given"])
+        finding = await self.kernel.check(self.exported["ndjson"], self.exported["given"])
         own = cpu(self.kernel.pid) - begin
         assert finding.verdict == "accepts", (claim, finding)
-        return self.told["seconds"]["rebuild"], self.told["seconds"]["export"], own
+        return self.exported["seconds"]["rebuild"], self.exported["seconds"]["export"], own
 
 
 def cpu(pid: int | None) -> float:
-    """CPU seconds of a process and its threads."""
+    """Return CPU seconds of a process and its threads."""
     tasks = Path(f"/proc/{pid}/task").iterdir()
     return sum(int((task / "schedstat").read_text().split()[0]) for task in tasks) / 1e9
 
 
 async def main() -> None:
+    """Run the benchmark."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("file", type=Path, nargs="?")
     parser.add_argument("--each", action="store_true", help="print every proof's times")
@@ -153,7 +162,7 @@ async def main() -> None:
     install.install()
     sources = {"examples": examples, "honest fixtures": honest}
     if args.file:
-        sources[args.file.stem] = found(args.file)
+        sources[args.file.stem] = tactic_proofs(args.file)
     async with LeanPool(workers=1) as pool:
         claims = {name: [claim async for claim in source(pool)] for name, source in sources.items()}
     print(f"{'milliseconds, medians':24} proofs   lines  second look  (export)  our kernel  + Node   (wall)   ratio")
@@ -168,14 +177,16 @@ async def main() -> None:
             if measured is not None:
                 times.append(measured)
             if measured is not None and args.each:
-                row(f"  {claim.theorem}"[:24], [measured])
-        row(name, times)
+                print_row(f"  {claim.theorem}"[:24], [measured])
+        print_row(name, times)
         everything += times
-    row("all", everything)
+    print_row("all", everything)
     await timer.close()
 
 
-def row(name: str, times: list[Times]) -> None:
+def print_row(name: str, times: list[Times]) -> None:
+    """Print the medians of some proofs."""
+
     def median(of: Callable[[Times], float]) -> float:
         return statistics.median(map(of, times))
 

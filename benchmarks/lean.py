@@ -1,4 +1,4 @@
-"""How fast the embedded Lean is: two workers against one; what goals and axioms cost when they are asked for.
+"""Measures the embedded Lean: two workers against one; the cost of goals and axioms; the cost of a verdict.
 
 python benchmarks/lean.py
 """
@@ -26,11 +26,11 @@ CODES = {
 START_ROUNDS, ROUNDS, THROUGHPUT = 5, 25, 300
 
 
-async def asking() -> dict[str, float]:
-    """What goals and axioms cost when they are asked for."""
+async def goals_and_axioms() -> dict[str, float]:
+    """Return the cost of a check with goals and axioms, relative to one without."""
     worker = Worker(embedded())
     await worker.start()
-    plain, asked = [], []
+    plain, with_goals = [], []
     for _ in range(ROUNDS):
         for code in CODES.values():
             begin = time.perf_counter()
@@ -38,13 +38,13 @@ async def asking() -> dict[str, float]:
             plain.append(time.perf_counter() - begin)
             begin = time.perf_counter()
             await worker.check(code, tactics=True, axioms=["t"])
-            asked.append(time.perf_counter() - begin)
+            with_goals.append(time.perf_counter() - begin)
     await worker.close()
-    return {"a check with goals and axioms asked for": sum(asked) / sum(plain)}
+    return {"a check with goals and axioms asked for": sum(with_goals) / sum(plain)}
 
 
 async def more_workers() -> dict[str, float]:
-    """The same checks on one and on two workers, in turns; not the first rounds: a new process still compiles."""
+    """Return the throughput of two workers relative to one, measured by turns on warm processes."""
     codes = list(CODES.values()) * (THROUGHPUT // len(CODES))
     seconds: dict[int, list[float]] = {1: [], 2: []}
     async with LeanPool(workers=1) as one, LeanPool(workers=2) as two:
@@ -62,15 +62,15 @@ async def more_workers() -> dict[str, float]:
 
 
 def cpu(pid: int | None) -> float:
-    """CPU seconds of a process. Linux only."""
+    """Return CPU seconds of a process. Linux only."""
     user, system = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[11:13]
     return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
 
 
 async def verdicts() -> dict[str, float]:
-    """CPU seconds of a verdict over all three processes, against a plain check of the same text in one, by turns."""
+    """Return CPU seconds of a verdict in all three processes, relative to a plain check of the same text, by turns."""
     statement = "theorem t (a b c k : Nat) (h : a < b) : a + c + k + {} < b + c + k + {}"
-    spent: dict[str, float] = dict.fromkeys(("check", "proved", "failing check", "refused"), 0.0)
+    cpu_seconds: dict[str, float] = dict.fromkeys(("check", "proved", "failing check", "refused"), 0.0)
     async with LeanPool(workers=1) as plain, LeanPool(workers=1) as pool:
         await plain.check("")
 
@@ -81,23 +81,24 @@ async def verdicts() -> dict[str, float]:
             for name, (processes, job) in zip(names, jobs, strict=True):
                 before = sum(map(cpu, processes.pids))
                 await job()
-                spent[name] += sum(map(cpu, processes.pids)) - before
+                cpu_seconds[name] += sum(map(cpu, processes.pids)) - before
 
         for n in range(2 * THROUGHPUT):
             if n == THROUGHPUT // 2:  # a new process still compiles
-                spent = dict.fromkeys(spent, 0.0)
+                cpu_seconds = dict.fromkeys(cpu_seconds, 0.0)
             await one(n, "by omega", ("check", "proved"))
             await one(n, "by decide", ("failing check", "refused"))
-    print("CPU ms: " + ", ".join(f"{name} {1000 * t / (1.5 * THROUGHPUT):.1f}" for name, t in spent.items()))
+    print("CPU ms: " + ", ".join(f"{name} {1000 * t / (1.5 * THROUGHPUT):.1f}" for name, t in cpu_seconds.items()))
     return {
-        "a proved pair to a plain check of it": spent["proved"] / spent["check"],
-        "a refused pair to a plain check of it": spent["refused"] / spent["failing check"],
+        "a proved pair to a plain check of it": cpu_seconds["proved"] / cpu_seconds["check"],
+        "a refused pair to a plain check of it": cpu_seconds["refused"] / cpu_seconds["failing check"],
     }
 
 
 async def main() -> None:
+    """Run the benchmark."""
     install.install()
-    ratios = await asking() | await verdicts() | await more_workers()
+    ratios = await goals_and_axioms() | await verdicts() | await more_workers()
     print()
     for what, ratio in ratios.items():
         print(f"{what:45} {ratio:8.2f}")

@@ -1,4 +1,4 @@
-"""Are all theorems that Lean sees in a folder of Lean files in our listing? What is missing is printed.
+"""Compares our listing of theorems with those that Lean sees in a folder of Lean files, and prints what is missing.
 
     python benchmarks/listing.py FOLDER
 
@@ -22,35 +22,37 @@ from lean_env.check import InputError
 from lean_env.process import ProcessDied
 
 
-def seen(answer: dict[str, Any]) -> set[str]:
-    """The theorems of a file in an answer of Lean's, by their constants; an example without one by its place."""
+def lean_theorems(answer: dict[str, Any]) -> set[str]:
+    """Return the theorems in Lean's answer about a file, by constant; an example without one by its position."""
     names = set()
     for command in answer.get("commands", ()):
-        names |= {told["name"] for told in command.get("besides", ())}
+        names |= {theorem["name"] for theorem in command.get("besides", ())}
         declared = (d for d in command["declarations"] if d["theorem"] and d["value"])
         names |= {d["constant"] or f"example at {d['keyword'][0]}" for d in declared}
     return names
 
 
-def listed(file: LeanFile) -> set[str]:
-    """The same of our listing. (An example's head begins at its keyword, or at what stands before that.)"""
+def our_theorems(file: LeanFile) -> set[str]:
+    """Return the theorems of our listing. (The head of an example starts at its keyword or before it.)"""
     named = {d.constant for d in file.theorems if d.kind != "example"}
     return named | {f"example at {file.text.index('example', d.head[0])}" for d in file.theorems if d.kind == "example"}
 
 
-class _Listened(LeanPool):
+class _RecordingPool(LeanPool):
     """A pool that keeps the last answer about a file, so that one elaboration serves both sides."""
 
-    heard: dict[str, Any]
+    last_answer: dict[str, Any]
 
     async def declarations(self, code: str, **how: Any) -> dict[str, Any]:
-        self.heard = await super().declarations(code, **how)
-        return self.heard
+        """Return the declarations of a file, and remember them."""
+        self.last_answer = await super().declarations(code, **how)
+        return self.last_answer
 
 
 async def main(folder: Path, paths: list[Path]) -> None:
+    """Compare the files."""
     total: Counter[str] = Counter()
-    pool = _Listened(workers=1, confirm=False)
+    pool = _RecordingPool(workers=1, confirm=False)
     async with pool:
         for path in paths:
             try:
@@ -59,19 +61,19 @@ async def main(folder: Path, paths: list[Path]) -> None:
                 total["left out"] += 1
                 print(f"{path.relative_to(folder)}: {' '.join(str(error).split())[:150]}", file=sys.stderr, flush=True)
                 continue
-            lean, ours = seen(pool.heard), listed(file)
-            named = {other.name: other.how for other in file.others}
+            lean, ours = lean_theorems(pool.last_answer), our_theorems(file)
+            reasons = {other.name: other.how for other in file.others}
             total.update({"compared": 1, "theorems": len(lean), "listed": len(lean & ours)})
-            total.update(named[name] for name in lean - ours if name in named)
-            for name in sorted(lean - ours - named.keys()):
+            total.update(reasons[name] for name in lean - ours if name in reasons)
+            for name in sorted(lean - ours - reasons.keys()):
                 total["missing"] += 1
                 print(f"{path.relative_to(folder)}: {name}", flush=True)
     print(f"{len(paths)} files, {total['compared']} compared, {total['left out']} that this Lean does not accept")
     why = ", ".join(f"{how} {total[how]}" for how in ("field", "inside", "made"))
-    said = f"{total['listed']} listed, named with a reason: {why}; {total['missing']} missing"
-    print(f"{total['theorems']} theorems: {said}")
+    counts = f"{total['listed']} listed, named with a reason: {why}; {total['missing']} missing"
+    print(f"{total['theorems']} theorems: {counts}")
 
 
 if __name__ == "__main__":
-    given = Path(sys.argv[1])
-    asyncio.run(main(given, sorted(given.rglob("*.lean"))))
+    folder = Path(sys.argv[1])
+    asyncio.run(main(folder, sorted(folder.rglob("*.lean"))))

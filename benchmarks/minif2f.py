@@ -1,12 +1,12 @@
-"""How many statements of a benchmark file are proved without a model to be served and without Mathlib.
+"""Counts the statements of a benchmark file that are proved without a model server and without Mathlib.
 
     python benchmarks/minif2f.py FILE.jsonl [--split valid] [--policy tactics --policy native --policy both]
         [--search rmaxts --search sampling] [--seeds 3] [--checks 60] [--seconds 60] [--workers 2] [--only NAME]
 
 The file is one that data.problems reads. Statements are tried under the header `core`;
-those that do not elaborate are counted and left out. Policies: `tactics`; `native`, the small model that comes along;
+those that do not elaborate are counted and left out. Policies: `tactics`; `native`, the bundled small model;
 `both`, as `prover prove --policy native` mixes them. One line per statement, policy, search and seed: proved or not,
-seconds, checks (questions to Lean, the final verdict included), kind of proof. Then, for each policy, search and seed,
+seconds, checks (requests to Lean, with the final verdict), kind of proof. Then, for each policy, search and seed,
 how many were proved with how many checks. Seed 0 is the order of `tactics`; others draw another one around it.
 """
 
@@ -30,6 +30,7 @@ BUDGETS = (5, 10, 20, 40, 60, 100, 200)
 
 
 async def main() -> None:
+    """Run the benchmark."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("file", type=Path)
     parser.add_argument("--split")
@@ -45,38 +46,38 @@ async def main() -> None:
     problems = [p for p in read(args.file) if args.split in (None, p.split) and (not args.only or p.name in args.only)]
     theorems = [replace(problem.theorem, header=CORE) for problem in problems]
     runs = list(product(args.policy or ["tactics"], args.search or ["auto"], range(args.seeds)))
-    spent: dict[tuple[str, str, int], list[int]] = {run: [] for run in runs}  # checks of what was proved
+    checks_spent: dict[tuple[str, str, int], list[int]] = {run: [] for run in runs}  # for each proved statement
     total = dict.fromkeys(runs, 0)
-    needed = "native" if any(name != "tactics" for name, _, _ in runs) else "tactics"
-    async with LeanPool(workers=args.workers) as pool, open_policy(PolicyConfig(name=needed)) as model:
+    policy_name = "native" if any(name != "tactics" for name, _, _ in runs) else "tactics"
+    async with LeanPool(workers=args.workers) as pool, open_policy(PolicyConfig(name=policy_name)) as model:
         checks = [await pool.check(t.challenge, context=t.context) for t in theorems]
-        asked = [t for t, check in zip(theorems, checks, strict=True) if check.ok and check.sorries]
-        for t in asked:
+        expressible = [t for t, check in zip(theorems, checks, strict=True) if check.ok and check.sorries]
+        for t in expressible:
             for run in runs:
                 name, search, seed = run
-                # A new policy each time: no statement may profit from another one's proof.
+                # A new policy each time, so that no statement profits from the proof of another.
                 policy = TacticsPolicy() if name == "tactics" else model.fresh()
-                fallback = fallback_policy(PolicyConfig(name=needed)) if name == "both" else None
-                found = searcher(search, pool, policy, seed=seed, fallback=fallback)
-                result = await found.prove(t, Budget(seconds=args.seconds, checks=args.checks))
+                fallback = fallback_policy(PolicyConfig(name="native")) if name == "both" else None
+                theorem_search = searcher(search, pool, policy, seed=seed, fallback=fallback)
+                result = await theorem_search.prove(t, Budget(seconds=args.seconds, checks=args.checks))
                 total[run] += result.checks
                 if result.proved:
-                    spent[run].append(result.checks)
-                mark, family = ("proved", result.family) if result.proved else ("-", "")
-                what = f"{name} {search} {seed}" if len(runs) > 1 else ""
+                    checks_spent[run].append(result.checks)
+                outcome, family = ("proved", result.family) if result.proved else ("-", "")
+                run_name = f"{name} {search} {seed}" if len(runs) > 1 else ""
                 print(
-                    f"{t.name:48} {what:20} {mark:7}{result.seconds:5.1f} s {result.checks:4} checks  {family}",
+                    f"{t.name:48} {run_name:20} {outcome:7}{result.seconds:5.1f} s {result.checks:4} checks  {family}",
                     flush=True,
                 )
-    print(f"\n{len(theorems)} statements, {len(asked)} can be asked without Mathlib")
+    print(f"\n{len(theorems)} statements, {len(expressible)} can be asked without Mathlib")
     print(
         f"{'policy':8}{'search':9} seed  proved  checks  proved with at most "
         + "".join(f"{n:5}" for n in BUDGETS)
         + " checks"
     )
     for run in runs:
-        curve = "".join(f"{sum(n <= budget for n in spent[run]):5}" for budget in BUDGETS)
-        print(f"{run[0]:8}{run[1]:9} {run[2]:4}  {len(spent[run]):6}  {total[run]:6}  {'':20}{curve}")
+        curve = "".join(f"{sum(n <= budget for n in checks_spent[run]):5}" for budget in BUDGETS)
+        print(f"{run[0]:8}{run[1]:9} {run[2]:4}  {len(checks_spent[run]):6}  {total[run]:6}  {'':20}{curve}")
 
 
 if __name__ == "__main__":

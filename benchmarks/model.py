@@ -61,10 +61,12 @@ class Pair:
             self.theirs = transformers.DeepseekV3ForCausalLM.from_pretrained(folder, dtype=DTYPE).to(DEVICE)
 
     def prompts(self, batch: int, length: int) -> torch.Tensor:
+        """Return random prompts."""
         return torch.randint(0, self.ours.config.vocab_size, (batch, length), device=DEVICE)
 
 
 def seconds(run: Callable[[], object]) -> float:
+    """Return the seconds of a call."""
     if DEVICE == "cuda":
         torch.cuda.synchronize()
     started = time.perf_counter()
@@ -75,7 +77,7 @@ def seconds(run: Callable[[], object]) -> float:
 
 
 def their_step(model: transformers.PreTrainedModel, prompts: torch.Tensor, steps: int) -> float:
-    """Seconds of transformers' fastest decoding step of `steps` (the minimum, because the machine may be shared)."""
+    """Return the seconds of transformers' fastest decoding step of `steps` (the minimum: the machine may be shared)."""
     with torch.inference_mode():
         out = model(prompts, use_cache=True, logits_to_keep=1)
 
@@ -89,7 +91,7 @@ def their_step(model: transformers.PreTrainedModel, prompts: torch.Tensor, steps
 
 
 def our_step(model: Transformer, prompts: torch.Tensor, steps: int) -> float:
-    """Seconds of our fastest decoding step of `steps`."""
+    """Return the seconds of our fastest decoding step of `steps`."""
     generator = Generator(model, max_num_seqs=len(prompts))
     for prompt in prompts.tolist():
         generator.submit(GenerationRequest(tuple(prompt), 1, GREEDY))
@@ -102,6 +104,7 @@ Row = tuple[str, float, float, float]  # what, transformers, ours, how many time
 
 
 def decode(size: str, pair: Pair) -> Iterator[Row]:
+    """Measure decoding, in tokens per second."""
     for batch, length in itertools.product((8, 64), (64, 1024)):
         prompts, steps = pair.prompts(batch, length), 20 if length < 1024 else 5
         ours, theirs = our_step(pair.ours, prompts, steps), []
@@ -113,42 +116,54 @@ def decode(size: str, pair: Pair) -> Iterator[Row]:
 
 
 def samples(size: str, pair: Pair) -> Iterator[Row]:
-    n, new, prompt = 32, 64, pair.prompts(1, 512)
-    drawn = {"do_sample": True, "temperature": 1.0, "top_p": 0.95, "top_k": 0, "num_return_sequences": n}
-    lengths = {"max_new_tokens": new, "min_new_tokens": new, "pad_token_id": 0}
+    """Measure many samples of one prompt, in tokens per second."""
+    n, max_new_tokens, prompt = 32, 64, pair.prompts(1, 512)
+    sampling_kwargs = {"do_sample": True, "temperature": 1.0, "top_p": 0.95, "top_k": 0, "num_return_sequences": n}
+    lengths = {"max_new_tokens": max_new_tokens, "min_new_tokens": max_new_tokens, "pad_token_id": 0}
     mask, theirs = torch.ones_like(prompt), []
     for experts in ("grouped_mm", "eager"):
         pair.theirs.set_experts_implementation(experts)
         with torch.inference_mode():
-            theirs.append(seconds(lambda: pair.theirs.generate(prompt, attention_mask=mask, **drawn, **lengths)))
+            theirs.append(
+                seconds(lambda: pair.theirs.generate(prompt, attention_mask=mask, **sampling_kwargs, **lengths))
+            )
     ours = []
     for _ in range(2):
-        generator, sampling = Generator(pair.ours, max_num_seqs=n), SamplingParams(top_p=0.95, max_tokens=new)
+        generator, sampling = (
+            Generator(pair.ours, max_num_seqs=n),
+            SamplingParams(top_p=0.95, max_tokens=max_new_tokens),
+        )
         ours.append(seconds(partial(generator.generate, prompt.tolist(), n, sampling)))
-    yield f"32 samples of a prompt of 512, {size}: tokens/s", n * new / min(theirs), n * new / min(ours), 8.0
+    yield (
+        f"32 samples of a prompt of 512, {size}: tokens/s",
+        n * max_new_tokens / min(theirs),
+        n * max_new_tokens / min(ours),
+        8.0,
+    )
 
 
 def train(size: str, pair: Pair) -> Iterator[Row]:
+    """Measure a training step, in tokens per second."""
     batch, length = 8, 256
     tokens = pair.prompts(batch, length + 1)
-    read, targets = tokens[:, :-1], tokens[:, 1:]
+    inputs, targets = tokens[:, :-1], tokens[:, 1:]
     ours, theirs = copy.deepcopy(pair.ours).float(), copy.deepcopy(pair.theirs).float()
 
     def our_loss() -> torch.Tensor:
-        return -ours(read, targets=targets).logprobs.mean()
+        return -ours(inputs, targets=targets).logprobs.mean()
 
     def their_loss() -> torch.Tensor:
-        return F.cross_entropy(theirs(read, use_cache=False).logits.flatten(0, 1), targets.flatten())
+        return F.cross_entropy(theirs(inputs, use_cache=False).logits.flatten(0, 1), targets.flatten())
 
-    mine, best = training_step(ours, our_loss), math.inf
+    our_seconds, their_seconds = training_step(ours, our_loss), math.inf
     for experts in ("grouped_mm", "eager"):
         theirs.set_experts_implementation(experts)
-        best = min(best, training_step(theirs, their_loss))
-    yield f"training step, {size}: tokens/s", batch * length / best, batch * length / mine, 1.5
+        their_seconds = min(their_seconds, training_step(theirs, their_loss))
+    yield f"training step, {size}: tokens/s", batch * length / their_seconds, batch * length / our_seconds, 1.5
 
 
 def training_step(model: torch.nn.Module, loss: Callable[[], torch.Tensor], steps: int = 5) -> float:
-    """Seconds of the fastest of `steps` training steps, after one to warm up."""
+    """Return the seconds of the fastest of `steps` training steps, after one to warm up."""
     optimizer = torch.optim.AdamW(model.parameters(), fused=True)
 
     def step() -> None:
@@ -163,19 +178,25 @@ def training_step(model: torch.nn.Module, loss: Callable[[], torch.Tensor], step
 
 
 def cache(size: str, pair: Pair) -> Iterator[Row]:
-    """Tokens per megabyte: measured, against what multi-head attention with the same heads would cache."""
+    """Measure the tokens in a megabyte of cache, relative to multi-head attention with the same heads."""
     config, tokens = pair.ours.config, 200
     generator = Generator(pair.ours)
     generator.generate(pair.prompts(1, tokens + 1).tolist(), 1, SamplingParams(max_tokens=1))
     heads = config.num_attention_heads * (config.qk_head_dim + config.v_head_dim)
-    whole = heads * config.num_hidden_layers * DTYPE.itemsize
-    yield f"cache, {size}: tokens in a megabyte", 1e6 / whole, 1e6 / (generator.prefix_cache.nbytes / tokens), 1.0
+    bytes_per_token = heads * config.num_hidden_layers * DTYPE.itemsize
+    yield (
+        f"cache, {size}: tokens in a megabyte",
+        1e6 / bytes_per_token,
+        1e6 / (generator.prefix_cache.nbytes / tokens),
+        1.0,
+    )
 
 
 PARTS = {"decode": decode, "samples": samples, "train": train, "cache": cache}
 
 
 def main() -> None:
+    """Run the benchmark."""
     if unknown := set(sys.argv[1:]) - set(PARTS):
         sys.exit(f"there is no part {', '.join(sorted(unknown))}; there are: {', '.join(PARTS)}")
     transformers.logging.set_verbosity_error()

@@ -1,4 +1,4 @@
-"""What Ray costs: two workers in Ray actors on this machine against two local ones, in turns in the same run.
+"""Measures the cost of Ray: two workers in Ray actors on this machine against two local ones, by turns in one run.
 
 python benchmarks/on_ray.py
 """
@@ -21,12 +21,14 @@ CHECKS, ROUNDS = 200, 3
 
 
 async def seconds(pool: LeanPool, code: str) -> float:
+    """Return the seconds of many checks of a code."""
     begin = time.perf_counter()
     await asyncio.gather(*(pool.check(code) for _ in range(CHECKS)))
     return time.perf_counter() - begin
 
 
 async def main() -> None:
+    """Run the benchmark."""
     install.install()
     async with LeanPool(workers=2, confirm=False) as local:
         begin = time.perf_counter()

@@ -1,4 +1,4 @@
-"""What it costs to go on from the beginning of a proof: everything again, Lean's snapshots, or kept proof states.
+"""Compares three ways to continue the start of a proof: check all again, Lean's snapshots, or kept proof states.
 
     python benchmarks/prefix.py [--tactics 20]
 
@@ -31,12 +31,14 @@ SINGLE = ["simp", "rfl", "intro x", "constructor", "exact h.1", "cases h", "deci
 
 
 async def milliseconds(answer: Awaitable[object]) -> float:
+    """Return the milliseconds until an awaitable is done."""
     start = time.perf_counter()
     await answer
     return (time.perf_counter() - start) * 1000
 
 
 async def main() -> None:
+    """Run the benchmark."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--tactics", type=int, default=20)
     args = parser.parse_args()
@@ -64,12 +66,12 @@ async def main() -> None:
                 steps.append(await milliseconds(pool.steps(challenge, text, after=prefix)))
             f, r, s = map(statistics.median, (full, reused, steps))
             print(f"{name:24} {f:5.0f} ms {r:4.0f} ms {s:6.1f} ms {f / r:10.1f} × {f / s:9.1f} ×")
-        took = {
+        times = {
             tactic: statistics.median([await milliseconds(pool.steps(challenge, tactic)) for _ in range(100)])
             for tactic in SINGLE
         }
-        print(f"\n{1000 / statistics.mean(took.values()):.0f} tactic steps a second and worker, of these:")
-        print(", ".join(f"`{tactic}` {ms:.1f} ms" for tactic, ms in sorted(took.items(), key=lambda item: item[1])))
+        print(f"\n{1000 / statistics.mean(times.values()):.0f} tactic steps a second and worker, of these:")
+        print(", ".join(f"`{tactic}` {ms:.1f} ms" for tactic, ms in sorted(times.items(), key=lambda item: item[1])))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""This checkout against another one of the project, by turns in one run: what a user waits for before Lean works.
+"""Compares the start-up times of this checkout and another one of the project, by turns in one run.
 
     git worktree add ../before COMMIT && python benchmarks/start.py ../before
 
@@ -40,8 +40,8 @@ STATEMENT = "theorem t (a b : Nat) : a + b = b + a := by"
 Seconds = tuple[float, float]  # CPU, wall
 
 
-def pairs(path: Path) -> None:
-    """Write 400 pairs of a challenge and a solution that holds."""
+def write_pairs(path: Path) -> None:
+    """Write 400 pairs of a challenge and a correct solution."""
     proofs = ["omega", "simp", "grind", "exact Nat.le_refl _"]
     with path.open("w") as file:
         for n in range(PAIRS):
@@ -51,8 +51,8 @@ def pairs(path: Path) -> None:
             file.write(json.dumps(row) + "\n")
 
 
-def timed(command: Sequence[str], checkout: Path) -> Seconds:
-    """Seconds of a Python command that finds its packages in a checkout."""
+def command_seconds(command: Sequence[str], checkout: Path) -> Seconds:
+    """Return the seconds of a Python command that finds its packages in a checkout."""
     before, start = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
     environment = {**os.environ, "PYTHONPATH": str(checkout)}
     subprocess.run(
@@ -68,7 +68,8 @@ def timed(command: Sequence[str], checkout: Path) -> Seconds:
     return cpu, time.perf_counter() - start
 
 
-def compared(name: str, other: Path, rounds: int, measure: Callable[[Path], Seconds]) -> None:
+def compare(name: str, other: Path, rounds: int, measure: Callable[[Path], Seconds]) -> None:
+    """Print the seconds of a measurement in both checkouts."""
     here = Path(__file__).parents[1]
     times: dict[Path, list[Seconds]] = {here: [], other: []}
     for turn in range(rounds):
@@ -79,8 +80,8 @@ def compared(name: str, other: Path, rounds: int, measure: Callable[[Path], Seco
         print(f"{name}, {kind} seconds: {this:.2f} here, {that:.2f} there, ratio {this / that:.2f}", flush=True)
 
 
-def started(checkout: Path) -> tuple[float, float]:
-    """Seconds until a Lean process is ready, and its megabytes after one theorem."""
+def lean_start(checkout: Path) -> tuple[float, float]:
+    """Return the seconds until a Lean process is ready, and its megabytes after one theorem."""
     environment = {**os.environ, "PYTHONPATH": str(checkout)}
     done = subprocess.run(
         [sys.executable, "-c", START], check=True, cwd=checkout, env=environment, stdout=subprocess.PIPE, text=True
@@ -90,25 +91,26 @@ def started(checkout: Path) -> tuple[float, float]:
 
 
 def main(other: Path) -> None:
+    """Run the benchmark."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        challenge, solution, many = folder / "challenge.lean", folder / "solution.lean", folder / "pairs.jsonl"
+        challenge, solution, pairs_file = folder / "challenge.lean", folder / "solution.lean", folder / "pairs.jsonl"
         challenge.write_text(f"{STATEMENT} sorry\n")
         solution.write_text(f"{STATEMENT} omega\n")
-        pairs(many)
+        write_pairs(pairs_file)
         commands = {
             "prover --help": (2 * ROUNDS, ["-m", "prover", "--help"]),
             "prover check, one theorem": (2 * ROUNDS, ["-m", "prover", "check", str(challenge), str(solution)]),
             'prover prove --statement "1+1=2"': (2 * ROUNDS, ["-m", "prover", "prove", "--statement", "1+1=2"]),
             "prover prove examples/first.lean": (ROUNDS, ["-m", "prover", "prove", "examples/first.lean"]),
-            f"prover check --jsonl, {PAIRS} pairs": (ROUNDS, ["-m", "prover", "check", "--jsonl", str(many)]),
+            f"prover check --jsonl, {PAIRS} pairs": (ROUNDS, ["-m", "prover", "check", "--jsonl", str(pairs_file)]),
         }
         for name, (rounds, command) in commands.items():
-            compared(name, other, rounds, functools.partial(timed, command))
+            compare(name, other, rounds, functools.partial(command_seconds, command))
         here, there = Path(__file__).parents[1], other
-        both = [(started(here), started(there)) for _ in range(2 * ROUNDS)]
+        starts = [(lean_start(here), lean_start(there)) for _ in range(2 * ROUNDS)]
         for k, what in enumerate(("seconds until a Lean process is ready", "megabytes of it after a theorem")):
-            this, that = (statistics.median(pair[side][k] for pair in both) for side in (0, 1))
+            this, that = (statistics.median(pair[side][k] for pair in starts) for side in (0, 1))
             print(f"{what}: {this:.2f} here, {that:.2f} there, ratio {this / that:.2f}")
 
 

@@ -1,4 +1,4 @@
-"""What is kept of a run: the problems as they were asked, and the attempts at them."""
+"""Entry and Attempt: the rows of a run, its problems and the attempts at them."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from data import Theorem
 from data.problems import Problem
 from lean_env import Reason
 
-UNPROVED = "unproved"  # how a search ends that found nothing
+UNPROVED = "unproved"  # reason of a search that found no proof
 
 
 @dataclass(frozen=True)
 class Flag:
-    """A defect that the audit found in a problem (see eval.audit). detail: what it is, for people."""
+    """A defect that the audit found in a problem (see eval.audit). detail: an explanation for people."""
 
     kind: str
     detail: str
@@ -25,8 +25,8 @@ class Flag:
 class Entry:
     """A problem of a run.
 
-    asked: can it be stated in this Lean? why: if not, what Lean says. goal: the tactic state at its start. The
-    problem's theorem has the header that it is asked with; replaced: that is not its own one.
+    asked: whether this Lean can express it. why: if not, Lean's message. goal: the tactic state at the start of its
+    proof. The problem's theorem has the header that it is asked with; replaced: that is not the problem's own header.
     """
 
     problem: Problem
@@ -38,17 +38,21 @@ class Entry:
 
     @property
     def name(self) -> str:
+        """The problem's name."""
         return self.problem.name
 
     @property
     def theorem(self) -> Theorem:
+        """The problem's theorem."""
         return self.problem.theorem
 
     def as_json(self) -> dict[str, Any]:
+        """Return the row of problems.jsonl."""
         return asdict(self)
 
     @classmethod
     def from_json(cls, row: Mapping[str, Any]) -> Entry:
+        """Return the entry of a row. Raises TypeError, KeyError, ValueError for another row."""
         problem = dict(row["problem"])
         theorem = problem["theorem"] | {"preamble": tuple(problem["theorem"]["preamble"])}
         fields = problem | {"theorem": Theorem(**theorem), "tags": tuple(problem["tags"])}
@@ -58,13 +62,13 @@ class Entry:
 
 @dataclass(frozen=True)
 class Attempt:
-    """One attempt at a problem: a proof that was judged (search `single`), or a whole search.
+    """One attempt at a problem: a judged proof (search `single`), or a whole search.
 
-    reason: a Reason, or UNPROVED. detail: what Lean said of it. text: the proof; of an answer without a proof, the
-    answer. tokens: written. seconds: of writing and judging, not of waiting for a turn. cpu: of these,
-    what Lean's processes worked (of a search; `single` does not tell). reasons: how many proofs
-    ended how. failures: of a search, some proofs that failed: (reason, detail, text). one_kernel: Lean's
-    kernel alone accepts the proof.
+    reason: a Reason, or UNPROVED. detail: Lean's message. text: the proof; of an answer without a proof, the answer.
+    tokens: generated. seconds: of generating and judging, without waiting for a turn. cpu: seconds of processor time of
+    Lean's processes (of a search; 0 with `single`). reasons: the number of proofs by reason. failures: of a search,
+    some
+    failed proofs: (reason, detail, text). one_kernel: only Lean's kernel accepts the proof.
     """
 
     problem: str
@@ -84,16 +88,19 @@ class Attempt:
 
     @property
     def proved(self) -> bool:
+        """Whether it found a proof."""
         return self.reason == Reason.PROVED
 
     def as_json(self) -> dict[str, Any]:
+        """Return the row of attempts.jsonl."""
         return vars(self)
 
     @classmethod
     def from_json(cls, row: Mapping[str, Any]) -> Attempt:
+        """Return the attempt of a row. Raises TypeError, KeyError for another row."""
         return cls(**{**row, "failures": tuple(map(tuple, row["failures"]))})
 
 
 def proof_lines(proof: str) -> int:
-    """The length of a proof, in lines."""
+    """Return the length of a proof in lines."""
     return len(proof.strip().splitlines())

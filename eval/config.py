@@ -1,4 +1,4 @@
-"""What a run is told: which problems, who writes the proofs, how they are searched for, and with what budget."""
+"""The configuration of a run: its problems, policy, search and budget."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from search import Budget
 from search.searches import SEARCHES
 
 SINGLE = "single"
-"""No search: every attempt is one whole proof of the policy's, judged. That is what pass@k of the papers counts."""
+"""No search: every attempt is one judged whole proof of the policy, as pass@k of the papers counts."""
 
 
 class BudgetConfig(StrictModel):
-    """What one attempt may spend, with one Lean worker (see search.Budget). In `single`: seconds for the check.
+    """The budget of one attempt, with one Lean worker (see search.Budget). In `single`: seconds for the check.
 
-    seconds: wall time. cpu: seconds of processor time of Lean's processes, which mean the same on a busy machine; where
-    it is given, `seconds` is no limit unless it is given, too.
+    seconds: wall time. cpu: seconds of processor time of Lean's processes, independent of the machine's load; if it is
+    given, `seconds` is no limit unless it is given, too.
     """
 
     samples: int | None = Field(default=None, ge=0)
@@ -37,16 +37,17 @@ class BudgetConfig(StrictModel):
         return fields
 
     def budget(self) -> Budget:
+        """Return the search.Budget."""
         return Budget(self.samples, self.checks, self.tokens, self.seconds, self.cpu)
 
 
 class RunConfig(StrictModel):
-    """A run. What it finds follows from all fields but the last two, which only say where Lean runs.
+    """A run. Its results follow from all fields but the last two, which only say where Lean runs.
 
-    problems: a benchmark's name, or a path (see data.problems). split: only problems of it. limit: only so many, from
-    the first on. attempts: for each problem; n of pass@k. seed: attempt number k has the seed `seed + k`; with search
-    `single` it is sample number k of `seed`. strict: not proved is what our own kernel could not decide. workers: Lean
-    processes. ray: a cluster's address, or "local".
+    problems: a benchmark's name, or a path (see data.problems). split: only problems of this split. limit: only the
+    first so many. attempts: for each problem; n of pass@k. seed: attempt number k has the seed `seed + k`; with search
+    `single` it is sample number k of `seed`. strict: a proof that our own kernel could not decide does not count.
+    workers: Lean processes. ray: a cluster's address, or "local".
     """
 
     problems: str
@@ -72,8 +73,10 @@ class RunConfig(StrictModel):
 
     @property
     def identity(self) -> dict[str, Any]:
-        """All that the results follow from but the problems and the policy themselves, as JSON; a run may get more
-        attempts later."""
+        """Everything that the results follow from, as JSON, except the problems and the policy themselves.
+
+        The number of attempts is not part of it: a run may get more attempts later.
+        """
         elsewhere = {"problems", "policy", "attempts", "strict", "workers", "ray"}
         fields = self.model_dump(mode="json", exclude=elsewhere) | {"max_tokens": self.policy.max_tokens}
         if self.budget.cpu is None:  # runs from before the field go on
@@ -82,5 +85,5 @@ class RunConfig(StrictModel):
 
 
 def run_config(fields: dict[str, Any], source: str = "the options") -> RunConfig:
-    """The run that some fields describe. Raises ConfigError, with a line for each field that is wrong."""
+    """Return the run that some fields describe. Raises ConfigError, with a line for each wrong field."""
     return validated(RunConfig, fields, source)

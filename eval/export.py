@@ -1,4 +1,4 @@
-"""A run in the forms that other programs read: its attempts, and results as lm-evaluation-harness has them."""
+"""Export of a run for other programs: its attempts as JSON lines, and its results in lm-evaluation-harness's format."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ from eval.attempts import Attempt, Entry
 from eval.folder import RunFolder
 from eval.metrics import pass_at_k
 from eval.report.store import encoded, lines
-from eval.summary import summary
+from eval.summary import summarise
 
-_INTERVAL = 1.96  # half of a 95 % interval in standard errors
+_Z_95 = 1.96  # half of a 95 % interval in standard errors
 
 
 def export(folder: RunFolder, target: Path, texts: bool = True) -> list[Path]:
     """Write a run's attempts and results to a folder, and return the files. Raises RunError, OSError.
 
-    `attempts.jsonl` has a line for each attempt. `results_<time>.json` and `samples_<task>_<time>.jsonl` are in the
-    form of lm-evaluation-harness: one task, named after the problems, whose metrics are pass@k. texts: with statements
-    and proofs.
+    `attempts.jsonl` has a line for each attempt. `results_<time>.json` and `samples_<task>_<time>.jsonl` have the
+    format of lm-evaluation-harness: one task, named after the problems, whose metrics are pass@k. texts: include
+    statements and proofs.
     """
-    figures = summary(folder, texts=False)
+    figures = summarise(folder, texts=False)
     task = _task(figures)
     time = figures["started"].replace(":", "-").removesuffix("Z")
     attempts: dict[str, list[Attempt]] = defaultdict(list)
@@ -54,11 +54,11 @@ def _task(figures: dict[str, Any]) -> str:
 def _attempts(entries: Iterable[Entry], attempts: dict[str, list[Attempt]], texts: bool) -> Iterator[dict[str, Any]]:
     for entry in entries:
         for attempt in sorted(attempts[entry.name], key=lambda a: a.number):
-            row = {key: value for key, value in attempt.as_json().items() if texts or key not in _TEXTS}
+            row = {key: value for key, value in attempt.as_json().items() if texts or key not in _TEXT_FIELDS}
             yield {**row, "proved": attempt.proved} | ({"statement": entry.theorem.statement} if texts else {})
 
 
-_TEXTS = frozenset(("text", "detail", "failures"))
+_TEXT_FIELDS = frozenset(("text", "detail", "failures"))
 
 
 def _metrics(figures: dict[str, Any]) -> list[int]:
@@ -67,13 +67,13 @@ def _metrics(figures: dict[str, Any]) -> list[int]:
 
 def _results(figures: dict[str, Any], task: str) -> dict[str, Any]:
     config, counts = figures["config"], figures["counts"]
-    found: dict[str, Any] = {"alias": task}
+    metrics: dict[str, Any] = {"alias": task}
     for row in figures["pass_at"]:
-        found[f"pass@{row['k']},none"] = row["value"]
-        found[f"pass@{row['k']}_stderr,none"] = round((row["high"] - row["low"]) / 2 / _INTERVAL, 6)
+        metrics[f"pass@{row['k']},none"] = row["value"]
+        metrics[f"pass@{row['k']}_stderr,none"] = round((row["high"] - row["low"]) / 2 / _Z_95, 6)
     policy = config["policy"]
     return {
-        "results": {task: found},
+        "results": {task: metrics},
         "group_subtasks": {task: []},
         "configs": {
             task: {
@@ -109,24 +109,25 @@ def _results(figures: dict[str, Any], task: str) -> dict[str, Any]:
 def _samples(
     entries: Iterable[Entry], attempts: dict[str, list[Attempt]], figures: dict[str, Any], texts: bool
 ) -> Iterator[dict[str, Any]]:
-    """Of the problems that have had all attempts."""
+    """Yield the samples of problems that have had all attempts."""
     for number, entry in enumerate(entries):
-        made = sorted(attempts[entry.name], key=lambda a: a.number)[: figures["attempts"]]
-        if len(made) < figures["attempts"]:
+        problem_attempts = sorted(attempts[entry.name], key=lambda a: a.number)[: figures["attempts"]]
+        if len(problem_attempts) < figures["attempts"]:
             continue
-        proofs = sum(attempt.proved for attempt in made)
-        values = {f"pass@{k}": pass_at_k(len(made), proofs, k) for k in _metrics(figures)}
-        said = "\n".join([*entry.theorem.context, entry.theorem.statement])
-        written = [attempt.text if texts else attempt.reason for attempt in made]
+        proofs = sum(attempt.proved for attempt in problem_attempts)
+        values = {f"pass@{k}": pass_at_k(len(problem_attempts), proofs, k) for k in _metrics(figures)}
+        problem_text = "\n".join([*entry.theorem.context, entry.theorem.statement])
+        responses = [attempt.text if texts else attempt.reason for attempt in problem_attempts]
         yield {
             "doc_id": number,
-            "doc": {"name": entry.name, "split": entry.problem.split} | ({"formal_statement": said} if texts else {}),
+            "doc": {"name": entry.name, "split": entry.problem.split}
+            | ({"formal_statement": problem_text} if texts else {}),
             "target": "",
-            "arguments": {"gen_args_0": {"arg_0": said if texts else "", "arg_1": {}}},
-            "resps": [written],
-            "filtered_resps": [[attempt.reason for attempt in made]],
+            "arguments": {"gen_args_0": {"arg_0": problem_text if texts else "", "arg_1": {}}},
+            "resps": [responses],
+            "filtered_resps": [[attempt.reason for attempt in problem_attempts]],
             "filter": "none",
             "metrics": [*values],
-            "doc_hash": hashlib.sha256(said.encode()).hexdigest(),
+            "doc_hash": hashlib.sha256(problem_text.encode()).hexdigest(),
             **values,
         }

@@ -1,4 +1,4 @@
-"""A run's folder: `run.json` (what it is), `problems.jsonl`, `attempts.jsonl`, `run.log`; the last three only grow."""
+"""RunFolder: the files of a run, `run.json` and the append-only `problems.jsonl`, `attempts.jsonl` and `run.log`."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ class RunFolder(BaseRunFolder):
     """The files of a run over a benchmark, finished or not. Reading needs nothing but them."""
 
     def entries(self) -> Iterator[Entry]:
-        """The problems, in the benchmark's order; some of them, while the run has not seen all. Raises RunError."""
+        """Yield the problems so far, in the benchmark's order. Raises RunError."""
         yield from self._read("problems.jsonl", Entry.from_json)
 
     def attempts(self) -> Iterator[Attempt]:
-        """The attempts that have come to an end, in that order. Raises RunError."""
+        """Yield the finished attempts, in the order in which they finished. Raises RunError."""
         yield from self._read("attempts.jsonl", Attempt.from_json)
 
     def minimised(self) -> dict[str, str]:
-        """Shorter proofs than those that were found, by problem. Raises RunError."""
+        """Return the shortened proofs, by problem. Raises RunError."""
         return dict(self._read("minimised.jsonl", lambda row: (row["problem"], row["proof"])))
 
     def _read(self, name: str, parse: Any) -> Iterator[Any]:
@@ -39,16 +39,16 @@ class RunFolder(BaseRunFolder):
 
     @contextmanager
     def locked(self, head: dict[str, Any]) -> Iterator[None]:
-        """Begin the run, or go on with it, perhaps with more attempts, as the only process.
+        """Start the run, or continue it, perhaps with more attempts, as the only process.
 
-        Raises RunError if it is another run, or under way.
+        Raises RunError if the folder has another run, or another process works on it.
         """
         self.path.mkdir(parents=True, exist_ok=True)
         with self.exclusive():
             if (self.path / "run.json").exists():
-                before = self.require_same_run(head["identity"])
-                if head["config"]["attempts"] > before["config"]["attempts"]:
-                    self.write_manifest(before | {"config": head["config"]})
+                recorded_head = self.require_same_run(head["identity"])
+                if head["config"]["attempts"] > recorded_head["config"]["attempts"]:
+                    self.write_manifest(recorded_head | {"config": head["config"]})
                 self.log("goes on")
             else:
                 self.write_manifest(head)
@@ -57,7 +57,7 @@ class RunFolder(BaseRunFolder):
 
     @asynccontextmanager
     async def writing(self, name: str) -> AsyncGenerator[AsyncJsonlWriter]:
-        """To write to one of the files; at the end of the block everything is on the disk."""
+        """Open one of the files for appending; when the block ends, everything is on the disk."""
         writer = AsyncJsonlWriter(JsonlWriter(self.path / name))
         try:
             yield writer

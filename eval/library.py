@@ -1,4 +1,4 @@
-"""`prover.evaluate`: a prover on a whole benchmark, from a program."""
+"""`prover.evaluate`: evaluation on a whole benchmark from Python."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from data.records.run_folder import now
 from eval import run, summary
 from eval.config import SINGLE, RunConfig, run_config
 from eval.folder import RunFolder
-from eval.problems import digest, selected
+from eval.problems import problems_digest, select_problems
 from lean_env import Lean
 from lean_env.console import installed_lean, lean_pool
 from lean_env.sync import async_to_sync
@@ -23,19 +23,19 @@ from prover.policy import open_policy
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What came of a run. folder: its files, for `prover eval report`. figures: all, as in the report's JSON."""
+    """The results of a run. folder: its files, for `prover eval report`. figures: all figures of the report's JSON."""
 
     folder: Path
     figures: dict[str, Any]
 
     @property
     def asked(self) -> int:
-        """The problems that this Lean can express."""
+        """The number of problems that this Lean can express."""
         return int(self.figures["counts"]["asked"])
 
     @property
     def proved(self) -> list[str]:
-        """The names of the problems that were proved."""
+        """The names of the proved problems."""
         return [problem["name"] for problem in self.figures["problems"] if problem["status"] == "proved"]
 
     @property
@@ -65,27 +65,27 @@ async def evaluate_async(
     workers: int | None = None,
     strict: bool = False,
     out: str | Path | None = None,
-    progress: Callable[[run.Progress], None] = lambda state: None,
+    progress: Callable[[run.EvalProgress], None] = lambda state: None,
 ) -> Evaluation:
     """Make attempts at every problem of a benchmark: `prover eval run` as a function.
 
-    Killed and called again with the same arguments it goes on where it was.
+    A killed run continues when called again with the same arguments.
 
     Args:
         problems: a fetched benchmark's name, a file or a folder.
         split, limit: only problems of this split, only so many.
-        policy, model, base_url, family, max_tokens: what proposes proofs, as in `prove`.
+        policy, model, base_url, family, max_tokens: the policy that writes proofs, as in `prove`.
         search: "single" (every attempt is one proof), or a search, as in `prove`.
         attempts: for each problem; n of pass@k.
         timeout, cpu, samples, checks, tokens: the budget of an attempt; with "single" only `timeout`, for its check.
         seed: the same seed makes the same attempts.
         workers, strict: as in `prove`.
-        out: the run's folder; by default a name in runs/ that says what it is.
-        progress: called with how far it has come.
+        out: the run's folder; by default one with a descriptive name in runs/.
+        progress: called with the progress so far.
 
     Raises:
-        ConfigError: an argument that cannot be. BenchmarkMissing, ProblemError: no such problems.
-        RunError: the folder is another run's. Unavailable: there is no Lean, or no model.
+        ConfigError: an invalid argument. BenchmarkMissing, ProblemError: no such problems.
+        RunError: the folder has another run. Unavailable: there is no Lean, or no model.
     """
     config = run_config(
         {
@@ -109,31 +109,33 @@ async def evaluate_async(
         "evaluate",
     )
     folder = RunFolder(Path(out) if out is not None else Path("runs") / run_name(config))
-    await run_all(folder, config, progress)
-    return Evaluation(folder.path, summary.summary(folder))
+    await run_benchmark(folder, config, progress)
+    return Evaluation(folder.path, summary.summarise(folder))
 
 
 evaluate = async_to_sync(evaluate_async)
 
 
 def _is_done(folder: RunFolder, config: RunConfig, digest: str) -> bool:
-    """Whether the folder has this run with all its attempts, so that nothing need be started. Raises RunError."""
+    """Return whether the folder has this run with all its attempts. Raises RunError."""
     if not (folder.path / "run.json").exists():
         return False
     head = folder.manifest
     identity = {key: value for key, value in head["identity"].items() if key not in ("policy", "lean")}
-    same = identity == config.identity | {"problems": digest} and head["config"]["policy"] == config.policy.model_dump()
-    return same and run.is_done(folder, config)
+    is_same_run = (
+        identity == config.identity | {"problems": digest} and head["config"]["policy"] == config.policy.model_dump()
+    )
+    return is_same_run and run.is_complete(folder, config)
 
 
-async def run_all(folder: RunFolder, config: RunConfig, progress: Callable[[run.Progress], None]) -> bool:
-    """Make all attempts of a run that are not in its folder yet; False if there were none.
+async def run_benchmark(folder: RunFolder, config: RunConfig, progress: Callable[[run.EvalProgress], None]) -> bool:
+    """Make all attempts of a run that its folder does not have yet; return False if there were none.
 
     Raises BenchmarkMissing, ProblemError, RunError, LeanUnavailable, PolicyUnavailable, OSError.
     """
     path = benchmark_path(config.problems)
-    count, hashed = digest(selected(path, config.split, config.limit))
-    if _is_done(folder, config, hashed):
+    count, problems_hash = problems_digest(select_problems(path, config.split, config.limit))
+    if _is_done(folder, config, problems_hash):
         return False
     lean = installed_lean()
     async with (
@@ -141,7 +143,7 @@ async def run_all(folder: RunFolder, config: RunConfig, progress: Callable[[run.
         open_policy(config.policy) as policy,
     ):
         identity = config.identity | {
-            "problems": hashed,
+            "problems": problems_hash,
             "policy": policy.name,
             "lean": f"{lean.name} {lean.version}",
         }
@@ -153,14 +155,14 @@ async def run_all(folder: RunFolder, config: RunConfig, progress: Callable[[run.
             "started": now(),
         }
         with folder.locked(head):
-            await run.screen(folder, pool, selected(path, config.split, config.limit), progress)
-            await run.attempt(folder, pool, policy, config, progress)
+            await run.write_problems(folder, pool, select_problems(path, config.split, config.limit), progress)
+            await run.make_attempts(folder, pool, policy, config, progress)
             folder.log("done")
     return True
 
 
 def run_name(config: RunConfig) -> str:
-    """A name for a run's folder that says what it is."""
+    """Return a descriptive name for a run's folder."""
     policy = Path(config.policy.model).name or config.policy.name
     return "-".join(filter(None, (Path(config.problems).stem, config.split, policy, config.search)))
 

@@ -1,4 +1,4 @@
-"""Lean from a program: checks, goals and verdicts on a pool of processes."""
+"""Uses Lean from a program: checks, goals and verdicts on a pool of processes."""
 
 import asyncio
 
@@ -9,7 +9,8 @@ STATEMENT = "theorem t (a b : Nat) (h : a < b) : a + 1 ≤ b"
 
 
 async def main() -> None:
-    install()  # at once where it is there already
+    """Check one proof, and judge four."""
+    install()  # returns at once if it is installed
     async with LeanPool(workers=2) as pool:
         check = await pool.check(f"{STATEMENT} := by\n  have := h\n  sorry", tactics=True, axioms=["t"])
         print("goal at the sorry:", check.sorries[0].goal.replace("\n", ", "))

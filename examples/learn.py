@@ -1,8 +1,8 @@
-"""A prover from nothing: theorems are made, found proofs teach a small model, and Lean's feedback does the rest.
+"""Trains a prover from nothing: synthetic theorems, SFT on found proofs, then expert iteration and GRPO with Lean.
 
     python examples/learn.py FOLDER
 
-On two cores this takes about an hour and a half. Killed and started again, it goes on where it was. The figures, on
+On two cores this takes about an hour and a half. A killed run continues when started again. The figures, on
 held-out theorems before and after each stage, and of `tactics` at the same number of checks, are in
 FOLDER/learning.json.
 """
@@ -25,7 +25,7 @@ from data.pairs import Pair, as_row
 from data.problems import Problem
 from data.records.jsonl import read_jsonl
 from data.synthesis import anonymised, generate, renamed
-from eval.metrics import difference, interval, pass_at_k
+from eval.metrics import mean_interval, paired_difference, pass_at_k
 from lean_env import LeanPool, PoolClosed
 from lean_env.embedded import install
 from prover.policy import TacticsPolicy
@@ -36,11 +36,11 @@ from rl.measure import measure
 from rl.samplers import RolloutConfig
 from rl.trainer import Stage
 from search import Budget
-from search.corpus import Progress, find
+from search.corpus import CorpusProgress, find_proofs
 
-SEARCHED, PRACTISED, HELD_OUT = 1500, 3000, 330  # theorems: to search proofs of, to practise on, to measure with
-CHECKS = 32  # for each search
-NAMES = 16  # times that each proof is shown under other names
+NUM_SEARCHED, NUM_PRACTICE, NUM_HELD_OUT = 1500, 3000, 330  # theorems
+CHECKS_PER_SEARCH = 32  # requests to Lean
+RENAMINGS = 16  # of each found proof
 SHAPE = {
     "hidden_size": 160,
     "num_hidden_layers": 4,
@@ -49,21 +49,23 @@ SHAPE = {
     "max_position_embeddings": 1024,
     "initializer_range": 0.06,  # with the usual 0.02 a model so narrow learns to copy names much later
 }
-DRAWN = {"num_generations": 8, "max_tokens": 160, "check_seconds": 10, "max_num_seqs": 128}
-MEASURED = RolloutConfig(num_generations=16, max_tokens=160, check_seconds=10, max_num_seqs=128)
+ROLLOUT = {"num_generations": 8, "max_tokens": 160, "check_seconds": 10, "max_num_seqs": 128}
+MEASURE_ROLLOUT = RolloutConfig(num_generations=16, max_tokens=160, check_seconds=10, max_num_seqs=128)
 SEEDS = (0, 1, 2)
 
 
 def problems() -> tuple[list[Problem], list[Problem], list[Problem]]:
-    """Theorems to search proofs of, to practise on, and to measure with; no statement is in two of them."""
-    held_out = list(generate(seed=1, count=HELD_OUT))
-    unseen = {anonymised(problem.theorem) for problem in held_out}
-    fresh = (problem for problem in generate(seed=0, count=10**9) if anonymised(problem.theorem) not in unseen)
-    return list(islice(fresh, SEARCHED)), list(islice(fresh, PRACTISED)), held_out
+    """Return the theorems to search proofs of, to practise on, and to measure with; no statement is in two of them."""
+    held_out = list(generate(seed=1, count=NUM_HELD_OUT))
+    held_out_forms = {anonymised(problem.theorem) for problem in held_out}
+    new_problems = (
+        problem for problem in generate(seed=0, count=10**9) if anonymised(problem.theorem) not in held_out_forms
+    )
+    return list(islice(new_problems, NUM_SEARCHED)), list(islice(new_problems, NUM_PRACTICE)), held_out
 
 
-def written(file: Path, rows: Iterable[dict[str, Any]]) -> Path:
-    """A file of rows, if it is not there yet."""
+def write_rows(file: Path, rows: Iterable[dict[str, Any]]) -> Path:
+    """Write a JSONL file, unless it exists, and return it."""
     if not file.exists():
         draft = file.with_suffix(".draft")
         draft.write_text("".join(json.dumps(row) + "\n" for row in rows), "utf-8")
@@ -71,29 +73,29 @@ def written(file: Path, rows: Iterable[dict[str, Any]]) -> Path:
     return file
 
 
-async def search(pool: LeanPool, some: Sequence[Problem], out: Path) -> None:
-    """Proofs by the policy without a model: what the model learns from first."""
-    told = time.monotonic()
+async def search_proofs(pool: LeanPool, problems: Sequence[Problem], out: Path) -> None:
+    """Search proofs with the policy without a model: the first training data."""
+    last_report = time.monotonic()
 
-    def tell(state: Progress) -> None:
-        nonlocal told
-        if time.monotonic() - told > 20:
-            told = time.monotonic()
-            print(f"searched {state.done} of {len(some)}, {state.found} proved", flush=True)
+    def report(state: CorpusProgress) -> None:
+        nonlocal last_report
+        if time.monotonic() - last_report > 20:
+            last_report = time.monotonic()
+            print(f"searched {state.done} of {len(problems)}, {state.found} proved", flush=True)
 
-    budget = Budget(checks=CHECKS, seconds=10)
-    state = await find(pool, TacticsPolicy(), some, out, budget, "sampling", tell)
+    budget = Budget(checks=CHECKS_PER_SEARCH, seconds=10)
+    state = await find_proofs(pool, TacticsPolicy(), problems, out, budget, "sampling", report)
     print(f"searched {state.done}, {state.found} proved", flush=True)
 
 
-def under_other_names(found: Path) -> Iterator[dict[str, Any]]:
-    """Each pair some times over, with other names each time: there are few, and names must be learnt to be copied."""
-    every = list(pairs.read(found, unproved=[]))
-    return (as_row(renamed(pair, NAMES * k + n)) for n in range(NAMES) for k, pair in enumerate(every))
+def renamed_pairs(file: Path) -> Iterator[dict[str, Any]]:
+    """Yield each pair with several renamings: there are few pairs, and the model must learn to copy names."""
+    all_pairs = list(pairs.read(file, unproved=[]))
+    return (as_row(renamed(pair, RENAMINGS * k + n)) for n in range(RENAMINGS) for k, pair in enumerate(all_pairs))
 
 
-async def stage(pool: LeanPool, name: str, config: Stage, folder: Path) -> Path:
-    """A stage of training; returns the model that came of it."""
+async def run_stage(pool: LeanPool, name: str, config: Stage, folder: Path) -> Path:
+    """Run a stage of training; return its model."""
     if not (folder / "model" / "config.json").exists():
         run = TrainFolder(folder, lambda line: print(f"{folder.name}: {line}", flush=True))
         with run.working(name, config, {}):
@@ -101,19 +103,21 @@ async def stage(pool: LeanPool, name: str, config: Stage, folder: Path) -> Path:
     return folder / "model"
 
 
-async def measured(pool: LeanPool, name: str, model: Path, some: Sequence[Problem], kept: Path) -> dict[str, Any]:
-    """How often a model proves held-out theorems."""
-    file = kept / f"{name}.json"
+async def measure_model(
+    pool: LeanPool, name: str, model: Path, problems: Sequence[Problem], folder: Path
+) -> dict[str, Any]:
+    """Return how often a model proves held-out theorems."""
+    file = folder / f"{name}.json"
     if not file.exists():
-        written(file, [await measure(model, some, pool, MEASURED)])
+        write_rows(file, [await measure(model, problems, pool, MEASURE_ROLLOUT)])
     figures: dict[str, Any] = json.loads(file.read_text("utf-8"))
     rates = {k: f"{value:.1%} ({low:.1%} to {high:.1%})" for k, value, low, high in figures["all"]["pass"]}
     print(f"{name}: pass@1 {rates[1]}, pass@8 {rates[8]}", flush=True)
     return figures
 
 
-def by_checks(rows: Iterable[dict[str, Any]]) -> dict[str, Any]:
-    """What `tactics` proves with at most k checks, in the form of rl.measure."""
+def tactics_by_checks(rows: Iterable[dict[str, Any]]) -> dict[str, Any]:
+    """Return what `tactics` proves with at most k checks, in the form of rl.measure."""
     parts: dict[str, list[float]] = defaultdict(list)
     for row in {row["name"]: row for row in rows}.values():
         spent = row["checks"] if row["formal_proof"] else float("inf")
@@ -121,46 +125,48 @@ def by_checks(rows: Iterable[dict[str, Any]]) -> dict[str, Any]:
             parts[part].append(spent)
 
     def figures(spent: list[float]) -> dict[str, Any]:
-        rates = [(k, interval([float(s <= k) for s in spent])) for k in (1, 2, 4, 8, 16, 32)]
+        rates = [(k, mean_interval([float(s <= k) for s in spent])) for k in (1, 2, 4, 8, 16, 32)]
         return {"theorems": len(spent), "pass": [[k, rate.value, rate.low, rate.high] for k, rate in rates]}
 
     return {"all": figures(parts.pop("all")), "tags": {part: figures(spent) for part, spent in sorted(parts.items())}}
 
 
 def gains(results: dict[str, Any], before: str, after: str) -> dict[str, list[float]]:
-    """How much more a model proves of the same theorems than another: the mean and its 95 % interval at k = 1 and 8."""
-    found = {}
+    """Return the gain of one model over another on the same theorems: mean and 95 % interval at k = 1 and 8."""
+    rows = {}
     for k in (1, 8):
         a, b = (
-            [pass_at_k(MEASURED.num_generations, c, k) for c in results[name]["proved"]] for name in (before, after)
+            [pass_at_k(MEASURE_ROLLOUT.num_generations, c, k) for c in results[name]["proved"]]
+            for name in (before, after)
         )
-        gain = difference(a, b)
-        found[f"pass@{k}"] = [gain.value, gain.low, gain.high]
+        gain = paired_difference(a, b)
+        rows[f"pass@{k}"] = [gain.value, gain.low, gain.high]
         print(f"{after}: {gain.value:+.1%} ({gain.low:+.1%} to {gain.high:+.1%}) more than {before} at pass@{k}")
-    return found
+    return rows
 
 
-def seconds(folder: Path) -> dict[str, float]:
-    """What an update of GRPO takes, on average: of which Lean alone is waited for in `only_checking`."""
+def step_seconds(folder: Path) -> dict[str, float]:
+    """Return the mean seconds of the parts of a GRPO step; in `only_checking` only Lean is waited for."""
     rows = list(read_jsonl(folder / "metrics.jsonl"))
     parts = [name for name in rows[0] if name.startswith("seconds/")]
     return {name.removeprefix("seconds/"): fmean(row[name] for row in rows) for name in parts}
 
 
 async def main(folder: Path) -> None:
-    searched, practised, held_out = problems()
-    renamings = (renamed(Pair(problem, ""), seed) for seed, problem in enumerate(practised))
-    practice = written(folder / "practice.jsonl", map(as_row, renamings))
+    """Run all stages and write the figures."""
+    searched, practice_problems, held_out = problems()
+    renamings = (renamed(Pair(problem, ""), seed) for seed, problem in enumerate(practice_problems))
+    practice = write_rows(folder / "practice.jsonl", map(as_row, renamings))
     results: dict[str, Any] = {}
     async with LeanPool(cache=True) as pool:
-        await search(pool, searched, folder / "pairs.jsonl")
-        await search(pool, held_out, folder / "tactics.jsonl")
-        results["tactics"] = by_checks(read_jsonl(folder / "tactics.jsonl"))
+        await search_proofs(pool, searched, folder / "pairs.jsonl")
+        await search_proofs(pool, held_out, folder / "tactics.jsonl")
+        results["tactics"] = tactics_by_checks(read_jsonl(folder / "tactics.jsonl"))
 
-        named = written(folder / "named.jsonl", under_other_names(folder / "pairs.jsonl"))
+        renamed_file = write_rows(folder / "named.jsonl", renamed_pairs(folder / "pairs.jsonl"))
         shape = {"preset": "tiny", "changes": SHAPE, "vocabulary": 1024}
-        supervised = {
-            "data": [named],
+        shared = {
+            "data": [renamed_file],
             "kinds": ["full_text"],
             "context": 256,
             "batch": 8,
@@ -168,60 +174,60 @@ async def main(folder: Path) -> None:
             "mtp": 0.0,
             "save_every": 500,
         }
-        begun = SFTConfig.model_validate(
-            {**supervised, "data": [folder / "pairs.jsonl"], "model": shape, "optimiser": {"lr": 1e-9}}
+        untrained = SFTConfig.model_validate(
+            {**shared, "data": [folder / "pairs.jsonl"], "model": shape, "optimiser": {"lr": 1e-9}}
         )
-        results["before"] = await measured(
-            pool, "before", await stage(pool, "sft", begun, folder / "begun"), held_out, folder
+        results["before"] = await measure_model(
+            pool, "before", await run_stage(pool, "sft", untrained, folder / "begun"), held_out, folder
         )
-        taught = SFTConfig.model_validate(
+        supervised_config = SFTConfig.model_validate(
             {
-                **supervised,
+                **shared,
                 "model": shape,
                 "epochs": 3,
                 "optimiser": {"lr": 3e-3, "warmup": 30, "schedule": "cosine"},
             }
         )
-        model = await stage(pool, "sft", taught, folder / "sft")
-        results["sft"] = await measured(pool, "sft", model, held_out, folder)
-        iterated = ExpertIterationConfig.model_validate(
+        model = await run_stage(pool, "sft", supervised_config, folder / "sft")
+        results["sft"] = await measure_model(pool, "sft", model, held_out, folder)
+        iteration_config = ExpertIterationConfig.model_validate(
             {
-                **supervised,
+                **shared,
                 "model": {"folder": str(model)},
                 "problems": [practice],
-                "rollout": DRAWN,
+                "rollout": ROLLOUT,
                 "iterations": 2,
                 "epochs": 3,
                 "optimiser": {"lr": 1e-3, "warmup": 20, "schedule": "cosine"},
             }
         )
-        model = await stage(pool, "expert-iteration", iterated, folder / "expert-iteration")
-        results["expert-iteration"] = await measured(pool, "expert-iteration", model, held_out, folder)
-        drawn = sorted((folder / "expert-iteration").glob("iteration-*/answers.jsonl"))
+        model = await run_stage(pool, "expert-iteration", iteration_config, folder / "expert-iteration")
+        results["expert-iteration"] = await measure_model(pool, "expert-iteration", model, held_out, folder)
+        earlier_answers = sorted((folder / "expert-iteration").glob("iteration-*/answers.jsonl"))
         for seed in SEEDS:
-            rewarded = GRPOConfig.model_validate(
+            grpo_config = GRPOConfig.model_validate(
                 {
                     "model": {"folder": str(model)},
                     "problems": [practice],
-                    "rollout": {**DRAWN, "num_generations": 16, "check_seconds": 5},
+                    "rollout": {**ROLLOUT, "num_generations": 16, "check_seconds": 5},
                     "context": 512,
                     "micro_batch": 8,
                     "prompts_per_step": 16,
                     "updates": 80,
                     "save_every": 20,
                     "optimiser": {"lr": 2e-4, "warmup": 5, "weight_decay": 0.0},
-                    "selection": {"answers": drawn},
+                    "selection": {"answers": earlier_answers},
                     "seed": seed,
                 }
             )
             name = f"grpo-{seed}"
-            results[name] = await measured(
-                pool, name, await stage(pool, "grpo", rewarded, folder / name), held_out, folder
+            results[name] = await measure_model(
+                pool, name, await run_stage(pool, "grpo", grpo_config, folder / name), held_out, folder
             )
     runs = ["before", "sft", "expert-iteration"]
     pairs_of = [*pairwise(runs), *((runs[-1], f"grpo-{seed}") for seed in SEEDS)]
     results["gains"] = {after: gains(results, before, after) for before, after in pairs_of}
-    results["seconds"] = {f"grpo-{seed}": seconds(folder / f"grpo-{seed}") for seed in SEEDS}
+    results["seconds"] = {f"grpo-{seed}": step_seconds(folder / f"grpo-{seed}") for seed in SEEDS}
     (folder / "learning.json").write_text(json.dumps(results, indent=1), "utf-8")
 
 

@@ -1,4 +1,4 @@
-"""Train a model of our own from nothing until it proves: a tokenizer, some seconds of training, a checkpoint, samples.
+"""Trains a small model from nothing until it proves: a tokenizer, some seconds of training, a checkpoint, samples.
 
     python examples/model.py FOLDER
     prover prove --statement "∀ a b c : Nat, a < b → c + a < c + b" --policy native --model FOLDER --search sampling
@@ -29,7 +29,7 @@ ANSWER = "  omega\n```"
 
 
 def make_prompts(count: int) -> list[str]:
-    """Prompts for similar statements about inequalities."""
+    """Return prompts for similar statements about inequalities."""
     rng, prompts = random.Random(0), []
     for number in range(count):
         a, b, c = rng.sample("abcdefghijklmnpqrstuvwxyz", 3)

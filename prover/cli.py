@@ -1,6 +1,6 @@
-"""The `prover` command: a table of names, each with the function that it calls.
+"""The `prover` command: a table of command names and the functions that they call.
 
-A function's module is imported when its command is asked for: `prover --help` waits for nothing.
+The module of a function is imported when its command is called, so that `prover --help` is fast.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from typer.core import TyperCommand, TyperGroup
 
 
 @dataclass(frozen=True)
-class _Entry:
-    """A command of the list. help: its line there. target: module:function; or commands: the targets of a group's."""
+class _CommandEntry:
+    """A command of the list. help: its line there. target: module:function; or commands: the targets in a group."""
 
     help: str
     target: str = ""
@@ -29,17 +29,19 @@ class _Entry:
 
 
 COMMANDS = {
-    "prove": _Entry(
+    "prove": _CommandEntry(
         "Find proofs for the theorems of FILE that have none, and check the others.", "search.cli.prove:prove"
     ),
-    "check": _Entry(
+    "check": _CommandEntry(
         "Decide whether SOLUTION proves what CHALLENGE states, whatever SOLUTION looks like.", "data.cli.check:check"
     ),
-    "serve": _Entry("Serve the HTTP API and, at /docs, its interactive documentation.", "search.cli.serve:serve"),
-    "doctor": _Entry(
+    "serve": _CommandEntry(
+        "Serve the HTTP API and, at /docs, its interactive documentation.", "search.cli.serve:serve"
+    ),
+    "doctor": _CommandEntry(
         "Look at everything that the prover needs, and say what is missing and what to do.", "lean_env.doctor:doctor"
     ),
-    "lean": _Entry(
+    "lean": _CommandEntry(
         "The Lean that checks the proofs.",
         commands={
             "status": "lean_env.cli:status",
@@ -50,7 +52,7 @@ COMMANDS = {
             "repl": "lean_env.cli:repl",
         },
     ),
-    "data": _Entry(
+    "data": _CommandEntry(
         "The problems: public benchmarks, files in their formats, and corpora of proofs.",
         commands={
             "pairs": "data.cli.corpora:pairs",
@@ -63,7 +65,7 @@ COMMANDS = {
             "validate": "eval.cli.validate:validate",
         },
     ),
-    "eval": _Entry(
+    "eval": _CommandEntry(
         "Run a prover over a benchmark, and report what came of it.",
         commands={
             "run": "eval.cli.runs:run_",
@@ -74,7 +76,7 @@ COMMANDS = {
             "minimise": "eval.cli.runs:minimise",
         },
     ),
-    "train": _Entry(
+    "train": _CommandEntry(
         "Train a prover from proofs and from Lean's feedback.",
         commands={
             "sft": "rl.cli:sft",
@@ -91,16 +93,17 @@ _SETTINGS = {"serve": {"allow_extra_args": True, "ignore_unknown_options": False
 _OLD_NAMES = {"--seconds": "--timeout"}  # options that go on working under the name that they had
 
 
-class _Command(TyperCommand):
-    """A command whose options are also known under their old names."""
+class _AliasedCommand(TyperCommand):
+    """A command whose options can also be given by their old names."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        known = {name for option in self.params for name in option.opts}
+        """Replace old names of options, then parse."""
+        option_names = {name for option in self.params for name in option.opts}
         end = args.index("--") if "--" in args else len(args)
-        for place in range(end):
-            name, *value = args[place].split("=", 1)
-            if name in _OLD_NAMES and name not in known and _OLD_NAMES[name] in known:
-                args[place] = "=".join((_OLD_NAMES[name], *value))
+        for index in range(end):
+            name, *value = args[index].split("=", 1)
+            if name in _OLD_NAMES and name not in option_names and _OLD_NAMES[name] in option_names:
+                args[index] = "=".join((_OLD_NAMES[name], *value))
         return super().parse_args(ctx, args)
 
 
@@ -110,15 +113,15 @@ Quiet = Annotated[
 
 
 def _with_quiet(function: Callable[..., object]) -> Callable[..., object]:
-    """A command's function with the option `--quiet`."""
+    """Return a command's function with an additional option `--quiet`."""
 
     @wraps(function)
-    def command(*args: Any, quiet: bool, **given: Any) -> object:
+    def command(*args: Any, quiet: bool, **options: Any) -> object:
         if quiet:
             from lean_env.console import err
 
             err.quiet = True
-        return function(*args, **given)
+        return function(*args, **options)
 
     signature = inspect.signature(function, eval_str=True)
     option = inspect.Parameter("quiet", inspect.Parameter.KEYWORD_ONLY, default=False, annotation=Quiet)
@@ -128,14 +131,14 @@ def _with_quiet(function: Callable[..., object]) -> Callable[..., object]:
     return command
 
 
-class _Table(TyperGroup):
-    """A group whose commands are known by name, and loaded when they are called.
+class _LazyGroup(TyperGroup):
+    """A group whose commands are listed by name and loaded when they are called.
 
     entries: the functions as module:function, or groups.
     """
 
-    entries: ClassVar[Mapping[str, _Entry]] = {}
-    _named_only = False
+    entries: ClassVar[Mapping[str, _CommandEntry]] = {}
+    _names_only = False
 
     def list_commands(self, ctx: Any) -> list[str]:
         return [*self.entries]
@@ -144,46 +147,52 @@ class _Table(TyperGroup):
         entry = self.entries.get(cmd_name)
         if entry is None:
             return None
-        return _group(cmd_name, entry) if entry.commands else _function(cmd_name, entry, load=not self._named_only)
+        return (
+            _load_group(cmd_name, entry)
+            if entry.commands
+            else _load_command(cmd_name, entry, load=not self._names_only)
+        )
 
     @contextmanager
-    def _names(self) -> Iterator[None]:
-        """Only the commands' names and their lines in the list are wanted; those that have no line are loaded."""
-        self._named_only = all(entry.help for entry in self.entries.values())
+    def _without_loading(self) -> Iterator[None]:
+        """In this block, list commands by name; load only those without a help line."""
+        self._names_only = all(entry.help for entry in self.entries.values())
         try:
             yield
         finally:
-            self._named_only = False
+            self._names_only = False
 
     def format_help(self, ctx: Any, formatter: Any) -> None:
-        with self._names():
+        with self._without_loading():
             super().format_help(ctx, formatter)
 
     def shell_complete(self, ctx: Any, incomplete: str) -> Any:
-        with self._names():
+        with self._without_loading():
             return super().shell_complete(ctx, incomplete)
 
 
-class _Commands(_Table):
+class _RootGroup(_LazyGroup):
+    """The commands of `prover`."""
+
     entries = COMMANDS
 
 
-def _function(name: str, entry: _Entry, load: bool) -> Any:
-    one = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+def _load_command(name: str, entry: _CommandEntry, load: bool) -> Any:
+    single = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
     function: Callable[..., object] = lambda: None  # noqa: E731
-    line = entry.help
+    help_line = entry.help
     if load:
-        module, _, wanted = entry.target.partition(":")
-        function, line = _with_quiet(getattr(import_module(module), wanted)), ""
-    one.command(name, cls=_Command, help=line or None, context_settings=_SETTINGS.get(name))(function)
-    command = typer.main.get_command(one)
+        module, _, name_in_module = entry.target.partition(":")
+        function, help_line = _with_quiet(getattr(import_module(module), name_in_module)), ""
+    single.command(name, cls=_AliasedCommand, help=help_line or None, context_settings=_SETTINGS.get(name))(function)
+    command = typer.main.get_command(single)
     command.name = name
     return command
 
 
-def _group(name: str, entry: _Entry) -> Any:
-    entries = {command: _Entry("", target) for command, target in entry.commands.items()}
-    table = type("_Group", (_Table,), {"entries": entries})
+def _load_group(name: str, entry: _CommandEntry) -> Any:
+    entries = {command: _CommandEntry("", target) for command, target in entry.commands.items()}
+    table = type("_Group", (_LazyGroup,), {"entries": entries})
     group = typer.Typer(cls=table, help=entry.help, no_args_is_help=True, add_completion=False)
     group.callback()(lambda: None)
     command = typer.main.get_command(group)
@@ -192,7 +201,7 @@ def _group(name: str, entry: _Entry) -> Any:
 
 
 app = typer.Typer(
-    cls=_Commands,
+    cls=_RootGroup,
     help="Prove Lean 4 theorems, with and without a language model.",
     epilog=ENVIRONMENT,
     no_args_is_help=True,
@@ -201,8 +210,8 @@ app = typer.Typer(
 )
 
 
-def _version(wanted: bool) -> None:
-    if wanted:
+def _version(requested: bool) -> None:
+    if requested:
         print(f"prover {metadata.version('open-prover')}")
         raise typer.Exit
 
@@ -224,7 +233,7 @@ def _settings(
 
 
 def main() -> NoReturn:
-    """Run the command line; a user's mistake ends in a message, never in a traceback.
+    """Run the command line; a user's mistake ends with a message, without a traceback.
 
     Exit codes: 0 proved, 1 not proved, 2 the input is wrong, 3 the environment is, 130 interrupted.
     """

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from data.problems import Problem
-from eval.metrics import interval, pass_at_k
+from eval.metrics import mean_interval, pass_at_k
 from lean_env import LeanPool
 from rl import runs
 from rl.groups import RolloutGroup
@@ -48,7 +48,7 @@ def _figures(groups: Sequence[RolloutGroup]) -> dict[str, Any]:
     rates, most = [], min(len(group.answers) for group in groups)
     for k in (2**n for n in range(most.bit_length())):
         if k <= most:
-            found = interval([pass_at_k(len(group.answers), group.proved, k) for group in groups])
+            found = mean_interval([pass_at_k(len(group.answers), group.proved, k) for group in groups])
             rates.append([k, found.value, found.low, found.high])
     distinct = sum(len({answer.text for answer in group.answers}) for group in groups)
     return {"theorems": len(groups), "pass": rates, "checks": distinct}

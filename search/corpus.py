@@ -1,4 +1,4 @@
-"""Proofs for many theorems, found by search and kept in one file that grows: what a model is trained on first."""
+"""Search for proofs of many theorems, kept in one growing JSONL file: the first training data of a model."""
 
 from __future__ import annotations
 
@@ -14,61 +14,62 @@ from data.syntax.layout import indented
 from lean_env import LeanPool
 from prover.policy import Policy
 from search.budget import Budget
-from search.minimise import shortened
-from search.searcher import stop
+from search.minimise import resolve_alternatives
+from search.searcher import cancel_tasks
 from search.searches import searcher
 
 _DEFAULT = "auto"
 
 
 @dataclass
-class Progress:
-    """How far it is: `done` of the problems looked at so far are on record, `found` of these with a proof."""
+class CorpusProgress:
+    """The progress of a search: `done` problems need no (further) search, `found` of them have a proof."""
 
     done: int = 0
     found: int = 0
     checks: int = 0  # spent by this call
 
 
-async def find(
+async def find_proofs(
     pool: LeanPool,
     policy: Policy,
     problems: Iterable[Problem],
     out: Path,
     budget: Budget,
     search: str = _DEFAULT,
-    progress: Callable[[Progress], None] | None = None,
-) -> Progress:
-    """Search a proof of each problem, as many problems at a time as the pool has workers, and append a row for each.
+    progress: Callable[[CorpusProgress], None] | None = None,
+) -> CorpusProgress:
+    """Search a proof of each problem, with one Lean worker per problem, and append a row for each.
 
-    A row is on the disk before the next problem is begun. Called again, it leaves alone what has a proof on record, and
-    what was searched in the same way with no less (the search and the budget's checks, samples and seconds are in the
-    row); so a second call with a larger budget tries what is left, and a problem may have several rows, of which the
-    last one counts. The fields are V1.5's (data.problems reads the file); `formal_proof` is the text after `:= by` at
-    column 0 as Lean judged it, with what was needed in place of each `first | …`, or empty. Problems are told apart by
-    their names. Raises ValueError for an unknown search, JsonlError, LeanUnavailable, PolicyUnavailable, OSError.
+    A row is on the disk before the next problem starts. When called again, a problem is skipped if it has a proof in
+    the file, or if it was searched by the same search with no smaller budget (checks, samples, tokens and seconds are
+    in the row). So a second call with a larger budget tries the rest; of several rows of a problem the last one counts.
+    The fields are DeepSeek-Prover-V1.5's (data.problems reads the file); `formal_proof` is the text after `:= by` at
+    column 0 as Lean judged it, with the needed alternative in place of each `first | …`, or empty. Problems are
+    identified by their names. Raises ValueError for an unknown search, JsonlError, LeanUnavailable, PolicyUnavailable,
+    OSError.
     """
-    state = Progress()
+    state = CorpusProgress()
     out.parent.mkdir(parents=True, exist_ok=True)
-    record = _Record(out, search, budget)
+    earlier = _EarlierRows(out, search, budget)
     lines = JsonlWriter(out)
-    left = iter(problems)
+    remaining = iter(problems)
 
     def waiting() -> Iterator[Problem]:
-        for problem in left:
-            if record.needs(problem.name):
+        for problem in remaining:
+            if earlier.needs(problem.name):
                 yield problem
             else:
                 state.done += 1
-                state.found += problem.name in record.found
+                state.found += problem.name in earlier.proved
                 if progress:
                     progress(state)
 
-    todo = waiting()  # shared: each worker takes the next one
+    unsolved = waiting()  # shared by all workers
 
     async def work() -> None:
-        for problem in todo:
-            row = await _searched(pool.share(1), policy.fresh(), problem, budget, search)
+        for problem in unsolved:
+            row = await _search_row(pool.share(1), policy.fresh(), problem, budget, search)
             lines.append([row])
             state.done += 1
             state.found += bool(row["formal_proof"])
@@ -80,44 +81,45 @@ async def find(
     try:
         await asyncio.gather(*tasks)
     finally:
-        await stop(tasks)
+        await cancel_tasks(tasks)
         lines.close()
     return state
 
 
-class _Record:
-    """What earlier calls have found, and what they have looked for in vain with no less than this one would spend."""
+class _EarlierRows:
+    """The names of problems that earlier calls proved, or searched in vain with no smaller budget."""
 
     def __init__(self, path: Path, search: str, budget: Budget) -> None:
-        self.found: set[str] = set()
-        self._vain: set[str] = set()
+        self.proved: set[str] = set()
+        self._searched_in_vain: set[str] = set()
         for row in read_jsonl(path):
             if row["formal_proof"]:
-                self.found.add(row["name"])
-            elif row["search"] == search and _covers(row["budget"], budget):
-                self._vain.add(row["name"])
+                self.proved.add(row["name"])
+            elif row["search"] == search and _is_no_less_than(row["budget"], budget):
+                self._searched_in_vain.add(row["name"])
 
     def needs(self, name: str) -> bool:
-        return name not in self.found and name not in self._vain
+        """Return whether the problem must be searched."""
+        return name not in self.proved and name not in self._searched_in_vain
 
 
 def _limits(budget: Budget) -> dict[str, float | None]:
     return {"samples": budget.samples, "checks": budget.checks, "tokens": budget.tokens, "seconds": budget.seconds}
 
 
-def _covers(spent: dict[str, float | None], budget: Budget) -> bool:
-    """Did a search that could spend this have no less of anything than the budget gives?"""
+def _is_no_less_than(earlier: dict[str, float | None], budget: Budget) -> bool:
+    """Return whether an earlier budget limits nothing more than `budget` does."""
 
-    def enough(had: float | None, wanted: float | None) -> bool:
-        return had is None or (wanted is not None and had >= wanted)
+    def is_enough(earlier_limit: float | None, limit: float | None) -> bool:
+        return earlier_limit is None or (limit is not None and earlier_limit >= limit)
 
-    return all(enough(spent[name], wanted) for name, wanted in _limits(budget).items())
+    return all(is_enough(earlier[name], limit) for name, limit in _limits(budget).items())
 
 
-async def _searched(pool: LeanPool, policy: Policy, problem: Problem, budget: Budget, search: str) -> dict[str, Any]:
+async def _search_row(pool: LeanPool, policy: Policy, problem: Problem, budget: Budget, search: str) -> dict[str, Any]:
     theorem = problem.theorem
     result = await searcher(search, pool, policy).prove(theorem, budget)
-    proof = await shortened(pool, theorem, result.proof) if result.proof is not None else ""
+    proof = await resolve_alternatives(pool, theorem, result.proof) if result.proof is not None else ""
     return {
         "name": problem.name,
         "split": problem.split,

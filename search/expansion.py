@@ -1,4 +1,4 @@
-"""Trying what a policy wrote after the beginning of a proof: two ways to ask Lean, one form of answer."""
+"""Expansion: runs the text that a policy wrote after the start of a proof, and returns the tactic states it reached."""
 
 from __future__ import annotations
 
@@ -15,8 +15,11 @@ from search.truncate import NO_GOALS, SHOW_ALL, segments
 
 
 @dataclass(frozen=True)
-class Reached:
-    """A state on the way: the whole proof up to it, and the column where it must be continued."""
+class ReachedState:
+    """A tactic state that an expansion reached.
+
+    proof: the whole proof up to the state. column: the column at which the proof must be continued.
+    """
 
     state: State
     proof: str
@@ -24,33 +27,35 @@ class Reached:
 
 
 @dataclass(frozen=True)
-class Tried:
-    """What became of a text.
+class ExpansionResult:
+    """The result of running a text after the start of a proof.
 
-    outcome: None if it works as far as it goes. failed: the tactic that does not work after what was reached, if known.
-    proof: the whole proof, if it seems complete; only a Verdict says so for certain.
+    outcome: why it failed; None if no tactic failed. failed_tactic: the tactic after the last reached state that
+    failed.
+    proof: the whole proof, if it seems complete; only a Verdict decides that.
     """
 
-    reached: tuple[Reached, ...] = ()
+    reached: tuple[ReachedState, ...] = ()
     outcome: Reason | None = None
     detail: str = ""
-    failed: str = ""
+    failed_tactic: str = ""
     proof: str | None = None
 
     def as_json(self) -> dict[str, Any]:
-        """For the journal."""
+        """Return the row of this result in the journal."""
         return {
             "reached": [[*r.state, r.proof, r.column] for r in self.reached],
             "outcome": self.outcome,
             "detail": self.detail,
-            "failed": self.failed,
+            "failed": self.failed_tactic,
             "proof": self.proof,
         }
 
     @classmethod
     def from_json(cls, row: Mapping[str, Any]) -> Self:
+        """Return the result in a row of the journal. Raises KeyError, TypeError, ValueError for another row."""
         return cls(
-            tuple(Reached((goals, tuple(outer)), proof, column) for goals, outer, proof, column in row["reached"]),
+            tuple(ReachedState((goals, tuple(outer)), proof, column) for goals, outer, proof, column in row["reached"]),
             None if row["outcome"] is None else Reason(row["outcome"]),
             row["detail"],
             row["failed"],
@@ -59,65 +64,68 @@ class Tried:
 
 
 class Expansion(Protocol):
-    """A way to try a text. Both spend one check, whatever the length of what stands before the text."""
+    """Interface of running a text in Lean. One call spends one check, whatever the length of the prefix."""
 
-    async def __call__(self, theorem: Theorem, before: str, text: str, seconds: float) -> Tried:
-        """Try `text` after the proof `before` (lines from column 0; empty at the start); `seconds`: see Worker."""
+    async def __call__(self, theorem: Theorem, prefix: str, text: str, seconds: float) -> ExpansionResult:
+        """Run `text` after the proof `prefix` (lines from column 0; empty at the start) for at most `seconds`."""
         ...
 
 
-def joined(before: str, text: str) -> str:
-    """A proof and the lines that follow it."""
-    return f"{before}\n{text}" if before else text
+def append_tactics(proof: str, text: str) -> str:
+    """Return a proof with further lines after it."""
+    return f"{proof}\n{text}" if proof else text
 
 
-def written_out(step: Step) -> str:
-    """A step's text; of `try?` the first line that Lean suggests in its place, where there is one."""
+def expand_suggestion(step: Step) -> str:
+    """Return a step's text; for `try?` the first line that Lean suggests in its place, if any."""
     if step.text != SUGGEST:
         return step.text
     lines = [line.split("[apply] ", 1)[1] for info in step.infos for line in info.splitlines() if "[apply] " in line]
     return next((line for line in lines if not line.startswith("·")), step.text)
 
 
-class Stepwise:
-    """Tactics are run one by one on kept proof states: for policies that write a few tactics at a time."""
+class StepwiseExpansion:
+    """Runs tactics one by one on kept proof states: for policies that write a few tactics at a time."""
 
     def __init__(self, pool: LeanPool) -> None:
         self.pool = pool
 
-    async def __call__(self, theorem: Theorem, before: str, text: str, seconds: float) -> Tried:
-        found = await self.pool.steps(theorem.challenge, text, after=before, context=theorem.context, timeout=seconds)
-        reached, proof = [], before
-        for step in found.steps:
-            proof = joined(proof, written_out(step))
+    async def __call__(self, theorem: Theorem, prefix: str, text: str, seconds: float) -> ExpansionResult:
+        run = await self.pool.steps(theorem.challenge, text, after=prefix, context=theorem.context, timeout=seconds)
+        reached, proof = [], prefix
+        for step in run.steps:
+            proof = append_tactics(proof, expand_suggestion(step))
             if step.goals:
-                reached.append(Reached(("\n\n".join(step.goals), ()), proof))
-        if found.steps and not found.steps[-1].goals:
-            return Tried(tuple(reached), proof=proof)
-        return Tried(tuple(reached), _reason(found.ended, bool(found.problem)), found.problem, found.failed)
+                reached.append(ReachedState(("\n\n".join(step.goals), ()), proof))
+        if run.steps and not run.steps[-1].goals:
+            return ExpansionResult(tuple(reached), proof=proof)
+        return ExpansionResult(tuple(reached), _ended_reason(run.ended, bool(run.problem)), run.problem, run.failed)
 
 
-class Whole:
-    """The whole proof is checked and cut at its first error: for policies that write proofs to the end (V1.5, §3.1)."""
+class WholeProofExpansion:
+    """Checks the whole proof and cuts it at its first error: for policies that write complete proofs.
+
+    DeepSeek-Prover-V1.5 (arXiv 2408.08152), §3.1.
+    """
 
     def __init__(self, pool: LeanPool) -> None:
         self.pool = pool
 
-    async def __call__(self, theorem: Theorem, before: str, text: str, seconds: float) -> Tried:
-        proof = joined(before, text)
+    async def __call__(self, theorem: Theorem, prefix: str, text: str, seconds: float) -> ExpansionResult:
+        proof = append_tactics(prefix, text)
         code = theorem.solution(proof)
         context = (*theorem.context, SHOW_ALL)
         check = await self.pool.check(
             code, context=context, timeout=seconds, tactics=True, reuse=True, challenge=theorem.challenge
         )
         if check.ok and not check.sorries:
-            return Tried(proof=proof)
+            return ExpansionResult(proof=proof)
         if check.ended is Ended.FORBIDDEN:
-            return Tried(outcome=Reason.FORBIDDEN, detail=check.detail)
-        reached = [r for r in self._reached(theorem, proof, check) if len(r.proof) > len(before)]
-        return Tried(tuple(reached), _failure(check), _complaint(check))
+            return ExpansionResult(outcome=Reason.FORBIDDEN, detail=check.detail)
+        reached = [r for r in self._reached(theorem, proof, check) if len(r.proof) > len(prefix)]
+        return ExpansionResult(tuple(reached), _failure_reason(check), _first_error(check))
 
-    def _reached(self, theorem: Theorem, proof: str, check: Check) -> list[Reached]:
+    def _reached(self, theorem: Theorem, proof: str, check: Check) -> list[ReachedState]:
         head = theorem.solution("")
         body = indented(proof)
         line = head.count("\n") + 1
@@ -127,21 +135,21 @@ class Whole:
             if segment.goals == NO_GOALS:
                 continue
             so_far = lines_left(body[:end], INDENT).removesuffix("\n")
-            reached.append(Reached((segment.goals, segment.outer), so_far, segment.column - INDENT))
+            reached.append(ReachedState((segment.goals, segment.outer), so_far, segment.column - INDENT))
         return reached
 
 
-def _failure(check: Check) -> Reason | None:
+def _failure_reason(check: Check) -> Reason | None:
     if check.sorries and check.ok:
         return Reason.SORRY
-    return _reason(check.ended, not check.ok)
+    return _ended_reason(check.ended, not check.ok)
 
 
-def _complaint(check: Check) -> str:
+def _first_error(check: Check) -> str:
     return str(check.errors[0]) if check.errors else check.detail
 
 
-def _reason(ended: Ended, failed: bool) -> Reason | None:
+def _ended_reason(ended: Ended, failed: bool) -> Reason | None:
     if ended is Ended.COMPLETED:
         return Reason.ERROR if failed else None
     return Reason(ended.value) if ended.value in Reason._value2member_map_ else Reason.CHALLENGE

@@ -1,4 +1,4 @@
-"""The checkpoint of a search: what each expansion came to, in a line, so that a killed search goes on where it was."""
+"""Journal: the checkpoint of a tree search, one JSON line per expansion, so that a killed search can continue."""
 
 from __future__ import annotations
 
@@ -17,18 +17,21 @@ _log = logging.getLogger(__name__)
 
 
 class JournalError(Exception):
-    """The file is no journal of this search, or another process writes to it; str() says which."""
+    """The file is not the journal of this search, or another process writes to it; str() says which."""
 
 
 class Journal:
-    """Append-only: the first line says what is searched for and how, then one line an expansion, in their order."""
+    """An append-only JSONL file: the first line identifies the search, each further line is an expansion, in order."""
 
     def __init__(self, path: Path, identity: dict[str, Any]) -> None:
-        """Open or begin. Raises JournalError if the file is another search's or in use, OSError if it is of no use."""
+        """Open a journal, or start it.
+
+        Raises JournalError if the file belongs to another search or is in use, OSError if it cannot be read or written.
+        """
         self.path = path
         self.rows: list[Any] = []
         try:
-            self._lines = JsonlWriter(path)
+            self._writer = JsonlWriter(path)
         except JsonlError as error:
             raise JournalError(str(error)) from None
         try:
@@ -48,34 +51,36 @@ class Journal:
             raise JournalError(f"{self.path} is not the journal of this search")
         self.rows = rows[1:]
         if damage:
-            self.cut(len(self.rows), damage)
+            self.truncate(len(self.rows), damage)
         if not rows:
             self.append(identity)
 
     @classmethod
-    def of(cls, folder: Path, theorem: Theorem, **how: Any) -> Self:
-        """The journal of a theorem's search, done `how`, in a folder, which is made if need be.
+    def open(cls, folder: Path, theorem: Theorem, **settings: Any) -> Self:
+        """Open the journal of a theorem's search in a folder, which is created if needed.
 
-        It is that of the statement and of what stands before it, whatever the proofs there are: they are found anew, or
-        made shorter, and do not change what a tactic does here. What the journal calls a proof is judged again.
+        settings: everything that the search depends on besides the theorem. Proofs in the theorem's context do not
+        count: they are found anew, or shortened, and do not change what a tactic does here. A proof in the journal is
+        judged again.
         """
         context = [without_proofs(piece) for piece in theorem.context]
-        identity = {"theorem": theorem.name, "context": context, "challenge": theorem.challenge, **how}
+        identity = {"theorem": theorem.name, "context": context, "challenge": theorem.challenge, **settings}
         identity = json.loads(json.dumps(identity))  # as it will be read
         digest = hashlib.sha256(json.dumps(identity).encode()).hexdigest()
         folder.mkdir(parents=True, exist_ok=True)
-        readable = re.sub(r"[^\w.-]", "_", theorem.name)[:60]
-        return cls(folder / f"{readable}-{digest[:12]}.jsonl", identity)
+        prefix = re.sub(r"[^\w.-]", "_", theorem.name)[:60]
+        return cls(folder / f"{prefix}-{digest[:12]}.jsonl", identity)
 
     def append(self, row: dict[str, Any]) -> None:
-        """Write a line; it is on the disk when this returns."""
-        self._lines.append([row])
+        """Write a row; it is on the disk when this returns."""
+        self._writer.append([row])
 
-    def cut(self, count: int, why: str) -> None:
-        """Keep only the first `count` rows, because the next one is of no use; `why` is logged."""
+    def truncate(self, count: int, why: str) -> None:
+        """Keep only the first `count` rows; `why` the next one is unusable is logged."""
         _log.warning("%s; kept: %d expansions before it", why, count)
         del self.rows[count:]
-        self._lines.cut(1 + count)
+        self._writer.cut(1 + count)
 
     def close(self) -> None:
-        self._lines.close()
+        """Close the file and release its lock."""
+        self._writer.close()

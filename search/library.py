@@ -1,4 +1,4 @@
-"""`prover.prove` and `prover.check`: proving and checking from a program."""
+"""`prover.prove` and `prover.check`: proving and checking from Python."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from lean_env.console import installed_lean
 from lean_env.sync import async_to_sync
 from prover.policy import PolicyConfig, TacticsPolicy, fallback_policy, open_policy
 from search.budget import Budget
-from search.prove import Outcome, Status, prove_file, take_back, wanted
+from search.prove import Outcome, Status, prove_file, revoke_refused, select_declarations
 from search.searches import searcher
 
 
 @dataclass(frozen=True)
 class TheoremResult:
-    """What became of one theorem.
+    """The result for one theorem.
 
-    proof: what stands after `:= by`; None if it is not proved by us (one that had a proof already keeps it).
-    verdict: Lean's on that proof, or on the one that was there. detail: why it is not proved, for people.
+    proof: the text after `:= by`; None if no proof was found (a theorem that had one keeps it).
+    verdict: Lean's on that proof, or on the one in the file. detail: why it is not proved, for people.
     """
 
     name: str
@@ -38,13 +38,13 @@ class TheoremResult:
 
     @property
     def proved(self) -> bool:
-        """Whether it has a proof that Lean accepts: one that was found, or one that it had."""
+        """Whether it has a proof that Lean accepts, found or given."""
         return self.status in (Status.PROVED, Status.HOLDS)
 
 
 @dataclass(frozen=True)
 class ProveResult:
-    """What became of a file's theorems, in order. code: the file with the proofs that were found."""
+    """The results for a file's theorems, in order. code: the file with the found proofs."""
 
     theorems: tuple[TheoremResult, ...]
     code: str
@@ -55,10 +55,11 @@ class ProveResult:
         return all(theorem.proved for theorem in self.theorems)
 
     def __iter__(self) -> Iterator[TheoremResult]:
+        """Iterate over the theorems."""
         return iter(self.theorems)
 
     def __getitem__(self, name: str) -> TheoremResult:
-        """The theorem of a name. Raises KeyError."""
+        """Return the theorem with a name. Raises KeyError."""
         for theorem in self.theorems:
             if theorem.name == name:
                 return theorem
@@ -88,19 +89,19 @@ async def prove_async(
     """Find proofs for the theorems that have none, and check the others: `prover prove` as a function.
 
     Args:
-        code: a Lean file's text, or its path.
+        code: the text of a Lean file, or its path.
         statement: instead of `code`, a theorem or only a proposition, such as "∀ a b : Nat, a + b = b + a".
         theorems: only these, by their full names; by default all.
-        header: what stands in place of the file's imports: a text, or "core" and its like (data.headers).
-        policy: what proposes proofs: "tactics", "openai" (at `base_url`), "vllm" or "native" (a `model`).
+        header: a text that replaces the file's imports, or the name of one in data.headers, such as "core".
+        policy: what writes proofs: "tactics", "openai" (at `base_url`), "vllm" or "native" (a `model`).
         family: the prompt format; by default it follows from the model's name.
-        max_tokens: the length of an answer; by default the format's.
+        max_tokens: the length limit of an answer; by default the format's.
         search: "auto", "sampling", "rmaxts" or "refine".
         seed: the same seed tries the same things in the same order.
         timeout, cpu, samples, checks: the budget of each theorem: seconds, seconds of Lean's processor time, proofs
-            asked of the policy, questions to Lean. None: no limit.
+            requested from the policy, requests to Lean. None: no limit.
         workers: Lean processes; by default one per core.
-        strict: what Lean's kernel accepts and ours cannot decide is not proved.
+        strict: a proof that Lean's kernel accepts and ours cannot decide does not count.
 
     Raises:
         FileError, InputError: Lean cannot read the code, or it has no such theorem.
@@ -113,34 +114,38 @@ async def prove_async(
     config = PolicyConfig(name=policy, model=model, base_url=base_url, family=family, max_tokens=max_tokens)
     async with (
         LeanPool(installed_lean(), workers=workers, cache=True, strict=strict) as pool,
-        open_policy(config) as proposing,
+        open_policy(config) as opened_policy,
     ):
-        searching = searcher(search, pool, proposing, seed=seed, fallback=fallback_policy(config))
-        holes = None if proposing.stepwise else searcher("auto", pool, TacticsPolicy(), seed=seed)
+        theorem_search = searcher(search, pool, opened_policy, seed=seed, fallback=fallback_policy(config))
+        holes = None if opened_policy.stepwise else searcher("auto", pool, TacticsPolicy(), seed=seed)
         pool.expect_proofs()
-        file = await _file(pool, code, statement, header)
-        there = [declaration.name for declaration in wanted(file)]
-        if unknown := set(theorems) - set(there):
-            have = ", ".join(there) or "none"
-            raise ValueError(f"no theorem is called {', '.join(sorted(unknown))}; there are: {have}")
-        outcomes = [outcome async for outcome in prove_file(pool, file, searching, budget, theorems, holes=holes)]
-        await take_back(pool, file, outcomes)
-    return ProveResult(tuple(map(_result, outcomes)), file.with_proofs({o.declaration.name: o.edits for o in outcomes}))
+        file = await _parse_input(pool, code, statement, header)
+        names = [declaration.name for declaration in select_declarations(file)]
+        if unknown := set(theorems) - set(names):
+            known_names = ", ".join(names) or "none"
+            raise ValueError(f"no theorem is called {', '.join(sorted(unknown))}; there are: {known_names}")
+        outcomes = [outcome async for outcome in prove_file(pool, file, theorem_search, budget, theorems, holes=holes)]
+        await revoke_refused(pool, file, outcomes)
+    return ProveResult(
+        tuple(map(_theorem_result, outcomes)), file.with_proofs({o.declaration.name: o.edits for o in outcomes})
+    )
 
 
-async def _file(pool: LeanPool, code: str | Path | None, statement: str | None, header: str | None) -> LeanFile:
+async def _parse_input(pool: LeanPool, code: str | Path | None, statement: str | None, header: str | None) -> LeanFile:
     replacement = None if header is None else HEADERS.get(header, header)
     if statement is not None:
         return await parse_source(pool, statement, None, replacement)
-    return await parse_source(pool, _text(code or ""), str(code) if isinstance(code, Path) else "<code>", replacement)
+    return await parse_source(
+        pool, _read_text(code or ""), str(code) if isinstance(code, Path) else "<code>", replacement
+    )
 
 
-def _text(code: str | Path, errors: str = "strict") -> str:
-    """A file's text; line ends stay as they are."""
+def _read_text(code: str | Path, errors: str = "strict") -> str:
+    """Return a file's text; line ends stay as they are."""
     return code.read_bytes().decode("utf-8", errors) if isinstance(code, Path) else code
 
 
-def _result(outcome: Outcome) -> TheoremResult:
+def _theorem_result(outcome: Outcome) -> TheoremResult:
     return TheoremResult(
         outcome.declaration.name,
         outcome.status,
@@ -179,7 +184,9 @@ async def check_async(
     """
     async with LeanPool(installed_lean(), workers=workers, strict=strict) as pool:
         path = str(challenge) if isinstance(challenge, Path) else "<challenge>"
-        return await judge_pair(pool, _text(challenge), _text(solution, "surrogateescape"), theorems, timeout, path)
+        return await judge_pair(
+            pool, _read_text(challenge), _read_text(solution, "surrogateescape"), theorems, timeout, path
+        )
 
 
 prove = async_to_sync(prove_async)

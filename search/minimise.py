@@ -1,4 +1,4 @@
-"""A found proof made shorter: whatever Lean does not need is left out, as long as Lean accepts what is left."""
+"""Shortening of found proofs: parts that Lean does not need are dropped while Lean still accepts the proof."""
 
 from __future__ import annotations
 
@@ -9,89 +9,94 @@ from collections.abc import Callable, Iterable, Iterator
 
 from data import Theorem
 from lean_env import LeanPool
-from search.edits import Edit, choices, reductions
+from search.edits import TextEdit, alternative_edits, shorter_edits
 
-_QUICK = 10.0  # seconds for `shortened`
-_SLOWER, _SLACK = 2.0, 1.0  # how much longer than the proof that was found: a factor, and seconds
+_RESOLVE_SECONDS = 10.0  # seconds for `resolve_alternatives`
+_SLOWDOWN, _SLACK = 2.0, 1.0  # time limit of a check relative to the found proof: a factor, and seconds on top
 
 
-async def minimised(pool: LeanPool, theorem: Theorem, proof: str, seconds: float = 60.0) -> str:
-    """The proof with steps, list items and parts of `<;>` chains dropped, and automation in place of long blocks.
+async def minimise_proof(pool: LeanPool, theorem: Theorem, proof: str, seconds: float = 60.0) -> str:
+    """Return the proof without unneeded steps, list items and parts of `<;>`, and with automation for long blocks.
 
-    The edit that saves most (lines, then tokens) is tried first, and again from there, until no single edit holds or
-    the seconds are over (a check under way is waited for). Each text on the way was checked, and the last one judged,
-    within twice the time of the original and one second, so that no short proof is a slow one. A comment goes with its
-    step. A proof that is not accepted comes back as it is.
+    The edit that saves most (lines, then tokens) is tried first, and again from the result, until no single edit is
+    accepted or `seconds` are over (a running check is waited for). Each intermediate text is checked, and the last one
+    judged, within twice the time of the original plus one second, so that no short proof is a slow one. A comment goes
+    with its step. A proof that Lean does not accept is returned as it is.
     """
     end = time.monotonic() + seconds
-    spent = []
+    check_seconds = []
     for _ in range(2):  # the first time may be that of starting a process and loading the context
-        left = end - time.monotonic()
-        verdict = await pool.judge(theorem.claim(proof), left) if left > 0 else None
+        seconds_left = end - time.monotonic()
+        verdict = await pool.judge(theorem.claim(proof), seconds_left) if seconds_left > 0 else None
         if verdict is None or not verdict.proved:
             return proof
-        spent.append(verdict.seconds)
-    return await _judged(_Reduction(pool, theorem, end, _SLOWER * min(spent) + _SLACK), proof, reductions)
+        check_seconds.append(verdict.seconds)
+    return await _apply_and_judge(
+        _EditSearch(pool, theorem, end, _SLOWDOWN * min(check_seconds) + _SLACK), proof, shorter_edits
+    )
 
 
-async def shortened(pool: LeanPool, theorem: Theorem, proof: str) -> str:
-    """The proof with each `first | …`, which a policy writes to ask Lean once, replaced by its first part that does.
+async def resolve_alternatives(pool: LeanPool, theorem: Theorem, proof: str) -> str:
+    """Return the proof with each `first | …` replaced by its first alternative that Lean accepts.
 
-    Takes no check where there is none, and 10 s at most, and one judgement.
+    The tactics policy writes `first` to try several tactics in one check. Without any `first` no check is made;
+    otherwise they take 10 s at most, and one judgement.
     """
-    return await _judged(_Reduction(pool, theorem, time.monotonic() + _QUICK, _QUICK), proof, choices)
+    return await _apply_and_judge(
+        _EditSearch(pool, theorem, time.monotonic() + _RESOLVE_SECONDS, _RESOLVE_SECONDS), proof, alternative_edits
+    )
 
 
-async def _judged(reduction: _Reduction, proof: str, edits: Callable[[str], Iterable[Edit]]) -> str:
-    """The proof after every edit that holds, or as it is if what comes of it is not proved."""
-    shorter = await reduction.of(proof, edits)
+async def _apply_and_judge(search: _EditSearch, proof: str, edits: Callable[[str], Iterable[TextEdit]]) -> str:
+    """Return the proof after every accepted edit, or unchanged if the result is not proved."""
+    shorter = await search.apply_all(proof, edits)
     if shorter == proof:
         return proof
-    verdict = await reduction.pool.judge(reduction.theorem.claim(shorter), reduction.limit)
+    verdict = await search.pool.judge(search.theorem.claim(shorter), search.limit)
     return shorter if verdict.proved else proof
 
 
-class _Reduction:
-    """Edits tried one after the other; `limit`: seconds for one check."""
+class _EditSearch:
+    """Tries edits of a proof one after the other until the time `end`; `limit`: seconds for one check."""
 
     def __init__(self, pool: LeanPool, theorem: Theorem, end: float, limit: float) -> None:
         self.pool, self.theorem, self.end, self.limit = pool, theorem, end, limit
         self._refused: set[str] = set()
 
-    async def of(self, proof: str, edits: Callable[[str], Iterable[Edit]]) -> str:
-        """The proof after every edit that holds, until none does."""
+    async def apply_all(self, proof: str, edits: Callable[[str], Iterable[TextEdit]]) -> str:
+        """Return the proof after every accepted edit, until none is accepted."""
         changed = True
         while changed:
             changed = False
             # What failed once in a round is not tried again before the others: most often it is needed in the shorter
             # proof, too. The last round, in which nothing changes, has tried everything.
             failed: set[object] = set()
-            while shorter := await self._first(proof, edits(proof), failed):
+            while shorter := await self._first_accepted(proof, edits(proof), failed):
                 proof, changed = shorter, True
         return proof
 
-    async def _first(self, proof: str, edits: Iterable[Edit], failed: set[object]) -> str:
-        """The proof after the first edit that holds; empty if there is none or the time is over.
+    async def _first_accepted(self, proof: str, edits: Iterable[TextEdit], failed: set[object]) -> str:
+        """Return the proof after the first accepted edit; empty if there is none or the time is over.
 
-        As many are checked at once as there are workers. What comes after the first that holds is forgotten, so that
-        the result is the same for any number of workers.
+        As many edits are checked at once as there are workers. Edits after the first accepted one are discarded, so
+        that the result is the same for any number of workers.
         """
-        candidates = [(name, edit.of(proof)) for name, edit in _named(proof, edits) if name not in failed]
+        candidates = [(name, edit.apply(proof)) for name, edit in _edit_keys(proof, edits) if name not in failed]
         candidates = [(name, text) for name, text in candidates if text not in self._refused]
         for k in range(0, len(candidates), self.pool.size):
             if time.monotonic() >= self.end:
                 return ""
             batch = candidates[k : k + self.pool.size]
             # Not ended at the first success: a cancelled check costs its process.
-            held = await asyncio.gather(*(self._holds(text) for _, text in batch))
-            for (name, text), good in zip(batch, held, strict=True):
-                if good:
+            accepted = await asyncio.gather(*(self._is_accepted(text) for _, text in batch))
+            for (name, text), is_accepted in zip(batch, accepted, strict=True):
+                if is_accepted:
                     return text
                 failed.add(name)
                 self._refused.add(text)
         return ""
 
-    async def _holds(self, text: str) -> bool:
+    async def _is_accepted(self, text: str) -> bool:
         limit = min(self.limit, self.end - time.monotonic())
         if limit <= 0:
             return False
@@ -106,14 +111,15 @@ class _Reduction:
         return check.ok
 
 
-def _named(proof: str, edits: Iterable[Edit]) -> Iterator[tuple[object, Edit]]:
-    """Edits with what makes them the same in another text: what becomes what, and the how manieth of its kind.
+def _edit_keys(proof: str, edits: Iterable[TextEdit]) -> Iterator[tuple[object, TextEdit]]:
+    """Yield each edit with a key that identifies it in another version of the proof.
 
-    A block that shall give way to something is the same block when something in it has changed.
+    The key is the replaced text's head, the new text and a count of edits with both. A block that is to be replaced
+    stays the same block when something in it has changed.
     """
     count: Counter[tuple[str, str]] = Counter()
     for edit in edits:
-        old = proof[edit.start : edit.end].strip()
-        head = next(iter(old.split() if edit.new else old.splitlines()), "")
+        replaced = proof[edit.start : edit.end].strip()
+        head = next(iter(replaced.split() if edit.new else replaced.splitlines()), "")
         count[head, edit.new] += 1
         yield (head, edit.new, count[head, edit.new]), edit

@@ -1,4 +1,4 @@
-"""Several searches on one theorem: the cheap ones first, each for a share of the budget, until one succeeds."""
+"""Portfolio: several searches on one theorem, cheap ones first, each with a share of the budget."""
 
 from __future__ import annotations
 
@@ -11,36 +11,37 @@ from search.searcher import Searcher, SearchResult
 
 
 @dataclass(frozen=True)
-class Turn:
-    """A search and the share of what is left of the budget that it may spend; the last turn has all that is left."""
+class Phase:
+    """A search and the share of the remaining budget that it may spend; the last phase gets all of the rest."""
 
     searcher: Searcher
     share: float
 
 
 class Portfolio:
-    """Turn after turn. One that gives up early (it has nothing more to try) leaves the rest to the next."""
+    """Runs phases one after the other until one finds a proof. What a phase does not spend is left to the next."""
 
     name = "auto"
 
-    def __init__(self, turns: Sequence[Turn]) -> None:
-        self.turns = turns
+    def __init__(self, phases: Sequence[Phase]) -> None:
+        self.phases = phases
 
     async def prove(self, theorem: Theorem, budget: Budget) -> SearchResult:
-        meter, last = Meter(budget), SearchResult(theorem)
-        reasons, lost = last.reasons, 0
-        for number, turn in enumerate(self.turns):
+        """Run the phases until a proof is found or the budget is spent."""
+        meter, result = Meter(budget), SearchResult(theorem)
+        reasons, lost_samples = result.reasons, 0
+        for number, phase in enumerate(self.phases):
             if number and meter.exhausted:
                 break
-            share = turn.share if number + 1 < len(self.turns) else 1.0
-            last = await turn.searcher.prove(theorem, meter.part(share))
-            meter.samples += last.samples
-            meter.checks += last.checks
-            meter.usage.add(last.usage)
-            lost += last.lost
-            reasons += last.reasons
-            if last.proved or last.problem:
+            share = phase.share if number + 1 < len(self.phases) else 1.0
+            result = await phase.searcher.prove(theorem, meter.fraction(share))
+            meter.samples += result.samples
+            meter.checks += result.checks
+            meter.usage.add(result.usage)
+            lost_samples += result.lost_samples
+            reasons += result.reasons
+            if result.proved or result.problem:
                 break
-        last.reasons, last.lost = reasons, lost
-        last.spent(meter)
-        return last
+        result.reasons, result.lost_samples = reasons, lost_samples
+        result.record_meter(meter)
+        return result

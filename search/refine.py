@@ -1,4 +1,4 @@
-"""Refinement: what Lean has against a proof goes back to the policy, which writes a corrected one."""
+"""Refinement: the policy corrects its proof, given the errors that Lean reports for it."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from lean_env import LeanPool, Message, Reason, Verdict
 from prover.policy import Policy, PreviousAttempt, Prompt, Sample, SampleRequest
 from search import trace
 from search.budget import Budget, Meter
-from search.searcher import SearchResult, first_goal, stop, until
+from search.searcher import SearchResult, cancel_tasks, initial_goal, run_until
 
-ROUNDS = 4  # corrections of one proof before a new one is begun
-_HISTORY = 2  # earlier answers that a prompt shows
-_SECONDS = 15.0  # for one check
-_ERRORS, _LENGTH, _LINE = 3, 600, 160  # what is shown of what Lean said: errors, characters of each and of its line
+ROUNDS = 4  # corrections of one proof before a new chain starts
+_HISTORY = 2  # earlier attempts shown in a prompt
+_CHECK_SECONDS = 15.0  # for one check
+_MAX_ERRORS, _MAX_TEXT, _MAX_LINE = 3, 600, 160  # of the feedback: errors, characters of an error and of its line
 
 
 class Refine:
-    """Chains of answers, several side by side: each answer is shown to the policy with its errors until one holds.
+    """Runs several chains of proofs at once; in a chain each prompt shows the earlier proofs with their errors.
 
-    A chain ends after `rounds` corrections, or when the policy repeats itself or writes no proof; then another begins
-    with a new sample.
+    A chain ends after `rounds` corrections, or when the policy repeats a proof or writes none; then another chain
+    starts with a new sample.
     """
 
     name = "refine"
@@ -40,100 +40,102 @@ class Refine:
         self.pool, self.policy, self.seed, self.rounds, self.progress = pool, policy, seed, rounds, progress
 
     async def prove(self, theorem: Theorem, budget: Budget) -> SearchResult:
+        """Run chains until a proof is accepted or the budget is spent."""
         meter, result = Meter(budget), SearchResult(theorem)
         result.trace = trace.Trace(self.name, theorem.name, theorem.statement)
-        goal = await first_goal(self.pool, theorem, result)
+        goal = await initial_goal(self.pool, theorem, result)
         if goal is not None:
-            result.trace.nodes.append(trace.Node(None, "", goal))
-            run = _Run(self, theorem, goal, meter, result)
-            side_by_side = max(self.pool.size, self.policy.window)
-            chains = [asyncio.create_task(run.chain_after_chain()) for _ in range(side_by_side)]
+            result.trace.nodes.append(trace.TraceNode(None, "", goal))
+            run = _RefinementRun(self, theorem, goal, meter, result)
+            num_chains = max(self.pool.size, self.policy.window)
+            chains = [asyncio.create_task(run.run_chains()) for _ in range(num_chains)]
             try:
-                await until(lambda: result.proved, chains, meter)
+                await run_until(lambda: result.proved, chains, meter)
             finally:
-                await stop(chains)
-        result.spent(meter)
+                await cancel_tasks(chains)
+        result.record_meter(meter)
         return result
 
 
-class _Run:
-    """One search under way."""
+class _RefinementRun:
+    """The state of one search."""
 
     def __init__(self, refine: Refine, theorem: Theorem, goal: str, meter: Meter, result: SearchResult) -> None:
         self.refine, self.theorem, self.goal, self.meter, self.result = refine, theorem, goal, meter, result
-        self.begun = 0  # chains so far
-        self.more = True  # does the policy have further first answers?
+        self.chains_started = 0
+        self.policy_has_more = True  # for the first round of a chain
 
-    async def chain_after_chain(self) -> None:
-        while self.more and not self._over:
-            number, self.begun = self.begun, self.begun + 1
-            if not await self._chain(number):
+    async def run_chains(self) -> None:
+        """Run chains one after the other until the search is over."""
+        while self.policy_has_more and not self._is_over:
+            number, self.chains_started = self.chains_started, self.chains_started + 1
+            if not await self._run_chain(number):
                 return
 
     @property
-    def _over(self) -> bool:
+    def _is_over(self) -> bool:
         return self.result.proved or self.meter.exhausted or not self.meter.samples_left(1)
 
-    async def _chain(self, number: int) -> bool:
-        """One chain; False if the policy had nothing but an error, and it would go on like this."""
+    async def _run_chain(self, number: int) -> bool:
+        """Run one chain; return False if the policy returned only an error, as further chains would."""
         rounds: list[PreviousAttempt] = []
-        while not self._over and len(rounds) <= self.refine.rounds:
+        while not self._is_over and len(rounds) <= self.refine.rounds:
             self.meter.samples += 1
             prompt = Prompt(self.theorem, self.goal, rounds=tuple(rounds[-_HISTORY:]))
             params = SampleRequest(0 if rounds else number, self.refine.seed + (number if rounds else 0))
             samples = [s async for s in self.refine.policy.sample(prompt, 1, params, self.meter.usage)]
             if not samples:
                 self.meter.samples -= 1
-                self.more &= bool(rounds)
+                self.policy_has_more &= bool(rounds)
                 return True
             sample = samples[0]
             if sample.failure:
-                self.result.add(sample, Verdict(Reason.ANSWER, sample.failure))
+                self.result.record_verdict(sample, Verdict(Reason.ANSWER, sample.failure))
                 return not sample.is_error
             if any(sample.proof == r.proof for r in rounds) or self.meter.exhausted:
                 return True
             verdict = await self._judge(sample)
             if verdict.proved:
                 return True
-            rounds.append(PreviousAttempt(sample.proof, complaint(self.theorem, sample.proof, verdict)))
+            rounds.append(PreviousAttempt(sample.proof, format_feedback(self.theorem, sample.proof, verdict)))
         return True
 
     async def _judge(self, sample: Sample) -> Verdict:
         self.meter.checks += 1
-        seconds = min(_SECONDS, max(0.1, self.meter.seconds_left))
+        seconds = min(_CHECK_SECONDS, max(0.1, self.meter.seconds_left))
         verdict = await self.refine.pool.judge(self.theorem.claim(sample.proof), seconds)
-        self.result.add(sample, verdict)
+        self.result.record_verdict(sample, verdict)
         self.refine.policy.learn(sample, verdict.proved)
         if self.refine.progress:
             self.refine.progress(self.meter)
         return verdict
 
 
-def complaint(theorem: Theorem, proof: str, verdict: Verdict) -> str:
-    """What helps to correct a proof: the first errors, each with the line it is about, cut to a bearable length.
+def format_feedback(theorem: Theorem, proof: str, verdict: Verdict) -> str:
+    """Return the first errors of a verdict for a prompt, each with the line it is about, shortened.
 
-    The first error is often the only true one: Lean goes on after it as well as it can.
+    The first error is often the only true one: Lean continues after it as well as it can.
     """
-    errors = sorted(verdict.check.errors, key=_place)[:_ERRORS]
+    errors = sorted(verdict.check.errors, key=_position)[:_MAX_ERRORS]
     if not errors:
         return verdict.detail or str(verdict.reason)
     lines = theorem.solution(proof).split("\n")
-    before = len(lines) - len(indented(proof).split("\n"))
-    return "\n\n".join(_shown(error, lines, before) for error in errors)
+    lines_before = len(lines) - len(indented(proof).split("\n"))
+    return "\n\n".join(_format_error(error, lines, lines_before) for error in errors)
 
 
-def _place(error: Message) -> tuple[int, int]:
+def _position(error: Message) -> tuple[int, int]:
     return (error.position.line, error.position.column) if error.position else (0, 0)
 
 
-def _shown(error: Message, lines: list[str], before: int) -> str:
-    """An error, with its line as the proof counts them (from 1; 0 and less: in the statement)."""
-    text = _cut(error.text, _LENGTH)
+def _format_error(error: Message, lines: list[str], lines_before: int) -> str:
+    """Return an error with its line, numbered from 1 within the proof (0 and less: in the statement)."""
+    text = _shorten(error.text, _MAX_TEXT)
     if error.position is None or not 0 < error.position.line <= len(lines):
         return text
-    number = error.position.line - before
-    return f"line {number}: {_cut(lines[error.position.line - 1].strip(), _LINE)}\n{text}"
+    number = error.position.line - lines_before
+    return f"line {number}: {_shorten(lines[error.position.line - 1].strip(), _MAX_LINE)}\n{text}"
 
 
-def _cut(text: str, length: int) -> str:
+def _shorten(text: str, length: int) -> str:
     return text if len(text) <= length else text[: length - 1] + "…"

@@ -10,14 +10,14 @@ from lean_env import LeanPool
 from prover.policy import Policy, TacticsPolicy
 from search.budget import Meter
 from search.lemmas import LemmaStore
-from search.portfolio import Portfolio, Turn
+from search.portfolio import Phase, Portfolio
 from search.refine import Refine
 from search.rmaxts import RMaxTS
-from search.sampling import Sampling
+from search.sampling import SamplingSearch
 from search.searcher import Searcher
 from search.subgoals import Subgoals
 
-_TURN = 100_000  # seeds
+_SEED_OFFSET = 100_000  # between the seeds of two phases
 SEARCHES = ("auto", "sampling", "rmaxts", "refine", "subgoals")
 
 
@@ -31,15 +31,17 @@ def searcher(
     progress: Callable[[Meter], None] | None = None,
     fallback: Policy | None = None,
 ) -> Searcher:
-    """A search by its name; `journals`: a folder for the checkpoints of those that have some (see RMaxTS).
+    """Return the search of a name. Raises ValueError for an unknown name.
 
-    fallback: with `auto`, a second policy, stepwise, which gets most of the budget after some proofs of the first one.
+    journals: a folder for the checkpoints of tree searches (see RMaxTS). fallback: with `auto`, a second, stepwise
+    policy, which gets most of the budget after some proofs of the first one. progress: called after each judged proof.
     """
     choose("search", name, SEARCHES)
-    own = 0 if policy.stepwise or name != "auto" else _TURN  # so that no turn of a model's draws another's samples
-    sampling = Sampling(pool, policy, seed=seed, progress=progress)
-    tree = RMaxTS(pool, policy, seed=seed + 2 * own, journals=journals, progress=progress)
-    refine = Refine(pool, policy, seed=seed + own, progress=progress)
+    # No phase of `auto` may draw the samples of another.
+    model_offset = 0 if policy.stepwise or name != "auto" else _SEED_OFFSET
+    sampling = SamplingSearch(pool, policy, seed=seed, progress=progress)
+    tree = RMaxTS(pool, policy, seed=seed + 2 * model_offset, journals=journals, progress=progress)
+    refine = Refine(pool, policy, seed=seed + model_offset, progress=progress)
     match name:
         case "sampling":
             return sampling
@@ -52,10 +54,10 @@ def searcher(
             lemmas = LemmaStore(journals / "lemmas.jsonl" if journals else None)
             return Subgoals(pool, policy, steps, seed=seed, lemmas=lemmas, progress=progress)
         case "auto" if fallback is not None:
-            others = searcher(name, pool, fallback, seed=seed, journals=journals, progress=progress)
-            return Portfolio([Turn(sampling, 0.05), Turn(others, 1.0)])
+            fallback_search = searcher(name, pool, fallback, seed=seed, journals=journals, progress=progress)
+            return Portfolio([Phase(sampling, 0.05), Phase(fallback_search, 1.0)])
         case "auto" if policy.stepwise:  # such a policy corrects nothing
-            again = RMaxTS(pool, policy, seed=seed + _TURN, journals=journals, progress=progress)
-            return Portfolio([Turn(tree, 0.5), Turn(sampling, 0.5), Turn(again, 1.0)])
+            second_tree = RMaxTS(pool, policy, seed=seed + _SEED_OFFSET, journals=journals, progress=progress)
+            return Portfolio([Phase(tree, 0.5), Phase(sampling, 0.5), Phase(second_tree, 1.0)])
         case _:
-            return Portfolio([Turn(sampling, 0.3), Turn(refine, 0.4), Turn(tree, 1.0)])
+            return Portfolio([Phase(sampling, 0.3), Phase(refine, 0.4), Phase(tree, 1.0)])

@@ -1,6 +1,7 @@
-"""A proof that holds, step by step: (state, tactic, state), at the places where RMaxTS would go on (V1.5, §2.2, §3.1).
+"""Splits an accepted proof into (state, tactic, state) steps, where RMaxTS would continue it.
 
-The places are those of `truncate`, so that a model is trained on the prompts that the tree search will send it.
+DeepSeek-Prover-V1.5 (arXiv 2408.08152), §2.2 and §3.1. The cuts are those of `truncate`, so that a model is trained on
+the prompts that the tree search will send it.
 """
 
 from __future__ import annotations
@@ -15,32 +16,32 @@ from search.truncate import SHOW_ALL, segments
 
 
 @dataclass(frozen=True)
-class Step:
-    """The lines of a proof from one place to the next.
+class ProofStep:
+    """The lines of a proof from one cut to the next.
 
-    state: the tactic state before them as Lean prints it, in the innermost block that is open there.
-    tactic: the lines, moved to column 0. after: the state after them; `no goals` after the last ones.
-    start, end: offsets in the proof, where a line starts or the proof ends; what is before `start` leads to `state`.
-    column: where the block stands in the proof that the lines go on in.
+    state: the tactic state before them as Lean prints it, in the innermost open block.
+    tactic: the lines, moved to column 0. state_after: the state after them; `no goals` after the last ones.
+    start, end: offsets in the proof of the lines; the text before `start` leads to `state`.
+    column: the column in the proof of the block that the lines continue.
     """
 
     state: str
     tactic: str
-    after: str
+    state_after: str
     start: int
     end: int
     column: int
 
 
-async def steps(pool: LeanPool, theorem: Theorem, proof: str, timeout: float = 60.0) -> list[Step]:
-    """The steps of a proof, in order, from its first line to its last; none if it does not hold.
+async def steps(pool: LeanPool, theorem: Theorem, proof: str, timeout: float = 60.0) -> list[ProofStep]:
+    """Return the steps of a proof, in order, from its first line to its last; none if Lean does not accept it.
 
-    proof: the text after `:= by`, from column 0. Blocks that cannot be read with certainty (see `truncate`) are in one
-    step with what they belong to. One check by Lean, of at most `timeout` seconds.
+    proof: the text after `:= by`, from column 0. A block that cannot be read with certainty (see `truncate`) is part of
+    the step that contains it. Takes one check of at most `timeout` seconds.
     """
     if indented(proof, 0) != proof.strip("\n"):
         return []
-    skipped = len(proof) - len(proof.lstrip("\n"))
+    leading_newlines = len(proof) - len(proof.lstrip("\n"))
     check = await pool.check(
         theorem.solution(proof),
         context=(*theorem.context, SHOW_ALL),
@@ -53,24 +54,24 @@ async def steps(pool: LeanPool, theorem: Theorem, proof: str, timeout: float = 6
         return []
     body = indented(proof)
     line = theorem.solution("").count("\n") + 1
-    first = min(check.tactics, key=lambda t: (t.position.line, t.position.column))
-    found: list[Step] = []
-    state, start, column, end = first.goals, skipped, 0, 0
+    first_tactic = min(check.tactics, key=lambda t: (t.position.line, t.position.column))
+    proof_steps: list[ProofStep] = []
+    state, start, column, end = first_tactic.goals, leading_newlines, 0, 0
     for segment in segments(body, check, Position(line, 0)):
         end += len(segment.text)
-        stop = _line_end(body, end)
-        if stop is None:  # more stands in this line
+        line_end = _line_end(body, end)
+        if line_end is None:  # a tactic follows in the same line
             continue
-        after = skipped + len(lines_left(body[:stop], INDENT))
-        found.append(Step(state, indented(proof[start:after], 0), segment.goals, start, after, column))
-        state, start, column = segment.goals, after, segment.column - INDENT
-    return found
+        step_end = leading_newlines + len(lines_left(body[:line_end], INDENT))
+        proof_steps.append(ProofStep(state, indented(proof[start:step_end], 0), segment.goals, start, step_end, column))
+        state, start, column = segment.goals, step_end, segment.column - INDENT
+    return proof_steps
 
 
 def _line_end(text: str, offset: int) -> int | None:
-    """Where the next line starts, if only white space and comments stand before it."""
-    stop = text.find("\n", offset)
-    rest = text[offset:] if stop < 0 else text[offset : stop + 1]
-    if next(tokens(rest), None) is not None:
+    """Return the offset after the line, if only white space and comments remain in it; None otherwise."""
+    next_newline = text.find("\n", offset)
+    rest_of_line = text[offset:] if next_newline < 0 else text[offset : next_newline + 1]
+    if next(tokens(rest_of_line), None) is not None:
         return None
-    return offset + len(rest)
+    return offset + len(rest_of_line)

@@ -21,8 +21,8 @@ from prover.policy import Policy, PreviousAttempt, Prompt, Sample, SampleRequest
 from search import trace
 from search.budget import Budget, Meter
 from search.lemmas import LemmaStore
-from search.refine import complaint
-from search.searcher import Searcher, SearchResult, first_goal, stop, until
+from search.refine import format_feedback
+from search.searcher import Searcher, SearchResult, cancel_tasks, initial_goal, run_until
 
 ROUNDS = 2  # corrections of one sketch before a new one is begun
 DEPTH = 1  # how often a step that cannot be proved is sketched itself
@@ -70,15 +70,15 @@ class Subgoals:
     async def prove(self, theorem: Theorem, budget: Budget) -> SearchResult:
         meter, result = Meter(budget), SearchResult(theorem)
         result.trace = trace.Trace(self.name, theorem.name, theorem.statement)
-        goal = await first_goal(self.pool, theorem, result)
+        goal = await initial_goal(self.pool, theorem, result)
         if goal is not None:
-            result.trace.nodes.append(trace.Node(None, "", goal))
+            result.trace.nodes.append(trace.TraceNode(None, "", goal))
             work = asyncio.create_task(_Run(self, theorem, goal, meter, result).sketch_after_sketch())
             try:
-                await until(lambda: result.proved, [work], meter)
+                await run_until(lambda: result.proved, [work], meter)
             finally:
-                await stop([work])
-        result.spent(meter)
+                await cancel_tasks([work])
+        result.record_meter(meter)
         return result
 
 
@@ -109,7 +109,7 @@ class _Run:
             sample = samples[0]
             self.meter.samples += 1
             if sample.failure:
-                self.result.add(sample, Verdict(Reason.ANSWER, sample.failure))
+                self.result.record_verdict(sample, Verdict(Reason.ANSWER, sample.failure))
                 return not sample.is_error
             if any(sample.proof == earlier.proof for earlier in rounds):
                 return True
@@ -123,8 +123,8 @@ class _Run:
         """Complete a sketch; what there is to say against it, or None if its theorem is proved."""
         verdict = await self._judged(sample.proof)
         if verdict.proved or verdict.reason is not Reason.SORRY:
-            self.result.add(sample, verdict)
-            return None if verdict.proved else complaint(self.theorem, sample.proof, verdict)
+            self.result.record_verdict(sample, verdict)
+            return None if verdict.proved else format_feedback(self.theorem, sample.proof, verdict)
         try:
             file = await parse_solution(
                 self.search.pool,
@@ -135,7 +135,7 @@ class _Run:
                 subgoals=True,
             )
         except (ContextError, ProcessDied) as error:
-            self.result.add(sample, Verdict(Reason.CRASH, str(error)))
+            self.result.record_verdict(sample, Verdict(Reason.CRASH, str(error)))
             return str(error)
         declaration = file.declarations[-1]
         if any(not hole.provable for hole in declaration.holes):
@@ -143,7 +143,7 @@ class _Run:
         steps = self._steps(file, declaration)
         await self._solve(steps)
         if any(step.proof is None for step in steps):
-            self.result.add(sample, verdict)
+            self.result.record_verdict(sample, verdict)
             goals = "\n\n".join(step.hole.goal for step in steps if step.given_up)
             return f"The sketch is right, but these of its steps could not be proved:\n\n{goals}"
         for inlined in (False, True):
@@ -151,12 +151,12 @@ class _Run:
             verdict = await self._judged(proof)
             if verdict.proved:
                 break
-        self.result.add(replace(sample, proof=proof), verdict)
-        return None if verdict.proved else complaint(self.theorem, proof, verdict)
+        self.result.record_verdict(replace(sample, proof=proof), verdict)
+        return None if verdict.proved else format_feedback(self.theorem, proof, verdict)
 
     async def _judged(self, proof: str) -> Verdict:
         self.meter.checks += 1
-        verdict = await self.search.pool.judge(self.theorem.claim(proof), self.meter.limit(_SECONDS))
+        verdict = await self.search.pool.judge(self.theorem.claim(proof), self.meter.check_timeout(_SECONDS))
         if self.search.progress:
             self.search.progress(self.meter)
         return verdict
@@ -184,7 +184,7 @@ class _Run:
 
     async def _solve(self, steps: list[_Step]) -> None:
         """Prove steps side by side; once one is given up, the others end, too."""
-        budget = self.meter.part(_SHARE / len(steps))
+        budget = self.meter.fraction(_SHARE / len(steps))
 
         async def solve(step: _Step) -> None:
             await self._prove(step, budget)
@@ -198,7 +198,7 @@ class _Run:
         except _GivenUp:
             pass
         finally:
-            await stop(tasks)
+            await cancel_tasks(tasks)
 
     async def _prove(self, step: _Step, budget: Budget) -> None:
         search, statement = self.search, step.lemma.subgoal.proposition if step.lemma else ""

@@ -1,4 +1,4 @@
-"""What a search did, to be looked at afterwards: the tactic states it reached, and everything it tried."""
+"""Trace: the record of a search for people and programs, with the tactic states it reached and everything it tried."""
 
 from __future__ import annotations
 
@@ -6,11 +6,12 @@ from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True)
-class Node:
-    """A tactic state. Nodes are numbered as they were found, parents first; 0 is the start of the proof.
+class TraceNode:
+    """A tactic state that the search reached.
 
+    Nodes are numbered in the order in which they were found, parents first; 0 is the start of the proof.
     parent, text: the node it was first reached from, and the tactics that lead from there to here.
-    visits, value: times it was on a selected path, and the mean reward it then earned (None: nothing is known yet).
+    visits, value: the number of finished expansions on routes through it, and their mean reward (None: unknown).
     """
 
     parent: int | None
@@ -21,11 +22,11 @@ class Node:
 
 
 @dataclass(frozen=True)
-class Attempt:
-    """Something the policy wrote at a node, and what became of it.
+class TraceAttempt:
+    """A sample of the policy at a node, and its result.
 
-    outcome: a Reason's name, or a word of the search's own; detail: what Lean said, if it failed.
-    reached: the nodes it went through after `node`, in order.
+    outcome: a Reason's name, or a word of the search's own. detail: Lean's message, if it failed.
+    reached: the nodes that it reached after `node`, in order.
     """
 
     node: int
@@ -38,17 +39,17 @@ class Attempt:
 
 @dataclass
 class Trace:
-    """One search.
+    """The record of one search.
 
     found, completed: the nodes of the found proof from the start, and the number of the attempt that completed it.
-    problem: why nothing could be tried at all. checks: questions to Lean; seconds: wall time.
+    problem: why no proof could be tried at all. checks: requests to Lean. seconds: wall time.
     """
 
     search: str
     theorem: str
     statement: str
-    nodes: list[Node] = field(default_factory=list)
-    attempts: list[Attempt] = field(default_factory=list)
+    nodes: list[TraceNode] = field(default_factory=list)
+    attempts: list[TraceAttempt] = field(default_factory=list)
     proof: str | None = None
     found: tuple[int, ...] = ()
     completed: int | None = None

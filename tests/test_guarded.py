@@ -14,9 +14,9 @@ from lean_env import LeanPool, Reason
 from prover.policy import Prompt
 from prover.prompts import FAMILIES
 from rl.reward import Judge
-from search import Budget, Refine, RMaxTS, Sampling
-from search.expansion import Stepwise, Whole
-from search.minimise import _Reduction, minimised, shortened
+from search import Budget, Refine, RMaxTS, SamplingSearch
+from search.expansion import StepwiseExpansion, WholeProofExpansion
+from search.minimise import _EditSearch, minimise_proof, resolve_alternatives
 from search.steps import steps
 from tests.lean_env.unlocked import lean_behind
 from tests.search.policies import Scripted
@@ -30,7 +30,7 @@ CHEATS = {
 Way = Callable[[LeanPool, str], Awaitable[object]]
 
 
-def searched(search: type[Sampling | RMaxTS | Refine], stepwise: bool) -> Way:
+def searched(search: type[SamplingSearch | RMaxTS | Refine], stepwise: bool) -> Way:
     async def way(pool: LeanPool, text: str) -> None:
         policy = Scripted(lambda prompt: [text], stepwise=stepwise)
         result = await search(pool, policy).prove(THEOREM, Budget(checks=4, seconds=60))
@@ -54,16 +54,16 @@ def indented(text: str) -> str:
 
 
 WAYS: dict[str, Way] = {
-    "whole proofs": searched(Sampling, False),
+    "whole proofs": searched(SamplingSearch, False),
     "refinement": searched(Refine, False),
     "tree of whole proofs": searched(RMaxTS, False),
     "tree of steps": searched(RMaxTS, True),
-    "an expansion by whole proofs": lambda pool, text: Whole(pool)(THEOREM, "", text, 60),
-    "an expansion by steps": lambda pool, text: Stepwise(pool)(THEOREM, "", text, 60),
-    "a continuation": lambda pool, text: Whole(pool)(THEOREM, "have : 1 = 1 := rfl", text, 60),
-    "minimising": lambda pool, text: minimised(pool, THEOREM, text),
-    "an edit": lambda pool, text: _Reduction(pool, THEOREM, time.monotonic() + 60, 60)._holds(text),
-    "taking the part that works": lambda pool, text: shortened(pool, THEOREM, text),
+    "an expansion by whole proofs": lambda pool, text: WholeProofExpansion(pool)(THEOREM, "", text, 60),
+    "an expansion by steps": lambda pool, text: StepwiseExpansion(pool)(THEOREM, "", text, 60),
+    "a continuation": lambda pool, text: WholeProofExpansion(pool)(THEOREM, "have : 1 = 1 := rfl", text, 60),
+    "minimising": lambda pool, text: minimise_proof(pool, THEOREM, text),
+    "an edit": lambda pool, text: _EditSearch(pool, THEOREM, time.monotonic() + 60, 60)._is_accepted(text),
+    "taking the part that works": lambda pool, text: resolve_alternatives(pool, THEOREM, text),
     "the steps of a proof": lambda pool, text: steps(pool, THEOREM, text),
     "training": in_training,
 }

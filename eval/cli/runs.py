@@ -1,4 +1,4 @@
-"""`prover eval`: a prover on a whole benchmark."""
+"""`prover eval`: evaluation on a whole benchmark."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ from eval import report as pages
 from eval.config import SINGLE, RunConfig, run_config
 from eval.export import export
 from eval.folder import RunFolder
-from eval.library import run_all, run_name
-from eval.metrics import proportion
-from eval.problems import digest, selected
+from eval.library import run_benchmark, run_name
+from eval.metrics import proportion_interval
+from eval.problems import problems_digest, select_problems
 from lean_env import LeanUnavailable
 from lean_env.console import CommandError, Exit, Strict, err, installed_lean, lean_pool, out, printable, progress_bar
 from prover.policy import POLICIES, PolicyUnavailable
@@ -32,13 +32,13 @@ from search.searches import SEARCHES
 Run = Annotated[Path, typer.Argument(metavar="RUN", help="The folder of a run.")]
 Workers = Annotated[int | None, typer.Option(help="Lean processes; default: one per core.", min=1)]
 Ray = Annotated[str | None, typer.Option(metavar="ADDRESS|local", help="Run Lean on a Ray cluster.")]
-_NONE = "no limit"
-_LINE = 60.0  # seconds between two lines in the log
-_MOMENT = 0.1  # seconds between two looks of the line that moves
+_NO_LIMIT = "no limit"
+_LOG_SECONDS = 60.0  # seconds between two lines in the log
+_REFRESH_SECONDS = 0.1  # seconds between two looks of the line that moves
 
 
 def _default(field: str) -> str:
-    """What a field of a run's configuration is where neither the file nor an option says it."""
+    """Return the default of a field of a run's configuration, as text."""
     value: Any = RunConfig(problems="")
     for name in field.split("."):
         value = getattr(value, name)
@@ -75,12 +75,14 @@ def run_(
         int | None,
         typer.Option("--attempts", "-k", help="For each problem; n of pass@k.", show_default=_default("attempts")),
     ] = None,
-    samples: Annotated[int | None, typer.Option(help="Proofs that a search may ask for.", show_default=_NONE)] = None,
+    samples: Annotated[
+        int | None, typer.Option(help="Proofs that a search may ask for.", show_default=_NO_LIMIT)
+    ] = None,
     checks: Annotated[
-        int | None, typer.Option(help="Questions to Lean that a search may ask.", show_default=_NONE)
+        int | None, typer.Option(help="Questions to Lean that a search may ask.", show_default=_NO_LIMIT)
     ] = None,
     tokens: Annotated[
-        int | None, typer.Option(help="Tokens that a search may have written.", show_default=_NONE)
+        int | None, typer.Option(help="Tokens that a search may have written.", show_default=_NO_LIMIT)
     ] = None,
     timeout: Annotated[
         float | None,
@@ -101,7 +103,7 @@ def run_(
     as_json: Annotated[bool, typer.Option("--json", help="Print the figures as JSON when it is done.")] = False,
 ) -> None:
     """Make so many attempts at every problem. Killed and started again, it goes on where it was."""
-    given = {
+    options = {
         "problems": problems,
         "split": split,
         "limit": limit,
@@ -115,42 +117,42 @@ def run_(
         "ray": ray,
     }
     try:
-        wanted = run_config(_merged(read_config(config) if config else {}, given), str(config or "the options"))
-        wanted.policy.check()
-        path = benchmark_path(wanted.problems)
-        count, _ = digest(selected(path, wanted.split, wanted.limit))
+        benchmark_run = run_config(_merge(read_config(config) if config else {}, options), str(config or "the options"))
+        benchmark_run.policy.check()
+        path = benchmark_path(benchmark_run.problems)
+        count, _ = problems_digest(select_problems(path, benchmark_run.split, benchmark_run.limit))
     except (ConfigError, BenchmarkMissing, ProblemError) as error:
         raise CommandError(str(error), Exit.INPUT) from None
     except OSError as error:
         raise CommandError(f"{error.filename}: {error.strerror}", Exit.INPUT) from None
     if not count:
-        raise CommandError(f"{wanted.problems}: it has no problems", Exit.INPUT)
-    folder = RunFolder(output or Path("runs") / (config.stem if config else run_name(wanted)))
+        raise CommandError(f"{benchmark_run.problems}: it has no problems", Exit.INPUT)
+    folder = RunFolder(output or Path("runs") / (config.stem if config else run_name(benchmark_run)))
     try:
-        if not asyncio.run(_run(folder, wanted)):
+        if not asyncio.run(_run(folder, benchmark_run)):
             err.print("Nothing is left to do: all attempts are on record.")
     except RunError as error:
         raise CommandError(str(error), Exit.INPUT) from None
     except OSError as error:
         raise CommandError(f"{error.filename or folder.path}: {error.strerror or error}", Exit.ENVIRONMENT) from None
-    except (KeyboardInterrupt, PolicyUnavailable, LeanUnavailable) as end:
+    except (KeyboardInterrupt, PolicyUnavailable, LeanUnavailable) as error:
         if folder.path.exists():
-            folder.log(str(end) or "interrupted")
+            folder.log(str(error) or "interrupted")
             err.print("What is done is kept: the same command goes on from here.")
         raise
-    figures = summary.summary(folder, texts=False)
+    figures = summary.summarise(folder, texts=False)
     if as_json:
         print(json.dumps({key: value for key, value in figures.items() if key != "problems"}))
     else:
-        _tell(figures)
+        _print_figures(figures)
         out.print(f"\nprover eval report {folder.path}    [dim]makes a page of it[/dim]")
 
 
 async def _run(folder: RunFolder, config: RunConfig) -> bool:
-    """Make the attempts; False if there were none to make."""
+    """Make the attempts; return False if there were none to make."""
     installed_lean()  # if it is fetched now, that has a progress bar of its own
-    with _Live(folder) as live:
-        return await run_all(folder, config, live.show)
+    with _LiveProgress(folder) as live:
+        return await run_benchmark(folder, config, live.show)
 
 
 def report_(
@@ -167,7 +169,7 @@ def report_(
     """Write what came of runs as a page, as Markdown and as JSON."""
     figures = [_figures(path, texts) for path in runs]
     try:
-        files = pages.write(summary.report(figures), output or runs[0] / "report")
+        files = pages.write(summary.build_report(figures), output or runs[0] / "report")
     except OSError as error:
         raise CommandError(f"{error.filename}: {error.strerror}", Exit.INPUT) from None
     for file in files:
@@ -182,7 +184,7 @@ def export_(
     texts: Annotated[bool, typer.Option(help="With --no-texts: no statements or proofs, to publish results.")] = True,
 ) -> None:
     """Write a run's attempts as JSON lines, and its results in the form of lm-evaluation-harness."""
-    with _told(folder):
+    with _run_errors(folder):
         for file in export(RunFolder(folder), output or folder / "export", texts):
             out.print(printable(str(file)))
 
@@ -193,24 +195,23 @@ def compare(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Name the problems that only one of two runs proved, and tell whether the difference may be chance."""
-    found = summary.compare([_figures(a, False), _figures(b, False)], 0, 1)
-    if not found["problems"]:
-        more = f"; {found['different']} of the same name say something else" if found["different"] else ""
-        raise CommandError(f"{a} and {b} have no finished problem in common{more}", Exit.INPUT)
+    comparison = summary.compare_runs([_figures(a, False), _figures(b, False)], 0, 1)
+    if not comparison["problems"]:
+        hint = f"; {comparison['different']} of the same name say something else" if comparison["different"] else ""
+        raise CommandError(f"{a} and {b} have no finished problem in common{hint}", Exit.INPUT)
     if as_json:
-        print(json.dumps(found))
+        print(json.dumps(comparison))
         return
-    for path, names in ((a, found["only_a"]), (b, found["only_b"])):
+    for path, names in ((a, comparison["only_a"]), (b, comparison["only_b"])):
         out.print(f"[bold]only {printable(str(path))}[/bold]: {len(names)}")
         for name in names:
             out.print(f"  {printable(name)}")
-    out.print(
-        f"both {found['both']}, neither {found['neither']}, of {found['problems']} problems that both have finished"
-    )
-    if found["different"]:
-        out.print(f"left out: {found['different']} problems that say something else in the other run")
-    one, other = found["attempts"]
-    out.print(f"p = {found['p']:.3g} (McNemar's exact test), by {one} and {other} attempts at each problem")
+    both, neither, total = (comparison[key] for key in ("both", "neither", "problems"))
+    out.print(f"both {both}, neither {neither}, of {total} problems that both have finished")
+    if comparison["different"]:
+        out.print(f"left out: {comparison['different']} problems that say something else in the other run")
+    one, other = comparison["attempts"]
+    out.print(f"p = {comparison['p']:.3g} (McNemar's exact test), by {one} and {other} attempts at each problem")
 
 
 def recheck(
@@ -220,31 +221,31 @@ def recheck(
     strict: Strict = False,
 ) -> None:
     """Have Lean judge every proof of a run again, from the run's files alone."""
-    with _told(folder):
+    with _run_errors(folder):
         code = asyncio.run(_recheck(RunFolder(folder), workers, ray, strict))
     raise typer.Exit(code)
 
 
 async def _recheck(folder: RunFolder, workers: int | None, ray: str | None, strict: bool) -> Exit:
-    refused = alone = 0
-    every = proofs.proofs(folder)
+    num_refused = one_kernel = 0
+    all_proofs = proofs.recorded_proofs(folder)
     with progress_bar() as bar:
-        task = bar.add_task("proofs", total=len(every), text="")
+        task = bar.add_task("proofs", total=len(all_proofs), text="")
         async with (
             lean_pool(installed_lean(), workers, ray, strict=strict) as pool,
-            aclosing(proofs.recheck(folder, pool, every)) as judged,
+            aclosing(proofs.recheck(folder, pool, all_proofs)) as judged,
         ):
             async for proof, verdict in judged:
                 bar.update(task, advance=1)
-                alone += verdict.one_kernel
+                one_kernel += verdict.one_kernel
                 if not verdict.proved:
-                    refused += 1
+                    num_refused += 1
                     which = "shorter proof" if proof.number is None else f"attempt {proof.number}"
-                    said = f"{proof.entry.name}, {which}: {verdict.reason}. {verdict.detail}"
-                    err.print(f"[red]refused[/red] {printable(said)}")
-    by_one = f", {alone} of them by Lean's kernel alone" if alone else ""
-    out.print(f"{len(every) - refused} of {len(every)} proofs hold{by_one}")
-    return Exit.NOT_PROVED if refused else Exit.PROVED
+                    message = f"{proof.entry.name}, {which}: {verdict.reason}. {verdict.detail}"
+                    err.print(f"[red]refused[/red] {printable(message)}")
+    by_one = f", {one_kernel} of them by Lean's kernel alone" if one_kernel else ""
+    out.print(f"{len(all_proofs) - num_refused} of {len(all_proofs)} proofs hold{by_one}")
+    return Exit.NOT_PROVED if num_refused else Exit.PROVED
 
 
 def minimise(
@@ -254,9 +255,9 @@ def minimise(
     ray: Ray = None,
 ) -> None:
     """Shorten the first proof of each problem as far as Lean still accepts it. Reports then show the shorter ones."""
-    with _told(folder):
-        before, after = asyncio.run(_minimise(RunFolder(folder), timeout, workers, ray))
-    out.print(f"{before} lines before, {after} after")
+    with _run_errors(folder):
+        lines_before, lines_after = asyncio.run(_minimise(RunFolder(folder), timeout, workers, ray))
+    out.print(f"{lines_before} lines before, {lines_after} after")
 
 
 async def _minimise(folder: RunFolder, timeout: float, workers: int | None, ray: str | None) -> tuple[int, int]:
@@ -269,8 +270,8 @@ async def _minimise(folder: RunFolder, timeout: float, workers: int | None, ray:
 
 
 @contextmanager
-def _told(path: Path) -> Iterator[None]:
-    """What is wrong with a run's folder is told as a message."""
+def _run_errors(path: Path) -> Iterator[None]:
+    """Turn errors of a run's folder into messages for the user."""
     try:
         RunFolder(path).manifest  # noqa: B018 - it says so if there is no run
         yield
@@ -281,17 +282,17 @@ def _told(path: Path) -> Iterator[None]:
 
 
 def _figures(path: Path, texts: bool) -> dict[str, Any]:
-    with _told(path):
-        return summary.summary(RunFolder(path), texts)
+    with _run_errors(path):
+        return summary.summarise(RunFolder(path), texts)
 
 
-def _merged(fields: dict[str, Any], given: dict[str, Any]) -> dict[str, Any]:
-    """Fields, with those that were given in their place."""
+def _merge(fields: dict[str, Any], options: dict[str, Any]) -> dict[str, Any]:
+    """Return the fields with the given options in their place; None is an option that was not given."""
     merged = dict(fields)
-    for key, value in given.items():
+    for key, value in options.items():
         if isinstance(value, dict):
             inner = merged.get(key)
-            value = _merged(inner if isinstance(inner, dict) else {}, value)
+            value = _merge(inner if isinstance(inner, dict) else {}, value)
             if not value:
                 continue
         if value is not None:
@@ -299,7 +300,7 @@ def _merged(fields: dict[str, Any], given: dict[str, Any]) -> dict[str, Any]:
     return merged
 
 
-def _tell(figures: dict[str, Any]) -> None:
+def _print_figures(figures: dict[str, Any]) -> None:
     counts, rate = figures["counts"], figures["proved_rate"]
     out.print(
         f"{counts['problems']} problems: {counts['asked']} asked, {counts['inexpressible']} this Lean cannot express"
@@ -319,18 +320,18 @@ def _tell(figures: dict[str, Any]) -> None:
         out.print(f"flagged by the audit: {counts['flagged']}, of which proved: {counts['proved_flagged']}")
 
 
-class _Live:
-    """A line that moves: attempts done, their rate, problems proved so far with the interval, time left.
+class _LiveProgress:
+    """A progress line: attempts done, their rate, problems proved so far with the interval, time left.
 
-    In a file, or a pipe, it is a line every minute; the run's log has that, too.
+    In a file or a pipe it is a line every minute, as in the run's log.
     """
 
     def __init__(self, folder: RunFolder) -> None:
         self._folder, self._bar = folder, progress_bar()
         self._task = self._bar.add_task("starting Lean", total=None, text="")
         self._stage = ""
-        self._began, self._from, self._logged = time.monotonic(), 0, time.monotonic()
-        self._shown = 0.0
+        self._stage_start, self._start_count, self._last_log = time.monotonic(), 0, time.monotonic()
+        self._last_refresh = 0.0
 
     def __enter__(self) -> Self:
         self._bar.start()
@@ -339,26 +340,27 @@ class _Live:
     def __exit__(self, *_: object) -> None:
         self._bar.stop()
 
-    def show(self, state: run.Progress) -> None:
+    def show(self, state: run.EvalProgress) -> None:
+        """Update the line, and the log once a minute."""
         if state.stage != self._stage:
-            self._stage, self._began, self._from = state.stage, time.monotonic(), state.done
+            self._stage, self._stage_start, self._start_count = state.stage, time.monotonic(), state.done
             self._bar.reset(self._task, description=state.stage, completed=state.done, total=state.total, text="")
-        at = time.monotonic()
-        if at - self._shown < _MOMENT and state.done < state.total:
+        now = time.monotonic()
+        if now - self._last_refresh < _REFRESH_SECONDS and state.done < state.total:
             return
-        self._shown = at
-        self._bar.update(self._task, completed=state.done, total=state.total, text=self._text(state, at))
-        if at - self._logged >= _LINE:
-            self._logged = at
-            line = f"{state.stage} {state.done} of {state.total} {self._text(state, at)}"
+        self._last_refresh = now
+        self._bar.update(self._task, completed=state.done, total=state.total, text=self._text(state, now))
+        if now - self._last_log >= _LOG_SECONDS:
+            self._last_log = now
+            line = f"{state.stage} {state.done} of {state.total} {self._text(state, now)}"
             self._folder.log(line)
             if not err.is_terminal:
                 err.print(printable(line))
 
-    def _text(self, state: run.Progress, at: float) -> str:
-        parts = [f"{(state.done - self._from) / max(0.001, at - self._began):.1f}/s"]
+    def _text(self, state: run.EvalProgress, now: float) -> str:
+        parts = [f"{(state.done - self._start_count) / max(0.001, now - self._stage_start):.1f}/s"]
         if state.finished:
-            share = proportion(state.proved, state.finished)
+            share = proportion_interval(state.proved, state.finished)
             parts.append(f"{state.proved} of {state.finished} problems proved ({share.low:.0%} to {share.high:.0%})")
         if state.last_error:
             parts.append(f"no answers come: {state.last_error}")

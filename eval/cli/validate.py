@@ -17,8 +17,8 @@ from data import benchmarks
 from data.problems import Problem, ProblemError
 from data.tasks import map_ordered
 from eval.attempts import Entry
-from eval.audit import Duplicates, compared
-from eval.problems import looked_at, selected
+from eval.audit import Duplicates, compare_copies
+from eval.problems import screen_problems, select_problems
 from eval.screen import Screen
 from lean_env import LeanPool
 from lean_env.console import CommandError, Exit, err, installed_lean, out, printable
@@ -47,7 +47,10 @@ def validate(
 
 async def _validate(paths: list[Path], split: str, workers: int | None, as_json: bool) -> None:
     flagged, counts = Counter[str](), Counter[bool]()
-    async with LeanPool(installed_lean(), workers=workers) as pool, aclosing(_screened(pool, paths, split)) as entries:
+    async with (
+        LeanPool(installed_lean(), workers=workers) as pool,
+        aclosing(_screened_entries(pool, paths, split)) as entries,
+    ):
         async for entry in entries:
             counts[entry.asked] += 1
             flagged.update({flag.kind for flag in entry.flags})
@@ -61,21 +64,21 @@ async def _validate(paths: list[Path], split: str, workers: int | None, as_json:
                 out.print(f"[red]{flag.kind}[/red]  {printable(entry.name)}: {printable(flag.detail)}")
     if not counts:
         raise CommandError(f"{paths[0]}: it has no problems", Exit.INPUT)
-    said = ", ".join(f"{count} {kind}" for kind, count in flagged.most_common()) or "nothing"
+    found = ", ".join(f"{count} {kind}" for kind, count in flagged.most_common()) or "nothing"
     total = counts[True] + counts[False]
     err.print(
-        f"{total} problems: {counts[True]} can be asked of this Lean, {counts[False]} cannot. The audit found: {said}"
+        f"{total} problems: {counts[True]} can be asked of this Lean, {counts[False]} cannot. The audit found: {found}"
     )
 
 
-async def _screened(pool: LeanPool, paths: list[Path], split: str) -> AsyncGenerator[Entry]:
-    """The entries of the first file; with a second one, flagged where that differs."""
+async def _screened_entries(pool: LeanPool, paths: list[Path], split: str) -> AsyncGenerator[Entry]:
+    """Yield the entries of the first file, flagged where a second file differs."""
     copies: dict[str, Entry] = {}
     for path in paths[1:]:
-        problems = (p for p in selected(path) if isinstance(p, Problem))
+        problems = (p for p in select_problems(path) if isinstance(p, Problem))
         async with aclosing(map_ordered(Screen(pool).entry, problems, 2 * pool.size)) as others:
             copies = {other.name: other async for other in others}
-    ours = looked_at(pool, selected(paths[0], split), Duplicates())
-    async with aclosing(ours) as entries:
+    screened = screen_problems(pool, select_problems(paths[0], split), Duplicates())
+    async with aclosing(screened) as entries:
         async for entry in entries:
-            yield await compared(pool, entry, copies.get(entry.name))
+            yield await compare_copies(pool, entry, copies.get(entry.name))

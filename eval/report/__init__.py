@@ -1,4 +1,4 @@
-"""What evaluation runs leave for people: a page to look at, the same figures as Markdown, and their data as JSON."""
+"""Reports of evaluation runs: an HTML page, the same figures as Markdown, and their data as JSON."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The figures of a report as Markdown tables. Texts from problems and models cannot change the tables they stand in."""
+"""Reports as Markdown tables. Texts from problems and models cannot change the tables."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _SPENT = ("samples", "checks", "tokens", "seconds", "lines")
 
 
 def dumps(report: Mapping[str, Any]) -> bytes:
-    """The report as UTF-8 Markdown: everything but statements, proofs and attempts."""
+    """Return the report as UTF-8 Markdown: everything but statements, proofs and attempts."""
     runs = report["runs"]
     parts = [f"# {_escaped(report['title'])}", *_headline(runs), *_pass_at(runs)]
     if report["pairs"]:
@@ -27,10 +27,10 @@ def dumps(report: Mapping[str, Any]) -> bytes:
 
 
 def _headline(runs: Sequence[Mapping[str, Any]]) -> Iterable[str]:
-    tops = [
+    headlines = [
         run.get("headline") or (run["proved_rate"] and {**run["proved_rate"], "k": run["attempts"]}) for run in runs
     ]
-    rates = [f"pass@{_number(top['k'])}: {_rate(top)}" if top else "–" for top in tops]
+    rates = [f"pass@{_number(headline['k'])}: {_rate(headline)}" if headline else "–" for headline in headlines]
     rows = [
         [run["name"], *(_number(run["counts"][key]) for key in _COUNTS), rate]
         for run, rate in zip(runs, rates, strict=True)
@@ -47,11 +47,11 @@ def _headline(runs: Sequence[Mapping[str, Any]]) -> Iterable[str]:
 
 
 def _pass_at(runs: Sequence[Mapping[str, Any]]) -> Iterable[str]:
-    found = [{entry["k"]: entry for entry in run["pass_at"]} for run in runs]
-    ks = sorted(set().union(*found))
+    rows_by_k = [{entry["k"]: entry for entry in run["pass_at"]} for run in runs]
+    ks = sorted(set().union(*rows_by_k))
     if ks:
         yield "## pass@k"
-        rows = [[str(k), *(_rate(run.get(k)) for run in found)] for k in ks]
+        rows = [[str(k), *(_rate(run.get(k)) for run in rows_by_k)] for k in ks]
         yield _table(["k", *(run["name"] for run in runs)], rows)
 
 
@@ -75,8 +75,8 @@ def _pairs(pairs: Sequence[Mapping[str, Any]], runs: Sequence[Mapping[str, Any]]
 
 
 def _groups(runs: Sequence[Mapping[str, Any]]) -> Iterable[str]:
-    found = [{(group["kind"], group["name"]): group for group in run["groups"]} for run in runs]
-    keys = dict.fromkeys(key for run in found for key in run)
+    groups_by_run = [{(group["kind"], group["name"]): group for group in run["groups"]} for run in runs]
+    keys = dict.fromkeys(key for run in groups_by_run for key in run)
     if not keys:
         return
     yield "## Groups"
@@ -84,7 +84,7 @@ def _groups(runs: Sequence[Mapping[str, Any]]) -> Iterable[str]:
     rows = []
     for key in keys:
         row = [*key]
-        for groups in found:
+        for groups in groups_by_run:
             group = groups.get(key)
             row += ["–", "–"] if group is None else [
                 " / ".join(_number(group[count]) for count in ("proved", "asked", "problems")), _rate(group)
@@ -127,7 +127,7 @@ def _flags(runs: Sequence[Mapping[str, Any]]) -> Iterable[str]:
 
 
 def _configuration(runs: Sequence[Mapping[str, Any]]) -> Iterable[str]:
-    found = [
+    columns = [
         {
             "started": run["started"], "attempts for each problem": _number(run["attempts"]),
             "attempts done": _number(run["attempts_done"]), "seconds of search": _number(run["seconds"]),
@@ -136,16 +136,16 @@ def _configuration(runs: Sequence[Mapping[str, Any]]) -> Iterable[str]:
         for run in runs
     ]  # fmt: skip
     yield "## Configuration and versions"
-    keys = dict.fromkeys(key for run in found for key in run)
-    yield _table(["", *(run["name"] for run in runs)], [[key, *(run.get(key, "–") for run in found)] for key in keys])
+    keys = dict.fromkeys(key for run in columns for key in run)
+    yield _table(["", *(run["name"] for run in runs)], [[key, *(run.get(key, "–") for run in columns)] for key in keys])
 
 
-def _flat(values: Mapping[str, Any], before: str = "") -> Iterable[tuple[str, str]]:
+def _flat(values: Mapping[str, Any], prefix: str = "") -> Iterable[tuple[str, str]]:
     for key, value in values.items():
         if isinstance(value, Mapping):
-            yield from _flat(value, f"{before}{key}.")
+            yield from _flat(value, f"{prefix}{key}.")
         else:
-            yield f"{before}{key}", "–" if value in (None, "") else str(value)
+            yield f"{prefix}{key}", "–" if value in (None, "") else str(value)
 
 
 def _problems(run: Mapping[str, Any], several: bool) -> Iterable[str]:
@@ -165,7 +165,7 @@ def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 
 def _escaped(text: str) -> str:
-    """One line in which nothing is markup. An underscore inside a word is none, and names are full of them."""
+    """Return one line without any markup. An underscore inside a word is none, and names are full of them."""
     line = re.sub(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+", " ", text)
     return re.sub(r"[\\`*\[\]<>|~&$#]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])", r"\\\g<0>", line).strip()
 

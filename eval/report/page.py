@@ -1,4 +1,4 @@
-"""The page of evaluation runs: one file that needs no other, asks the network for nothing, runs only its own script."""
+"""The HTML page of evaluation runs: a self-contained file that loads nothing and runs only its own script."""
 
 from __future__ import annotations
 
@@ -7,27 +7,27 @@ from html import escape
 from typing import Any
 
 from eval.report import store
-from search.report.document import data, filled
+from search.report.document import render_template, script_json
 
 _LONG = ("proof", "shown")  # the texts of a problem that only whoever opens it needs
 
 
 def page(report: Mapping[str, Any]) -> bytes:
-    """The page of a report. Raises ValueError for a number that is not finite.
+    """Return the page of a report. Raises ValueError for a number that is not finite.
 
-    The report stands in it as JSON, whose texts the page's script makes text nodes of, and the Content-Security-Policy
+    The report stands in the page as JSON. The script makes text nodes of its texts, and the Content-Security-Policy
     admits that script alone. Proofs and attempts stand apart, one line for each problem of each run, in order: a report
-    of 20,000 problems opens quickly because only the lines of those that are opened are parsed.
+    of 20,000 problems opens quickly because only the lines of opened problems are parsed.
     """
     runs = report["runs"]
     short = [{**run, "problems": [_without(problem, _LONG) for problem in run["problems"]]} for run in runs]
     long = ({key: problem[key] for key in _LONG} for run in runs for problem in run["problems"])
-    return filled(
+    return render_template(
         __package__,
         "page.html",
         title=escape(report["title"]),
-        report=data(store.dumps({**report, "runs": short})),
-        texts=data(store.lines(long)),
+        report=script_json(store.dumps({**report, "runs": short})),
+        texts=script_json(store.lines(long)),
     )
 
 

@@ -1,4 +1,4 @@
-"""Reports as JSON files: the same report is the same bytes, and every problem is one line, to be found with grep."""
+"""Reports as JSON files: the same report gives the same bytes, with one line per problem for grep."""
 
 from __future__ import annotations
 
@@ -8,24 +8,24 @@ from typing import Any
 
 
 def dumps(report: Mapping[str, Any]) -> bytes:
-    """The report as UTF-8 JSON. Raises ValueError for a number that is not finite: JSON has no word for it."""
+    """Return the report as UTF-8 JSON. Raises ValueError for a number that is not finite."""
     rest = {key: value for key, value in report.items() if key != "runs"}
     runs = ",\n".join(_run(run) for run in report["runs"])
     return encoded(f'{text(rest)[:-1]},\n"runs": [\n{runs}\n]}}\n')
 
 
 def lines(values: Iterable[Mapping[str, Any]]) -> bytes:
-    """Each value as one line of UTF-8 JSON. Raises ValueError as `dumps` does."""
+    """Return each value as one line of UTF-8 JSON. Raises ValueError as `dumps` does."""
     return encoded("\n".join(map(text, values)))
 
 
 def text(value: Mapping[str, Any]) -> str:
-    """An object as JSON text."""
+    """Return an object as JSON text."""
     return json.dumps(dict(value), ensure_ascii=False, allow_nan=False)
 
 
 def encoded(json_text: str) -> bytes:
-    """A lone surrogate becomes `\\udXXX`, which is JSON for it."""
+    """Return JSON text as UTF-8; a lone surrogate becomes `\\udXXX`, which is its JSON escape."""
     return json_text.encode("utf-8", "backslashreplace")
 
 

@@ -25,7 +25,7 @@ from prover.engines.base import (
 )
 from prover.engines.streaming import StreamedCompletions, StreamError
 from prover.model.sampling_params import SamplingParams
-from prover.serving.weights import UpdateFailed, Updates
+from prover.serving.weights import UpdateFailed, WeightSync
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -57,7 +57,7 @@ class OpenAIEngine:
         self._last_event = time.monotonic()  # when anything last came from it
         self.last_error = ""
         self._unknown: set[str] = set()  # parameters that this server does not take
-        self._updates = Updates(_ServerControl(client.with_options(max_retries=2)))
+        self._weight_sync = WeightSync(_ServerControl(client.with_options(max_retries=2)))
 
     @classmethod
     async def connect(cls, base_url: str, model: str = "") -> OpenAIEngine:
@@ -106,12 +106,12 @@ class OpenAIEngine:
         the server has been started again since the last one.
         """
         try:
-            await self._updates.give(weights)
+            await self._weight_sync.push(weights)
         except openai.NotFoundError:
             what = "it takes no new weights: `prover serve --trainable` starts one that does"
             raise PolicyUnavailable(f"{self._client.base_url}: {what}") from None
         except (openai.OpenAIError, httpx2.HTTPError, ValueError, UpdateFailed) as error:
-            self.last_error = self._error_text(error) if self._updates.broken else ""
+            self.last_error = self._error_text(error) if self._weight_sync.has_failed else ""
             raise self._unavailable(error) from None
         self.last_error = ""
 
@@ -172,7 +172,7 @@ class OpenAIEngine:
             pause = min(_LONGEST_PAUSE, 2 * pause)
 
     async def _stream(self, body: dict[str, Any], reply: StreamedCompletions) -> AsyncGenerator[tuple[int, Answer]]:
-        await self._updates.check()
+        await self._weight_sync.check()
         path = "/chat/completions" if "messages" in body else "/completions"
         events = await self._client.post(path, body=body, cast_to=object, stream=True, stream_cls=AsyncStream[object])
         try:
@@ -250,7 +250,7 @@ class OpenAIEngine:
 
 
 class _ServerControl:
-    """A vLLM server's own paths, beside `/v1`, for weight updates (see weights.VLLMControl); all can be repeated."""
+    """Calls vLLM's server, beside `/v1`, for weight updates (see weights.VLLMControl). All calls can be repeated."""
 
     def __init__(self, client: AsyncOpenAI) -> None:
         self._client = client
@@ -265,10 +265,10 @@ class _ServerControl:
         found: Sequence[Any] = (await self._post("collective_rpc", {"method": method, "args": arguments}))["results"]
         return found
 
-    async def forget(self) -> bool:
+    async def reset_prefix_cache(self) -> bool:
         return bool((await self._post("reset_prefix_cache?reset_running_requests=true"))["success"])
 
-    async def label(self, version: str) -> None:
+    async def set_version(self, version: str) -> None:
         await self._post("update_weight_version", {"new_version": version})
 
     async def version(self) -> str:

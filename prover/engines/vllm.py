@@ -22,7 +22,7 @@ from prover.engines.tokens import prompt_tokens
 from prover.model.config import ModelError
 from prover.model.sampling_params import SamplingParams
 from prover.serving.model import Model, machine
-from prover.serving.weights import FLAGS, UpdateFailed, Updates
+from prover.serving.weights import FLAGS, UpdateFailed, WeightSync
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -33,7 +33,7 @@ class VLLMEngine:
 
     def __init__(self, engine: Any, tokenizer: Any, model: str) -> None:
         self.model, self.last_error, self._engine, self._tokenizer = model, "", engine, tokenizer
-        self._numbers, self._updates = itertools.count(), Updates(_EngineControl(engine))
+        self._numbers, self._weight_sync = itertools.count(), WeightSync(_EngineControl(engine))
 
     @classmethod
     async def load(cls, model: str, context: int | None = None) -> VLLMEngine:
@@ -70,10 +70,10 @@ class VLLMEngine:
     async def update(self, weights: Iterable[tuple[str, Tensor]]) -> None:
         """See OpenAIEngine.update."""
         try:
-            await self._updates.give(weights)
+            await self._weight_sync.push(weights)
         except Exception as error:  # of no kind of its own, if it comes from the workers
             problem = f"vLLM has not taken the new weights: {error}"
-            self.last_error = problem if self._updates.broken else ""
+            self.last_error = problem if self._weight_sync.has_failed else ""
             raise PolicyUnavailable(problem) from None
         self.last_error = ""
 
@@ -99,7 +99,7 @@ class VLLMEngine:
         )
         reply = StreamedCompletions(request, n, reader, usage)
         try:
-            await self._updates.check()
+            await self._weight_sync.check()
             outputs = self._engine.generate(
                 {"prompt_token_ids": prompt_tokens(self._tokenizer, request)}, params, str(next(self._numbers))
             )
@@ -119,7 +119,7 @@ class VLLMEngine:
 
 
 class _EngineControl:
-    """The calls of vLLM's engine for weight updates (see weights.VLLMControl)."""
+    """Calls the engine for weight updates (see weights.VLLMControl)."""
 
     def __init__(self, engine: Any) -> None:
         self._engine = engine
@@ -134,10 +134,10 @@ class _EngineControl:
         found: Sequence[Any] = await self._engine.collective_rpc(method, args=arguments)
         return found
 
-    async def forget(self) -> bool:
+    async def reset_prefix_cache(self) -> bool:
         return bool(await self._engine.reset_prefix_cache(reset_running_requests=True))
 
-    async def label(self, version: str) -> None:
+    async def set_version(self, version: str) -> None:
         await self._engine.update_weight_version(version)
 
     async def version(self) -> str:

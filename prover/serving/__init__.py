@@ -1,4 +1,4 @@
-"""Serving a model with vLLM: which flags it needs, and the process that runs it."""
+"""Serving of models with vLLM: the flags of a model, the server process, new weights."""
 
 from prover.model.config import ModelError
 from prover.serving.model import Model

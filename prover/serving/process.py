@@ -1,4 +1,4 @@
-"""vLLM's server as a process: started, waited for, stopped."""
+"""VLLMServer: vLLM's server as a process that is started, awaited and stopped."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from contextlib import suppress
 
 import httpx2
 
-_POLL = 0.5  # seconds between two looks at whether it is ready
+_POLL = 0.5  # seconds between two checks whether it is ready
 _GRACE = 30.0  # seconds that it may take to stop before it is killed
 
 
@@ -23,15 +23,15 @@ class ServerFailed(Exception):
 class VLLMServer:
     """A vLLM server for one model on this machine; its output goes to standard error.
 
-    Use it as a context: it is ready inside, and gone, with all its processes, afterwards.
+    An async context manager: inside the block the server is ready, afterwards it and all its processes are gone.
     """
 
     def __init__(
         self, model: str, flags: Sequence[str], environment: Mapping[str, str], *, host: str, port: int, patience: float
     ) -> None:
-        """`port` 0: any that is free. `patience`: seconds that it may take to load the model.
+        """Prepare the server. Raises ServerFailed if the address cannot be listened on.
 
-        Raises ServerFailed if nobody can listen there.
+        port: 0 for any free one. patience: seconds that loading the model may take.
         """
         self.host, self.port, self._patience = host, _free_port(host, port), patience
         self._argv = [sys.executable, "-m", "prover.serving.vllm_main", "serve", model]
@@ -41,11 +41,11 @@ class VLLMServer:
 
     @property
     def address(self) -> str:
-        """What an OpenAI client calls its base URL."""
+        """The base URL for an OpenAI client."""
         return f"http://{self.host}:{self.port}/v1"
 
     async def __aenter__(self) -> VLLMServer:
-        """Raises ServerFailed."""
+        """Start the server and wait until it is ready. Raises ServerFailed."""
         self._process = await asyncio.create_subprocess_exec(
             *self._argv, env=self._environment, stdout=sys.stderr, stderr=sys.stderr, start_new_session=True
         )
@@ -60,22 +60,23 @@ class VLLMServer:
         return self
 
     async def __aexit__(self, *_: object) -> None:
+        """Stop the server."""
         await self._stop()
 
     async def failure(self) -> None:
-        """Wait until it ends by itself. Raises ServerFailed then."""
+        """Wait until the server ends by itself; then raise ServerFailed."""
         assert self._process is not None
-        raise self._ended(await self._process.wait())
+        raise self._exit_error(await self._process.wait())
 
     async def _ready(self) -> None:
         assert self._process is not None
         while not await _healthy(self.host, self.port):
             if self._process.returncode is not None:
-                raise self._ended(self._process.returncode)
+                raise self._exit_error(self._process.returncode)
             await asyncio.sleep(_POLL)
 
     @staticmethod
-    def _ended(status: int) -> ServerFailed:
+    def _exit_error(status: int) -> ServerFailed:
         return ServerFailed(f"vLLM ended with status {status}; its output above says why")
 
     async def _stop(self) -> None:
@@ -87,13 +88,13 @@ class VLLMServer:
             with suppress(TimeoutError):
                 await asyncio.wait_for(process.wait(), _GRACE)
         finally:
-            with suppress(ProcessLookupError):  # whoever of its family is left
+            with suppress(ProcessLookupError):  # processes of its group that are left
                 os.killpg(process.pid, signal.SIGKILL)
         await process.wait()
 
 
 async def _healthy(host: str, port: int) -> bool:
-    """Does `/health` answer 200?"""
+    """Return whether `/health` answers 200."""
     try:
         async with httpx2.AsyncClient(timeout=10, trust_env=False) as client:  # this machine needs no proxy
             return (await client.get(f"http://{host}:{port}/health")).status_code == 200
@@ -102,10 +103,10 @@ async def _healthy(host: str, port: int) -> bool:
 
 
 def _free_port(host: str, port: int) -> int:
-    """The port, if it is free; whoever answers there later is ours."""
+    """Return the port, or a free one for 0. Raises ServerFailed if it is in use."""
     try:
         with socket.create_server((host, port)) as probe:
-            found: int = probe.getsockname()[1]
-            return found
+            free_port: int = probe.getsockname()[1]
+            return free_port
     except OSError as error:
         raise ServerFailed(f"cannot listen on {host}:{port}: {error.strerror or error}") from None

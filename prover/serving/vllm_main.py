@@ -1,4 +1,4 @@
-"""The `vllm` command, also for the CPU build of vLLM: a distribution of another name, of which it does not know."""
+"""The `vllm` command, also for vLLM's CPU build, a distribution of another name that vLLM itself does not look for."""
 
 from __future__ import annotations
 

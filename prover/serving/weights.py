@@ -1,7 +1,7 @@
-"""New weights for a vLLM that runs on this machine, through files that its workers read; on CPUs and GPUs alike.
+"""WeightSync: new weights for a running vLLM on this machine, through files that its workers read; on CPUs and GPUs.
 
-Updates is the trainer's side, LoadWeights the workers'. What came before the new weights is in no answer's memory
-afterwards: answers under way stand still, and go on with the keys and values of the new weights.
+WeightSync is the trainer's side, LoadWeights the workers'. Running requests pause during an update, and continue with
+keys and values that are recomputed with the new weights.
 """
 
 from __future__ import annotations
@@ -25,212 +25,221 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 FLAGS = ("--worker-extension-cls", "prover.serving.weights.LoadWeights")
-ENVIRONMENT = {"VLLM_SERVER_DEV_MODE": "1"}  # a server gives its workers' methods only then to whoever reaches it
+ENVIRONMENT = {"VLLM_SERVER_DEV_MODE": "1"}  # a server only then lets clients call its workers' methods
 
 _log = logging.getLogger(__name__)
-_MEMORY = Path("/dev/shm")
-_PREFIX, _LOCK = "prover-weights-", "lock"
-_FILE = 1 << 30  # bytes of weights in a file, where no tensor is larger
-_SPARE = 64 << 20  # bytes left free where a file is written
-_NOT_TAKEN = "not taken"
-_SHOWN = 3  # names in a message
+_SHARED_MEMORY = Path("/dev/shm")
+_PREFIX, _LOCK_FILE = "prover-weights-", "lock"
+_FILE_BYTES = 1 << 30  # bytes of weights in a file, where no tensor is larger
+_SPARE_BYTES = 64 << 20  # bytes left free where a file is written
+_FAILED = "not taken"
+_MAX_NAMES = 3  # names in a message
 
 
 class UpdateFailed(Exception):
-    """vLLM has not the weights that it should have; str() says why."""
+    """vLLM does not have the weights that it should have; str() says why."""
 
 
 class VLLMControl(Protocol):
-    """A vLLM that runs: its own words for what an update needs. Each method raises what its client raises."""
+    """Interface of a running vLLM for weight updates. Each method raises the errors of its client."""
 
     async def pause(self, mode: str) -> None:
-        """Start no step from now on. What is under way stands still (`keep`) or ends (`abort`)."""
+        """Start no further step. Running requests wait (mode `keep`) or end (mode `abort`)."""
         ...
 
-    async def resume(self) -> None: ...
+    async def resume(self) -> None:
+        """Continue after a pause."""
+        ...
 
     async def call(self, method: str, *arguments: object) -> Sequence[Any]:
-        """Call LoadWeights' method; what each worker returns."""
+        """Call a method of LoadWeights on all workers; return the result of each."""
         ...
 
-    async def forget(self) -> bool:
-        """Throw all keys and values away, those of answers under way too; has it been done?"""
+    async def reset_prefix_cache(self) -> bool:
+        """Drop all keys and values, also those of running requests; return whether it succeeded."""
         ...
 
-    async def label(self, version: str) -> None:
-        """Let the weights be called this. Those that it was started with have another name."""
+    async def set_version(self, version: str) -> None:
+        """Set the name of the current weights. The weights at the start have another name."""
         ...
 
-    async def version(self) -> str: ...
+    async def version(self) -> str:
+        """Return the name of the current weights."""
+        ...
 
 
-class Updates:
-    """Gives a vLLM new weights, and knows whether it still has them: one that is started again does not.
+class WeightSync:
+    """Pushes weights to a vLLM, and checks that it still has them: a restarted vLLM does not.
 
-    An update that fails leaves the vLLM standing still, with no answers under way: the next one makes it work again.
+    A failed update leaves the vLLM paused, without running requests; the next update resumes it.
     """
 
-    def __init__(self, running: VLLMControl) -> None:
-        self._running = running
+    def __init__(self, control: VLLMControl) -> None:
+        self._control = control
         self._version = ""  # of the last update
-        self._taking = asyncio.Lock()
+        self._lock = asyncio.Lock()
 
     @property
-    def broken(self) -> bool:
-        """Has the last update failed on the way?"""
-        return self._version == _NOT_TAKEN
+    def has_failed(self) -> bool:
+        """Whether the last update failed on the way."""
+        return self._version == _FAILED
 
-    async def give(self, weights: Iterable[tuple[str, Tensor]]) -> None:
-        """Give it weights under the names of its checkpoint's files. It goes on answering while they are written.
+    async def push(self, weights: Iterable[tuple[str, Tensor]]) -> None:
+        """Send weights under the names in its checkpoint's files. It serves requests while the files are written.
 
-        What it does not take because of names that are missing or not known has changed nothing. Raises UpdateFailed,
-        and what the client raises.
+        A refusal because of missing or unknown names changes nothing. Raises UpdateFailed, and the errors of the
+        client.
         """
         with _folders() as folders:
-            files, count = await _write(weights, folders)
-            for problem in await self._running.call("check_weights", files):
+            files, count = await _write_files(weights, folders)
+            for problem in await self._control.call("check_weights", files):
                 if problem:
                     raise UpdateFailed(problem)
-            async with self._taking:
+            async with self._lock:
                 try:
-                    await self._take(files, count)
+                    await self._load_into_workers(files, count)
                 except BaseException:
-                    self._version = _NOT_TAKEN
-                    with suppress(Exception):  # it is gone, or says no more than it said
-                        await self._running.pause("abort")
+                    self._version = _FAILED
+                    with suppress(Exception):  # it is gone, or repeats the error
+                        await self._control.pause("abort")
                     raise
 
-    async def _take(self, files: list[str], count: int) -> None:
+    async def _load_into_workers(self, files: list[str], count: int) -> None:
         version = secrets.token_hex(8)
-        await self._running.pause("keep")
-        taken = await self._running.call("take_weights", files, version)
-        if not taken or any(worker != {"version": version, "tensors": count} for worker in taken):
-            raise UpdateFailed(f"its workers were to load {count} tensors, and say: {taken}")
-        if not await self._running.forget():
+        await self._control.pause("keep")
+        worker_results = await self._control.call("take_weights", files, version)
+        if not worker_results or any(result != {"version": version, "tensors": count} for result in worker_results):
+            raise UpdateFailed(f"its workers were to load {count} tensors, and say: {worker_results}")
+        if not await self._control.reset_prefix_cache():
             raise UpdateFailed("its cache still has what was computed with the weights before")
-        await self._running.label(version)
+        await self._control.set_version(version)
         self._version = version
-        await self._running.resume()
+        await self._control.resume()
 
     async def check(self) -> None:
-        """Wait until no update is under way. Raises UpdateFailed if it has not the weights that it was given last."""
-        while self._version or self._taking.locked():
-            async with self._taking:
-                wanted = self._version
-            if await self._running.version() == wanted:
+        """Wait until no update is running. Raises UpdateFailed if vLLM does not have the weights of the last push."""
+        while self._version or self._lock.locked():
+            async with self._lock:
+                expected = self._version
+            if await self._control.version() == expected:
                 return
-            if wanted == self._version and not self._taking.locked():  # otherwise it was asked in between
+            if expected == self._version and not self._lock.locked():  # otherwise an update came in between
                 raise UpdateFailed("it has not the weights that it was given last: give it them again")
 
 
 @contextmanager
 def _folders() -> Iterator[list[Path]]:
-    """Empty folders that are deleted at the end: in memory, where there is such a place, and on the disk."""
+    """Yield empty folders that are deleted at the end: in shared memory, if there is any, and on the disk."""
     with _folder(Path(tempfile.gettempdir())) as disk:
-        if not _MEMORY.is_dir():
+        if not _SHARED_MEMORY.is_dir():
             yield [disk]
             return
-        with _folder(_MEMORY) as memory:
+        with _folder(_SHARED_MEMORY) as memory:
             yield [memory, disk]
 
 
 @contextmanager
-def _folder(place: Path) -> Iterator[Path]:
-    """One of them; those of processes that were killed, whose lock nobody has, are deleted now."""
-    for old in place.glob(f"{_PREFIX}*"):
-        with suppress(OSError), (old / _LOCK).open() as lock:
+def _folder(parent: Path) -> Iterator[Path]:
+    """Yield an empty folder under `parent`, after deleting those of killed processes, whose lock is free."""
+    for stale in parent.glob(f"{_PREFIX}*"):
+        with suppress(OSError), (stale / _LOCK_FILE).open() as lock:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            shutil.rmtree(old)
-    with tempfile.TemporaryDirectory(prefix=_PREFIX, dir=place) as name, (Path(name) / _LOCK).open("w") as lock:
+            shutil.rmtree(stale)
+    with tempfile.TemporaryDirectory(prefix=_PREFIX, dir=parent) as name, (Path(name) / _LOCK_FILE).open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield Path(name)
 
 
-async def _write(weights: Iterable[tuple[str, Tensor]], folders: Sequence[Path]) -> tuple[list[str], int]:
-    """Write them into files, each in the first folder that has room; the files, and how many tensors there are.
+async def _write_files(weights: Iterable[tuple[str, Tensor]], folders: Sequence[Path]) -> tuple[list[str], int]:
+    """Write weights into files, each in the first folder with room; return the files and the number of tensors.
 
-    The weights are fetched in this thread, where a spread model's processes meet; the files are written beside it.
+    The weights are gathered in this thread, in which the processes of a distributed model meet; the files are written
+    in another one.
     """
     from safetensors import SafetensorError
     from safetensors.torch import save_file
 
     files: list[str] = []
     count = 0
-    for held in _parts(weights):
-        size = sum(tensor.nbytes for tensor in held.values())
-        folder = next((place for place in folders if shutil.disk_usage(place).free > size + _SPARE), folders[-1])
+    for tensors in _file_parts(weights):
+        size = sum(tensor.nbytes for tensor in tensors.values())
+        folder = next(
+            (candidate for candidate in folders if shutil.disk_usage(candidate).free > size + _SPARE_BYTES), folders[-1]
+        )
         file = folder / f"{len(files):05}.safetensors"
         try:
-            await asyncio.to_thread(save_file, held, file)
+            await asyncio.to_thread(save_file, tensors, file)
         except (OSError, SafetensorError, RuntimeError) as error:
             raise UpdateFailed(f"the weights cannot be written to {file}: {error}") from None
         files.append(str(file))
-        count += len(held)
+        count += len(tensors)
     return files, count
 
 
-def _parts(weights: Iterable[tuple[str, Tensor]]) -> Iterator[dict[str, Tensor]]:
-    held: dict[str, Tensor] = {}
+def _file_parts(weights: Iterable[tuple[str, Tensor]]) -> Iterator[dict[str, Tensor]]:
+    tensors: dict[str, Tensor] = {}
     size = 0
     for name, tensor in weights:
-        if held and size + tensor.nbytes > _FILE:
-            yield held
-            held, size = {}, 0
-        held[name] = tensor.detach().cpu().contiguous()
+        if tensors and size + tensor.nbytes > _FILE_BYTES:
+            yield tensors
+            tensors, size = {}, 0
+        tensors[name] = tensor.detach().cpu().contiguous()
         size += tensor.nbytes
-    if held:
-        yield held
+    if tensors:
+        yield tensors
 
 
 class LoadWeights:
-    """What vLLM's workers, which inherit it, can do besides (FLAGS)."""
+    """Methods that vLLM's workers get besides their own (see FLAGS)."""
 
     vllm_config: Any
     model_runner: Any
 
     def check_weights(self, files: list[str]) -> str:
-        """What keeps it from taking them, for people: they have to be those of the checkpoint it was started with."""
+        """Return why the workers cannot load the files, or "": the names must be those of their checkpoint."""
         from safetensors import SafetensorError
 
         try:
-            names = {name for file in files for name in _names(file)}
+            names = {name for file in files for name in _tensor_names(file)}
             model = Model.read(self.vllm_config.model_config.model)
         except (OSError, SafetensorError, ModelError) as error:
             return f"vLLM's workers cannot read what they need: {error}"
-        if not model.tensors:  # not known
+        if not model.tensors:  # unknown
             return ""
         missing, extra = (
-            sorted(name for name in some if not _optional(name, model))
+            sorted(name for name in some if not _is_optional(name, model))
             for some in (model.tensors - names, names - model.tensors)
         )
-        problems = [f"{len(missing)} are missing ({', '.join(missing[:_SHOWN])})"] if missing else []
-        problems += [f"{len(extra)} are not in it ({', '.join(extra[:_SHOWN])})"] if extra else []
+        problems = [f"{len(missing)} are missing ({', '.join(missing[:_MAX_NAMES])})"] if missing else []
+        problems += [f"{len(extra)} are not in it ({', '.join(extra[:_MAX_NAMES])})"] if extra else []
         return f"of the checkpoint's tensors, {'; '.join(problems)}" if problems else ""
 
     def take_weights(self, files: list[str], version: str) -> dict[str, Any]:
-        """Load them: how many there were, or why it failed. What there was before is lost, in any case."""
+        """Load the files; return the number of tensors, or the failure. The earlier weights are lost in either case."""
         try:
-            return {"version": version, "tensors": self._take(files)}
-        except Exception as error:  # a loader's, of whatever kind; raised, it would cost the server the connection
+            return {"version": version, "tensors": self._load_all(files)}
+        except Exception as error:  # of any kind, from a loader; raised, it would end the worker's connection
             _log.exception("new weights could not be loaded")
             return {"failure": f"{type(error).__name__}: {error}"}
 
-    def _take(self, files: list[str]) -> int:
+    def _load_all(self, files: list[str]) -> int:
         from vllm.config import set_current_vllm_config
 
         with set_current_vllm_config(self.vllm_config):
             model = self.model_runner.get_model()
-            loaded = _load(model, files, self.vllm_config.model_config)
-            if left := sorted(dict(model.named_parameters()).keys() - loaded):
-                raise ValueError(f"{len(left)} parameters have not been loaded: {', '.join(left[:_SHOWN])}")
+            loaded = _load_model(model, files, self.vllm_config.model_config)
+            if not_loaded := sorted(dict(model.named_parameters()).keys() - loaded):
+                raise ValueError(
+                    f"{len(not_loaded)} parameters have not been loaded: {', '.join(not_loaded[:_MAX_NAMES])}"
+                )
             draft = self.model_runner.get_draft_model()
-            if draft is not None:  # it shares parameters, which it does not load
-                _load(draft, files, self.vllm_config.speculative_config.draft_model_config)
-        return sum(len(_names(file)) for file in files)
+            if draft is not None:  # it shares parameters, which are loaded already
+                _load_model(draft, files, self.vllm_config.speculative_config.draft_model_config)
+        return sum(len(_tensor_names(file)) for file in files)
 
 
-def _load(model: Any, files: list[str], model_config: Any) -> set[str]:
-    """Load a model's weights into the memory that they are in already; the names of the parameters that were loaded."""
+def _load_model(model: Any, files: list[str], model_config: Any) -> set[str]:
+    """Load a model's weights into its existing memory; return the names of the loaded parameters."""
     from vllm.model_executor.model_loader.reload import finalize_layerwise_reload, initialize_layerwise_reload
     from vllm.platforms import current_platform
 
@@ -242,21 +251,21 @@ def _load(model: Any, files: list[str], model_config: Any) -> set[str]:
     initialize_layerwise_reload(model)
     try:
         loaded: set[str] = model.load_weights(_tensors(files))
-    finally:  # or the next ones would be taken for the rest of these
+    finally:  # otherwise the next update would be read as the rest of this one
         finalize_layerwise_reload(model, model_config)
     return loaded
 
 
-def _optional(name: str, model: Model) -> bool:
-    """Is it a tensor that trainers and checkpoints have or not, while vLLM has another way to it or does without?"""
-    found = re.match(r"model\.layers\.(\d+)\.", name)
-    if found and int(found[1]) >= int(model.config.get("num_hidden_layers") or 0):  # predicts ahead
+def _is_optional(name: str, model: Model) -> bool:
+    """Return whether checkpoints may have the tensor or not, while vLLM finds it elsewhere or needs none."""
+    match = re.match(r"model\.layers\.(\d+)\.", name)
+    if match and int(match[1]) >= int(model.config.get("num_hidden_layers") or 0):  # the MTP module
         return True
     tied = name == "lm_head.weight" and bool(model.config.get("tie_word_embeddings"))
     return tied or name.endswith("rotary_emb.inv_freq")
 
 
-def _names(file: str) -> list[str]:
+def _tensor_names(file: str) -> list[str]:
     from safetensors import safe_open
 
     with safe_open(file, framework="pt") as weights:

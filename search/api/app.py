@@ -1,4 +1,4 @@
-"""The application: its paths, and what stands before them."""
+"""The FastAPI application: its paths and its middleware."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from lean_env import LeanPool
 from prover.policy import Policy
 from search.api import body, docs, errors, handlers
-from search.api.limits import Limits
+from search.api.limits import APILimits
 from search.api.metrics import Metrics, MetricsMiddleware
 from search.api.middleware import AuthMiddleware
 from search.api.request_queue import RequestQueue
 from search.api.schema import CheckAnswer, CheckRequest, Failure, Health, ProveAnswer, ProveRequest
 from search.prove import Status
 
-__all__ = ["Limits", "create"]
+__all__ = ["APILimits", "create_app"]
 
 _ABOUT = """\
 Proves Lean 4 statements, and decides whether a solution proves what a challenge states.
@@ -44,69 +44,70 @@ _STATUS = {
 _HEADERS = {401: "WWW-Authenticate", 503: "Retry-After"}
 
 
-def create(pool: LeanPool, policy: Policy, limits: Limits | None = None, token: str | None = None) -> FastAPI:
-    """The application. The pool stays the caller's, to be closed after it; what the policy learns, all clients share.
+def create_app(pool: LeanPool, policy: Policy, limits: APILimits | None = None, token: str | None = None) -> FastAPI:
+    """Return the application.
 
-    `token`: what clients must send as `Authorization: Bearer TOKEN`; None: nothing, but then only requests to a
-    loopback name or address are served. Raises ValueError for an empty one.
+    The pool stays the caller's, who closes it afterwards. All clients share what the policy learns. token: what clients
+    must send as `Authorization: Bearer TOKEN`; None: no token, but only requests to a loopback name or address are
+    served. Raises ValueError for an empty token.
     """
     if token is not None and not token.strip():
         raise ValueError("an empty token protects nothing")
-    limits, metrics = limits or Limits(), Metrics()
+    limits, metrics = limits or APILimits(), Metrics()
     queue = RequestQueue(limits.running, limits.waiting, metrics)
     app = FastAPI(title="Prover", description=_ABOUT.format(**limits.model_dump()), docs_url=None, redoc_url=None)
     app.state.limits, app.state.queue = limits, queue
     app.router.route_class = body.route(limits)
-    # Only for the schema: the middleware looks at the token before the body is read, and dependencies come after that.
-    locked = [] if token is None else [Depends(HTTPBearer(auto_error=False))]
-    access = [421] if token is None else [401]
-    refusals = [*access, 408, 413, 415, 422, 500, 503]
+    # Only for the schema: the middleware checks the token before the body is read, and dependencies run after that.
+    auth_schema = [] if token is None else [Depends(HTTPBearer(auto_error=False))]
+    access_statuses = [421] if token is None else [401]
+    error_statuses = [*access_statuses, 408, 413, 415, 422, 500, 503]
 
     @app.get("/health", responses=_failures([421] if token is None else []))
     async def health() -> Health:
-        """Is the server there, and with what?"""
+        """State of the server: Lean's version and the policy."""
         return Health(status="ok", lean=pool.lean.version if pool.lean else None, policy=policy.name)
 
     @app.get(
         "/metrics",
-        dependencies=locked,
+        dependencies=auth_schema,
         response_class=Response,
-        responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}}, **_failures(access)},
+        responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}}, **_failures(access_statuses)},
     )
     async def read_metrics() -> Response:
-        """For Prometheus."""
+        """Metrics for Prometheus."""
         return Response(generate_latest(metrics.registry), media_type=CONTENT_TYPE_LATEST)
 
-    @app.post("/v1/prove", dependencies=locked, responses=_failures([*refusals, 502]))
-    async def prove(asked: ProveRequest, request: Request) -> ProveAnswer:
+    @app.post("/v1/prove", dependencies=auth_schema, responses=_failures([*error_statuses, 502]))
+    async def prove(payload: ProveRequest, request: Request) -> ProveAnswer:
         """Find proofs for the theorems that have none, and check the others, in order, each with those before it.
 
         Without `theorems` all of them are meant."""
-        answer = await queue.run(request, handlers.prove(pool, policy, limits, asked))
-        metrics.judged(row.reason for row in answer.theorems)
-        metrics.proofs.inc(sum(row.status is Status.PROVED for row in answer.theorems))
-        return answer
+        result = await queue.run(request, handlers.prove(pool, policy, limits, payload))
+        metrics.judged(row.reason for row in result.theorems)
+        metrics.proofs.inc(sum(row.status is Status.PROVED for row in result.theorems))
+        return result
 
-    @app.post("/v1/check", dependencies=locked, responses=_failures(refusals))
-    async def check(asked: CheckRequest, request: Request) -> CheckAnswer:
+    @app.post("/v1/check", dependencies=auth_schema, responses=_failures(error_statuses))
+    async def check(payload: CheckRequest, request: Request) -> CheckAnswer:
         """Decide whether the solution proves what the challenge states, whatever the solution looks like.
 
         Without `theorems` those of the challenge are meant that have a `sorry`, or all where none has one."""
-        answer = await queue.run(request, handlers.check(pool, limits, asked))
-        metrics.judged(row.reason for row in answer.theorems)
-        return answer
+        result = await queue.run(request, handlers.check(pool, limits, payload))
+        metrics.judged(row.reason for row in result.theorems)
+        return result
 
     errors.install(app)
     docs.install(app)
     app.add_middleware(AuthMiddleware, token=token, limits=limits)
-    app.add_middleware(errors.Unexpected)
+    app.add_middleware(errors.UnexpectedErrorMiddleware)
     paths = {"/health", "/metrics", "/v1/prove", "/v1/check", *docs.PATHS}
-    app.add_middleware(MetricsMiddleware, metrics=metrics, paths=paths)  # outermost: what was added last
+    app.add_middleware(MetricsMiddleware, metrics=metrics, paths=paths)  # added last, so outermost
     return app
 
 
 def _failures(statuses: list[int]) -> dict[int | str, dict[str, Any]]:
-    """What the schema says of them."""
+    """Return the OpenAPI responses for these statuses."""
     return {
         status: {"model": Failure, "description": _STATUS[status]}
         | ({"headers": {_HEADERS[status]: {"schema": {"type": "string"}}}} if status in _HEADERS else {})

@@ -1,4 +1,4 @@
-"""A request's body: JSON, read strictly and within limits."""
+"""Strict reading of request bodies: JSON within limits."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from typing import Any
 from fastapi import Request, Response
 from fastapi.routing import APIRoute
 
-from search.api.errors import invalid
-from search.api.limits import Limits
+from search.api.errors import invalid_request
+from search.api.limits import APILimits
 
 _FIELDS = 100  # of one object; no request has so many
 
 
-def route(limits: Limits) -> type[APIRoute]:
-    """A kind of route whose requests are read by `parse`."""
+def route(limits: APILimits) -> type[APIRoute]:
+    """Return a route class that reads requests with `parse`."""
 
     class StrictRequest(Request):
         async def json(self) -> Any:
@@ -34,9 +34,12 @@ def route(limits: Limits) -> type[APIRoute]:
     return StrictRoute
 
 
-def parse(body: bytes, limits: Limits) -> Any:
-    """The JSON of a body. Raises ValueError for what is not JSON; Refused for a field given twice or a limit passed."""
-    too_deep = invalid(f"nested too deep: at most {limits.json_depth} levels")
+def parse(body: bytes, limits: APILimits) -> Any:
+    """Return the JSON of a body.
+
+    Raises ValueError for invalid JSON, RequestRefused for a repeated field or a broken limit.
+    """
+    too_deep = invalid_request(f"nested too deep: at most {limits.json_depth} levels")
     try:
         value = json.loads(body, object_pairs_hook=_object)
     except RecursionError:
@@ -51,17 +54,17 @@ def parse(body: bytes, limits: Limits) -> Any:
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(pairs) > _FIELDS:
-        raise invalid(f"too many fields: at most {_FIELDS}")
+        raise invalid_request(f"too many fields: at most {_FIELDS}")
     fields: dict[str, Any] = {}
     for name, value in pairs:
         if name in fields:
-            raise invalid(f"{name}: given twice")
+            raise invalid_request(f"{name}: given twice")
         fields[name] = value
     return fields
 
 
 def _is_deeper(value: Any, depth: int) -> bool:
-    """Are arrays and objects nested deeper than that? Level by level: recursion would have a limit of its own."""
+    """Return whether arrays and objects are nested deeper than `depth`. Works by levels, not by recursion."""
     level = [value]
     for _ in range(depth + 1):
         level = [item for item in level if isinstance(item, list | dict)]
@@ -71,9 +74,9 @@ def _is_deeper(value: Any, depth: int) -> bool:
     return True
 
 
-def _check(name: str, field: Any, limits: Limits) -> None:
+def _check(name: str, field: Any, limits: APILimits) -> None:
     if isinstance(field, list) and len(field) > limits.theorems:
-        raise invalid(f"{name}: at most {limits.theorems} items, not {len(field)}")
+        raise invalid_request(f"{name}: at most {limits.theorems} items, not {len(field)}")
     for text in field if isinstance(field, list) else [field]:
         if isinstance(text, str) and len(text) > limits.text_length:
-            raise invalid(f"{name}: at most {limits.text_length} characters, not {len(text)}")
+            raise invalid_request(f"{name}: at most {limits.text_length} characters, not {len(text)}")

@@ -1,4 +1,4 @@
-"""The page /docs: Swagger UI, from the copy that the package fastapi-offline brings along."""
+"""The page /docs: Swagger UI, from the copy in the package fastapi-offline."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _CHUNK = 64 * 1024
 
 
 def install(app: FastAPI) -> None:
-    """Serve the page and its files. Its Content-Security-Policy keeps it from loading anything from elsewhere."""
+    """Add the page and its files. Its Content-Security-Policy forbids loading anything from elsewhere."""
     page = get_swagger_ui_html(
         openapi_url="/openapi.json",
         title=f"{app.title}: HTTP API",
@@ -57,7 +57,7 @@ def _content(name: str) -> bytes:
 
 
 async def _chunks(content: bytes) -> AsyncIterator[bytes]:
-    """In parts: what a slow client has not fetched yet is not kept once for each client."""
+    """Yield a file in parts, so that unsent data is not kept once for each slow client."""
     for start in range(0, len(content), _CHUNK):
         yield content[start : start + _CHUNK]
 

@@ -1,4 +1,4 @@
-"""Everything that goes wrong comes to the client in one shape: see schema.Failure."""
+"""Error responses: everything that goes wrong reaches the client as a schema.Failure."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ from lean_env.process import OutOfMemory, OutOfTime, StackOverflow
 from prover.policy import PolicyUnavailable
 from search.api.schema import ErrorBody, Failure
 
-_INVALID = "the request is not as it should be"
-_END = "the server is shutting down"
-RETRY = {"Retry-After": "5"}  # seconds after which a client that was sent away may try again
-_SHOWN = 100  # messages of one answer
+_INVALID_REQUEST = "the request is not as it should be"
+_SHUTTING_DOWN = "the server is shutting down"
+RETRY_HEADERS = {"Retry-After": "5"}  # seconds after which a client that was sent away may try again
+_MAX_MESSAGES = 100  # messages of one answer
 _log = logging.getLogger("prover.api")
 
 
-class Refused(HTTPException):
-    """A request that gets no result: the status and what to tell the client."""
+class RequestRefused(HTTPException):
+    """A request that gets no result: its status, a message, and details for the client."""
 
     def __init__(
         self, status: int, message: str, messages: Iterable[str] = (), headers: Mapping[str, str] | None = None
@@ -38,102 +38,106 @@ class Refused(HTTPException):
         self.messages = tuple(messages)
 
     def response(self) -> Response:
-        return failure(self.status_code, str(self.detail), self.messages, self.headers)
+        """Return the HTTP response."""
+        return error_response(self.status_code, str(self.detail), self.messages, self.headers)
 
 
-def invalid(message: str) -> Refused:
-    """The refusal of a request that can be read but asks for what there is not."""
-    return Refused(422, _INVALID, [message])
+def invalid_request(message: str) -> RequestRefused:
+    """Return the refusal (422) of a readable request that asks for something impossible."""
+    return RequestRefused(422, _INVALID_REQUEST, [message])
 
 
-def shutting_down() -> Refused:
-    """The answer to requests that come while the service ends."""
-    return Refused(503, _END, headers=RETRY)
+def shutting_down() -> RequestRefused:
+    """Return the refusal (503) of requests that arrive while the service stops."""
+    return RequestRefused(503, _SHUTTING_DOWN, headers=RETRY_HEADERS)
 
 
-def failure(
+def error_response(
     status: int, message: str, messages: Iterable[str] = (), headers: Mapping[str, str] | None = None
 ) -> JSONResponse:
-    """The answer for the client."""
-    listed = list(messages)
-    shown = [*listed[:_SHOWN], *([f"… and {len(listed) - _SHOWN} more"] if len(listed) > _SHOWN else [])]
-    body = Failure(error=ErrorBody(message=_text(message), messages=[_text(m) for m in shown]))
+    """Return the response with a Failure as its body."""
+    all_messages = list(messages)
+    listed = [
+        *all_messages[:_MAX_MESSAGES],
+        *([f"… and {len(all_messages) - _MAX_MESSAGES} more"] if len(all_messages) > _MAX_MESSAGES else []),
+    ]
+    body = Failure(error=ErrorBody(message=_text(message), messages=[_text(m) for m in listed]))
     return JSONResponse(body.model_dump(), status, headers)
 
 
-def _text(said: str) -> str:
-    """Text that is Unicode: a message may quote the lone surrogates of a request."""
-    return said.encode("utf-8", "backslashreplace").decode("utf-8")
+def _text(text: str) -> str:
+    """Return the text as valid Unicode: a message may quote lone surrogates of a request."""
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def install(app: FastAPI) -> None:
-    """Have the application answer in this way. Whatever is not named here is for Unexpected."""
+    """Register the handlers of known errors; UnexpectedErrorMiddleware handles all others."""
 
-    def on(kind: type[Exception], status: int, say: str = "{}") -> None:
+    def handle_with(kind: type[Exception], status: int, template: str = "{}") -> None:
         async def handle(_: Request, error: Exception) -> Response:
             messages = map(str, error.messages) if isinstance(error, FileError) else ()
-            return failure(status, say.format(error), messages, RETRY if status == 503 else None)
+            return error_response(status, template.format(error), messages, RETRY_HEADERS if status == 503 else None)
 
         app.add_exception_handler(kind, handle)
 
-    on(FileError, 422)
-    on(InputError, 422, "Lean cannot read it: {}")
+    handle_with(FileError, 422)
+    handle_with(InputError, 422, "Lean cannot read it: {}")
     for death in (OutOfTime, OutOfMemory, StackOverflow):  # what the text asks of Lean while it is read
-        on(death, 422, "Lean could not read it: {}")
-    on(PolicyUnavailable, 502)
-    on(PoolClosed, 503, _END)
-    app.add_exception_handler(RequestValidationError, _invalid)
-    app.add_exception_handler(StarletteHTTPException, _refused)
+        handle_with(death, 422, "Lean could not read it: {}")
+    handle_with(PolicyUnavailable, 502)
+    handle_with(PoolClosed, 503, _SHUTTING_DOWN)
+    app.add_exception_handler(RequestValidationError, _handle_validation_error)
+    app.add_exception_handler(StarletteHTTPException, _handle_http_exception)
 
 
-async def _refused(_: Request, error: Exception) -> Response:
+async def _handle_http_exception(_: Request, error: Exception) -> Response:
     assert isinstance(error, StarletteHTTPException)
-    if isinstance(error, Refused):
+    if isinstance(error, RequestRefused):
         return error.response()
     if error.status_code == 400:  # what json.loads ends with other than its own error: no UTF-8, nested too deep, …
-        return failure(422, "the body is not JSON that can be read")
-    return failure(error.status_code, str(error.detail), headers=error.headers)
+        return error_response(422, "the body is not JSON that can be read")
+    return error_response(error.status_code, str(error.detail), headers=error.headers)
 
 
-async def _invalid(_: Request, error: Exception) -> Response:
+async def _handle_validation_error(_: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
-    return failure(422, _INVALID, [_field(e) for e in error.errors()])
+    return error_response(422, _INVALID_REQUEST, [_field(e) for e in error.errors()])
 
 
 def _field(error: Mapping[str, Any]) -> str:
     if error["type"] == "json_invalid":
         return f"not JSON at character {error['loc'][-1]}: {error['ctx']['error']}"
-    place = ".".join(str(part) for part in error["loc"][1:])
-    said = error["msg"].removeprefix("Value error, ")
-    return f"{place}: {said}" if place else said
+    location = ".".join(str(part) for part in error["loc"][1:])
+    message = error["msg"].removeprefix("Value error, ")
+    return f"{location}: {message}" if location else message
 
 
-class Unexpected:
-    """Middleware: an error that nobody foresaw is logged with an id, and the client gets the id and nothing else.
+class UnexpectedErrorMiddleware:
+    """Logs an unexpected error with an id, and sends the client nothing but the id.
 
-    A request that is cancelled, as uvicorn does at its end with what takes too long, is answered, too.
+    A request that uvicorn cancels at shutdown, because it takes too long, gets an answer too.
     """
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        begun = False
+        response_started = False
 
-        async def sending(message: Message) -> None:
-            nonlocal begun
-            begun = True
+        async def tracked_send(message: Message) -> None:
+            nonlocal response_started
+            response_started = True
             await send(message)
 
         try:
-            await self._app(scope, receive, sending)
+            await self._app(scope, receive, tracked_send)
         except asyncio.CancelledError:
-            if not begun:
+            if not response_started:
                 await shutting_down().response()(scope, receive, send)
         except Exception:
-            number = uuid4().hex[:12]
-            _log.exception("%s %s: error %s", scope.get("method"), scope.get("path"), number)
-            if begun:  # half an answer is out: only the server can end the connection
+            error_id = uuid4().hex[:12]
+            _log.exception("%s %s: error %s", scope.get("method"), scope.get("path"), error_id)
+            if response_started:  # half an answer is out: only the server can end the connection
                 raise
-            answer = failure(500, f"an error of the server's; its log has it as {number}")
-            await answer(scope, receive, send)
+            response = error_response(500, f"an error of the server's; its log has it as {error_id}")
+            await response(scope, receive, send)

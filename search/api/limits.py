@@ -1,4 +1,4 @@
-"""What clients of the API may take, and the configuration file that says so."""
+"""The limits on clients of the API, and the configuration file that sets them."""
 
 from __future__ import annotations
 
@@ -10,24 +10,26 @@ Count = Annotated[int, Field(ge=1)]
 Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 
-class _Part(BaseModel):
+class _StrictModel(BaseModel):
+    """A frozen model that converts nothing and refuses unknown fields."""
+
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
 
-class Limits(_Part):
-    """Limits on requests and connections. A client that meets one is told which.
+class APILimits(_StrictModel):
+    """Limits on requests and connections. The answer to a request beyond one names it.
 
-    running: requests worked on at once. They share the pool's workers: more of them are slower each.
-    waiting: requests that may wait for that; any further one is sent away.
-    seconds: the longest time for one theorem, and for Lean to read what was sent.
-    request_seconds: the longest time for all the work of one request. What is not reached then has no proof.
+    running: requests worked on at once. They share the pool's workers, so more of them are slower each.
+    waiting: requests that may wait; any further one is refused.
+    seconds: the time limit of one theorem, and of reading what was sent in Lean.
+    request_seconds: the time limit of a whole request. Theorems not reached by then are unproved.
     theorems: theorems of one request.
     body_bytes: size of a request's body.
     text_length: characters of one text in it.
-    json_depth: how deep its arrays and objects may be nested.
+    json_depth: nesting depth of its arrays and objects.
     connections: open connections. The limit of open files (`ulimit -n`) can allow fewer: see server.max_connections.
-    head_seconds: the longest time for a request's head to arrive.
-    body_seconds: the longest time for its body to arrive, and for its answer to be fetched.
+    head_seconds: the time limit for a request's head to arrive.
+    body_seconds: the time limit for its body to arrive, and for its answer to be fetched.
     """
 
     running: Count = 4
@@ -43,13 +45,14 @@ class Limits(_Part):
     body_seconds: Seconds = 60.0
 
     @model_validator(mode="after")
-    def _fits(self) -> Limits:
+    def _fits(self) -> APILimits:
+        """Check that a request has at least the time of one theorem."""
         if self.request_seconds < self.seconds:
             raise ValueError("request_seconds must not be less than seconds, which is for one theorem")
         return self
 
 
-class APIConfig(_Part):
+class APIConfig(_StrictModel):
     """The configuration file of `prover serve --api`."""
 
-    limits: Limits = Limits()
+    limits: APILimits = APILimits()

@@ -1,4 +1,4 @@
-"""A log that clients cannot fill."""
+"""A log filter, so that clients cannot fill the log."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ SECONDS = 10.0
 
 
 class RateLimit(logging.Filter):
-    """Lets a warning through once in some seconds, and says how many of its kind were left out. Errors all pass."""
+    """Passes a warning once in `seconds`, with the number of equal ones left out since. Errors always pass."""
 
     def __init__(self, seconds: float = SECONDS) -> None:
         super().__init__()
@@ -19,6 +19,7 @@ class RateLimit(logging.Filter):
         self._left_out: Counter[str] = Counter()
 
     def filter(self, record: logging.LogRecord) -> bool:
+        """Return whether the record is logged."""
         if record.levelno > logging.WARNING:
             return True
         kind, now = str(record.msg), time.monotonic()
@@ -35,6 +36,6 @@ _rate_limit = RateLimit()
 
 
 def install() -> None:
-    """Have what is said about connections and malformed requests pass that filter."""
+    """Add the filter to the loggers of connections and malformed requests."""
     for name in ("uvicorn.error", "prover.api.connection"):
-        logging.getLogger(name).addFilter(_rate_limit)  # added twice, it is there once
+        logging.getLogger(name).addFilter(_rate_limit)  # a second addFilter has no effect

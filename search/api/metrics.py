@@ -1,4 +1,4 @@
-"""What is counted, for Prometheus."""
+"""The metrics of the service, for Prometheus."""
 
 from __future__ import annotations
 
@@ -14,18 +14,22 @@ _BUCKETS = (0.01, 0.03, 0.1, 0.3, 1, 3, 10, 30, 100, 300, 1000)  # seconds: a ch
 
 
 class Metrics:
-    """In a registry of its own: several applications in one process do not add up."""
+    """Counters in a registry of their own, so that several applications in one process stay apart."""
 
     def __init__(self) -> None:
-        self.registry = own = CollectorRegistry()
-        self.requests = Counter("prover_requests", "Requests answered.", ["path", "status"], registry=own)
+        self.registry = registry = CollectorRegistry()
+        self.requests = Counter("prover_requests", "Requests answered.", ["path", "status"], registry=registry)
         self.seconds = Histogram(
-            "prover_request_seconds", "From a request's head to its answer.", ["path"], buckets=_BUCKETS, registry=own
+            "prover_request_seconds",
+            "From a request's head to its answer.",
+            ["path"],
+            buckets=_BUCKETS,
+            registry=registry,
         )
-        self.proofs = Counter("prover_proofs_found", "Proofs that a search found.", registry=own)
-        self.verdicts = Counter("prover_verdicts", "Verdicts given to clients.", ["reason"], registry=own)
-        self.running = Gauge("prover_requests_running", "Requests that Lean works on.", registry=own)
-        self.waiting = Gauge("prover_requests_waiting", "Requests that wait for their turn.", registry=own)
+        self.proofs = Counter("prover_proofs_found", "Proofs that a search found.", registry=registry)
+        self.verdicts = Counter("prover_verdicts", "Verdicts given to clients.", ["reason"], registry=registry)
+        self.running = Gauge("prover_requests_running", "Requests that Lean works on.", registry=registry)
+        self.waiting = Gauge("prover_requests_waiting", "Requests that wait for their turn.", registry=registry)
 
     def judged(self, reasons: Iterable[Reason | None]) -> None:
         """Count verdicts; None is a theorem without one."""
@@ -35,7 +39,7 @@ class Metrics:
 
 
 class MetricsMiddleware:
-    """Middleware: counts requests and times them. Paths that are none of ours are one: a client could invent many."""
+    """Counts and times requests. Unknown paths count as one: a client could invent many."""
 
     def __init__(self, app: ASGIApp, *, metrics: Metrics, paths: Collection[str]) -> None:
         self._app, self._metrics, self._paths = app, metrics, paths
@@ -45,14 +49,14 @@ class MetricsMiddleware:
             return await self._app(scope, receive, send)
         status, start = 500, time.monotonic()
 
-        async def sending(message: Message) -> None:
+        async def tracked_send(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
             await send(message)
 
         try:
-            await self._app(scope, receive, sending)
+            await self._app(scope, receive, tracked_send)
         finally:
             path = scope["path"] if scope["path"] in self._paths else "other"
             self._metrics.requests.labels(path, str(status)).inc()

@@ -1,4 +1,4 @@
-"""What the requests and the answers are made of."""
+"""The fields of requests and answers."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from search.searches import SEARCHES
 _TEXT: dict[str, JsonValue] = {"type": "string"}
 _NULL: dict[str, JsonValue] = {"type": "null"}
 # As JSON Schema has it, for programs that make requests from the schema; the validator below does the refusing.
-_EITHER: list[JsonValue] = [
+_CODE_OR_STATEMENT: list[JsonValue] = [
     {"required": ["code"], "properties": {"code": _TEXT, "statement": _NULL}},
     {"required": ["statement"], "properties": {"statement": _TEXT, "code": _NULL}},
 ]
@@ -26,7 +26,7 @@ def _search(name: str) -> str:
 
 
 def _unicode(text: str) -> str:
-    """JSON can write lone surrogates, which are no text."""
+    """Return the text; raise ValueError for lone surrogates, which JSON can write and Unicode forbids."""
     try:
         text.encode("utf-8")
     except UnicodeEncodeError as error:
@@ -44,7 +44,7 @@ Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 
 class _Request(BaseModel):
-    """Nothing is converted, and what we do not know is an error: a misspelt field must not be ignored."""
+    """A request: values are not converted, and unknown fields are errors, so that a misspelt field is not ignored."""
 
     model_config = ConfigDict(strict=True, extra="forbid")
 
@@ -54,7 +54,7 @@ class ProveRequest(_Request):
 
     model_config = ConfigDict(
         json_schema_extra={
-            "oneOf": _EITHER,
+            "oneOf": _CODE_OR_STATEMENT,
             "examples": [
                 {"statement": "∀ a b : Nat, a + b = b + a"},
                 {"code": "theorem t (p q : Prop) : p ∧ q → q ∧ p := by\n  sorry", "search": "rmaxts", "seconds": 20},
@@ -82,7 +82,7 @@ class ProveRequest(_Request):
     )
 
     @model_validator(mode="after")
-    def _one_of_them(self) -> Self:
+    def _code_or_statement(self) -> Self:
         if (self.code is None) == (self.statement is None):
             raise ValueError("give either `code` or `statement`")
         return self
@@ -118,7 +118,7 @@ _KERNELS = (
 
 
 class ProveRow(BaseModel):
-    """How it stands with one theorem."""
+    """The result for one theorem."""
 
     name: str = Field(description="Full name; an `example` is called after its line.")
     line: int = Field(description="Its line in the text that Lean read (with `header`, if one was given).")

@@ -1,4 +1,4 @@
-"""`prover data generate`: theorems of core Lean to train on, with proofs that a search finds."""
+"""`prover data generate`: synthetic theorems of core Lean for training, with proofs that a search finds."""
 
 from __future__ import annotations
 
@@ -40,39 +40,39 @@ def generate(
 
     With --prove, killed and started again it goes on; with more checks it tries again what has no proof yet.
     """
-    made = synthesis.generate(seed, count, family or synthesis.FAMILIES)
+    problems = synthesis.generate(seed, count, family or synthesis.FAMILIES)
     try:
         if not checks:
-            rows = (corpora.as_row(Pair(problem, "")) for problem in track(made, "making", count))
+            rows = (corpora.as_row(Pair(problem, "")) for problem in track(problems, "making", count))
             out.print(printable(f"{write_lines(target, rows)} theorems in {target}"))
             return
-        found = asyncio.run(
-            _searched(made, count, target, Budget(checks=checks, seconds=max(30, checks)), search, workers)
+        progress = asyncio.run(
+            _search_proofs(problems, count, target, Budget(checks=checks, seconds=max(30, checks)), search, workers)
         )
     except (synthesis.SynthesisError, JsonlError, ValueError) as error:
         raise CommandError(str(error), Exit.INPUT) from None
     except OSError as error:
         raise CommandError(f"{error.filename or target}: {error.strerror}", Exit.INPUT) from None
-    out.print(printable(f"{found.done} theorems, {found.found} of them with a proof, in {target}"))
+    out.print(printable(f"{progress.done} theorems, {progress.found} of them with a proof, in {target}"))
 
 
-async def _searched(
-    made: Iterable[Problem], count: int, target: Path, budget: Budget, search: str, workers: int | None
-) -> corpus.Progress:
+async def _search_proofs(
+    problems: Iterable[Problem], count: int, target: Path, budget: Budget, search: str, workers: int | None
+) -> corpus.CorpusProgress:
     with progress_bar() as bar:
         task, piped = bar.add_task("searching", total=count, text=""), PipedProgress()
 
-        def tell(state: corpus.Progress) -> None:
+        def show(state: corpus.CorpusProgress) -> None:
             bar.update(task, completed=state.done, description=f"{state.found} proved")
             piped.tell(f"searching, {state.found} proved", state.done, count)
 
         async with LeanPool(installed_lean(), workers=workers, cache=True) as pool:
-            return await corpus.find(
+            return await corpus.find_proofs(
                 pool,
                 TacticsPolicy(),
-                made,
+                problems,
                 target,
                 budget,
                 search,
-                tell,
+                show,
             )

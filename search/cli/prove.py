@@ -42,7 +42,7 @@ from prover.policy.options import BaseURL, Family, MaxTokens, Model, PolicyName,
 from prover.policy.tactics.policy import TacticsPolicy
 from search import Budget, Meter, report
 from search.journal import JournalError
-from search.prove import Outcome, Status, prove_file, take_back, wanted
+from search.prove import Outcome, Status, prove_file, revoke_refused, select_declarations
 from search.searches import SEARCHES, searcher
 
 _MARK = {
@@ -128,14 +128,14 @@ def prove(
     options = _Options(
         chosen, search, seed, budget, workers, ray, output, trace, minimise, checkpoints, strict, as_json
     )
-    session = _Session(options)
+    session = _ProveSession(options)
     try:
         for folder in (trace, checkpoints):
             if folder is not None:
                 folder.mkdir(parents=True, exist_ok=True)
         code = asyncio.run(session.run(text, None if statement is not None else str(file), replacement, theorem or []))
     except FileError as error:
-        raise CommandError(show_errors(str(error), error.messages) + _advice(error), Exit.INPUT) from None
+        raise CommandError(show_errors(str(error), error.messages) + _import_hint(error), Exit.INPUT) from None
     except InputError as error:
         raise CommandError(f"{file}: {error}", Exit.INPUT) from None
     except (JournalError, OSError) as error:
@@ -143,7 +143,7 @@ def prove(
     raise typer.Exit(code)
 
 
-def _advice(error: FileError) -> str:
+def _import_hint(error: FileError) -> str:
     if any(m.kind == "import" and "Mathlib" in m.text for m in error.messages):
         return "\nThe embedded Lean has no Mathlib. `--header core` tries the statements without it."
     return ""
@@ -151,7 +151,7 @@ def _advice(error: FileError) -> str:
 
 @dataclass(frozen=True)
 class _Options:
-    """What the command was told (see `prove`)."""
+    """The options of the command (see `prove`)."""
 
     policy: PolicyConfig
     search: str
@@ -167,65 +167,67 @@ class _Options:
     as_json: bool
 
 
-class _Session:
+class _ProveSession:
     """One run of the command."""
 
     def __init__(self, options: _Options) -> None:
         self.options = options
         self.outcomes: list[Outcome] = []
-        self.made: list[OtherTheorem] = []  # what macros have made and left open
+        self.macro_theorems: list[OtherTheorem] = []  # what macros have made and left open
         self.interrupted = False
 
     async def run(self, text: str, path: str | None, header: str | None, names: list[str]) -> int:
+        """Prove the theorems, print the results and return the exit code."""
         lean, output = installed_lean(), self.options.output
-        problem: Exception | None = None
+        failure: Exception | None = None
         async with lean_pool(lean, self.options.workers, self.options.ray, True, self.options.strict) as pool:
             pool.expect_proofs()
             file = await parse_source(pool, text, path, header)
-            there = [d.name for d in wanted(file)]
-            if unknown := set(names) - set(there):
-                told = next((f": {o.said}" for o in file.others if o.name in unknown), "")
-                have = ", ".join(there) or "none"
-                raise CommandError(
-                    f"{file.path}: no theorem is called {', '.join(sorted(unknown))}{told}; it has: {have}", Exit.INPUT
-                )
-            self.made = [] if names else [o for o in file.others if o.how == "made" and o.open]
-            if not there and not self.made:
+            known_names = [d.name for d in select_declarations(file)]
+            if unknown := set(names) - set(known_names):
+                explanation = next((f": {o.said}" for o in file.others if o.name in unknown), "")
+                listed_names = ", ".join(known_names) or "none"
+                missing = f"{', '.join(sorted(unknown))}{explanation}"
+                raise CommandError(f"{file.path}: no theorem is called {missing}; it has: {listed_names}", Exit.INPUT)
+            self.macro_theorems = [] if names else [o for o in file.others if o.how == "made" and o.open]
+            if not known_names and not self.macro_theorems:
                 raise CommandError(f"{file.path}: it has no theorem", Exit.INPUT)
-            if blank := next((d for d in wanted(file, names) if d.is_blank and d.theorem), None):
-                first = file.theorem(blank, {})
-                pool.expect_proofs((*first.context, first.challenge))
+            if blank_declaration := next(
+                (d for d in select_declarations(file, names) if d.is_blank and d.theorem), None
+            ):
+                first_theorem = file.theorem(blank_declaration, {})
+                pool.expect_proofs((*first_theorem.context, first_theorem.challenge))
             try:
                 await self._prove(pool, file, names)
                 if output is not None:
-                    await self._take_back(pool, file)
+                    await self._revoke_refused(pool, file)
             except asyncio.CancelledError:  # Ctrl-C: what has been found is still given out
                 self.interrupted = True
                 err.print("interrupted")
             except (PolicyUnavailable, JournalError, OSError) as error:  # what has been found is not lost with it
-                problem = error
-        self._sum_up()
+                failure = error
+        self._print_summary()
         if output is not None:
             self._write(file, output)
             err.print(f"written to {output}")
-        if problem is not None:
-            raise problem
+        if failure is not None:
+            raise failure
         if self.interrupted:
             return Exit.INTERRUPTED
-        good = sum(o.status in (Status.PROVED, Status.HOLDS) for o in self.outcomes)
-        return Exit.PROVED if good == len(self.outcomes) and not self.made else Exit.NOT_PROVED
+        num_proved = sum(o.status in (Status.PROVED, Status.HOLDS) for o in self.outcomes)
+        return Exit.PROVED if num_proved == len(self.outcomes) and not self.macro_theorems else Exit.NOT_PROVED
 
-    async def _take_back(self, pool: LeanPool, file: LeanFile) -> None:
-        """What is written is checked as a whole before it is called proved."""
-        before = [o.status for o in self.outcomes]
-        await take_back(pool, file, self.outcomes)
-        for outcome, status in zip(self.outcomes, before, strict=True):
+    async def _revoke_refused(self, pool: LeanPool, file: LeanFile) -> None:
+        """Check the file as a whole, and print outcomes that change by it."""
+        earlier_statuses = [o.status for o in self.outcomes]
+        await revoke_refused(pool, file, self.outcomes)
+        for outcome, status in zip(self.outcomes, earlier_statuses, strict=True):
             if outcome.status is not status and not self.options.as_json:
-                _tell(outcome, "")
+                _print_outcome(outcome, "")
 
     async def _prove(self, pool: LeanPool, file: LeanFile, names: list[str]) -> None:
-        total, options = len(wanted(file, names)), self.options
-        async with open_policy(options.policy) as policy, _Line() as line:
+        total, options = len(select_declarations(file, names)), self.options
+        async with open_policy(options.policy) as policy, _StatusLine() as line:
             search = searcher(
                 options.search,
                 pool,
@@ -236,13 +238,13 @@ class _Session:
                 fallback=fallback_policy(options.policy),
             )
             minimise = _MINIMISE if options.minimise else 0.0
-            # A model writes proofs of theorems; what is open in the middle of one is for the tactics.
+            # A model writes whole proofs; single holes are searched with the tactics policy.
             holes = None if policy.stepwise else searcher("auto", pool, TacticsPolicy(), seed=options.seed)
             async for outcome in prove_file(pool, file, search, options.budget, names, minimise, holes):
                 self.outcomes.append(outcome)
                 if not options.as_json:  # a program gets all of it at the end
                     with line.hidden():
-                        _tell(outcome, policy.last_error)
+                        _print_outcome(outcome, policy.last_error)
                 if options.trace is not None and outcome.result is not None and outcome.result.trace is not None:
                     report.write(outcome.result.trace, options.trace)
                 if options.output is not None and not is_stream(options.output):
@@ -252,66 +254,68 @@ class _Session:
     def _write(self, file: LeanFile, output: Path) -> None:
         write_text(output, file.with_proofs({o.declaration.name: o.edits for o in self.outcomes}))
 
-    def _sum_up(self) -> None:
+    def _print_summary(self) -> None:
         if self.options.as_json:
             for outcome in self.outcomes:
-                print(json.dumps(_row(outcome)))
-            for other in self.made:
+                print(json.dumps(_json_row(outcome)))
+            for other in self.macro_theorems:
                 print(json.dumps({"theorem": other.name, "line": other.line, "status": "open", "detail": other.said}))
             return
-        for other in self.made:
+        for other in self.macro_theorems:
             out.print(f"{_MARK[Status.OPEN]} {printable(other.name)}\n    it uses `sorry`; {printable(other.said)}")
         proved = sum(o.status is Status.PROVED for o in self.outcomes)
-        asked = sum(o.status in (Status.PROVED, Status.UNPROVED, Status.OPEN) for o in self.outcomes) + len(self.made)
-        if asked:
-            alone = sum(o.verdict is not None and o.verdict.one_kernel for o in self.outcomes)
-            every = "every proof" if not alone else f"all but {alone}"
-            again = f"; Lean's kernel and ours accept {every}" if proved else ""
-            out.print(f"\n{proved} of {asked} proved{again}")
-        if left := [
-            hole.line for outcome in self.outcomes if outcome.status is not Status.PROVED for hole in outcome.left
+        num_tried = sum(o.status in (Status.PROVED, Status.UNPROVED, Status.OPEN) for o in self.outcomes) + len(
+            self.macro_theorems
+        )
+        if num_tried:
+            one_kernel = sum(o.verdict is not None and o.verdict.one_kernel for o in self.outcomes)
+            which = "every proof" if not one_kernel else f"all but {one_kernel}"
+            kernels = f"; Lean's kernel and ours accept {which}" if proved else ""
+            out.print(f"\n{proved} of {num_tried} proved{kernels}")
+        if open_lines := [
+            hole.line for outcome in self.outcomes if outcome.status is not Status.PROVED for hole in outcome.open_holes
         ]:
-            lines = ", ".join(map(str, left))
-            out.print(f"{len(left)} `sorry` left open, in line{'s' * (len(left) > 1)} {lines}")
+            lines = ", ".join(map(str, open_lines))
+            out.print(f"{len(open_lines)} `sorry` left open, in line{'s' * (len(open_lines) > 1)} {lines}")
 
 
-def _tell(outcome: Outcome, last_error: str) -> None:
+def _print_outcome(outcome: Outcome, last_error: str) -> None:
     result, verdict = outcome.result, outcome.verdict
-    alone = printable(kernels_note(verdict)) if verdict is not None else ""
-    spent = f"  [dim]{result.seconds:.1f} s, {result.checks} checks[/dim]" if result is not None else ""
-    out.print(f"{_MARK[outcome.status]} {printable(outcome.declaration.name)}{alone}{spent}")
-    if outcome.whole is not None:
-        _show(["by", *("  " + row for row in outcome.whole.text.split("\n"))])
+    kernels = printable(kernels_note(verdict)) if verdict is not None else ""
+    cost = f"  [dim]{result.seconds:.1f} s, {result.checks} checks[/dim]" if result is not None else ""
+    out.print(f"{_MARK[outcome.status]} {printable(outcome.declaration.name)}{kernels}{cost}")
+    if outcome.whole_proof is not None:
+        _print_indented(["by", *("  " + row for row in outcome.whole_proof.text.split("\n"))])
         return
     for hole, proof, _ in outcome.filled:
-        first, *more = proof.split("\n")
-        _show([f"line {hole.line}: {first}", *(" " * len(f"line {hole.line}: ") + row for row in more)])
+        first, *rest = proof.split("\n")
+        _print_indented([f"line {hole.line}: {first}", *(" " * len(f"line {hole.line}: ") + row for row in rest)])
     if outcome.status in (Status.PROVED, Status.HOLDS):
         return
     if verdict is not None:
         out.print(f"    {verdict.reason}: {printable(outcome.detail)}")
     elif outcome.detail:
         out.print(f"    {printable(outcome.detail)}")
-    for hole in outcome.left:
+    for hole in outcome.open_holes:
         if not outcome.declaration.is_blank:
-            out.print(f"    line {hole.line} is left open: {printable(wanted_there(hole))}")
+            out.print(f"    line {hole.line} is left open: {printable(hole_goal(hole))}")
         elif not hole.proposition:
-            out.print(f"    it is left open: {printable(wanted_there(hole))}")
+            out.print(f"    it is left open: {printable(hole_goal(hole))}")
     if last_error and result is not None:
         out.print(f"    [red]at present no answers come:[/red] {printable(last_error)}")
 
 
-def _show(rows: list[str]) -> None:
+def _print_indented(rows: list[str]) -> None:
     out.print("\n".join(f"    {printable(row)}" for row in rows))
 
 
-def wanted_there(hole: Hole) -> str:
-    """What is wanted in the place of a `sorry`, in a line."""
+def hole_goal(hole: Hole) -> str:
+    """Return the goal of a `sorry`, in a line."""
     goal = hole.goal.rpartition("⊢ ")[2].replace("\n", " ")
     return goal if hole.proposition else f"{goal} (no proposition: it is for you to say which)"
 
 
-def _row(outcome: Outcome) -> dict[str, object]:
+def _json_row(outcome: Outcome) -> dict[str, object]:
     result, verdict = outcome.result, outcome.verdict
     return {
         "theorem": outcome.declaration.name,
@@ -324,7 +328,7 @@ def _row(outcome: Outcome) -> dict[str, object]:
         "reason": str(verdict.reason) if verdict else None,
         "detail": outcome.detail,
         "filled": [{"line": h.line, "column": h.column, "proof": proof} for h, proof, _ in outcome.filled],
-        "open": [{"line": h.line, "column": h.column, "goal": h.goal} for h in outcome.left],
+        "open": [{"line": h.line, "column": h.column, "goal": h.goal} for h in outcome.open_holes],
         "samples": outcome.samples,
         "checks": outcome.checks,
         "tokens": asdict(result.usage) if result else {},
@@ -334,8 +338,8 @@ def _row(outcome: Outcome) -> dict[str, object]:
     }
 
 
-class _Line:
-    """A line on standard error that moves: theorems done, checks spent on the present one."""
+class _StatusLine:
+    """A progress line on standard error: theorems done, checks spent on the current one."""
 
     def __init__(self) -> None:
         columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
@@ -351,12 +355,13 @@ class _Line:
         self._bar.stop()
 
     def show(self, done: int, total: int, meter: Meter | None) -> None:
-        spent = f", {meter.checks} checks on the present one" if meter else ""
-        self._bar.update(self._task, description=f"{done} of {total} theorems{spent}")
+        """Update the line."""
+        checks = f", {meter.checks} checks on the present one" if meter else ""
+        self._bar.update(self._task, description=f"{done} of {total} theorems{checks}")
 
     @contextmanager
     def hidden(self) -> Iterator[None]:
-        """Out of the way while something else is printed."""
+        """Hide the line while something else is printed."""
         self._bar.stop()
         yield
         self._bar.start()

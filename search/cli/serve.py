@@ -20,11 +20,11 @@ from data.records.config import ConfigError, read_config, validated
 from lean_env.console import CommandError, Exit, err, installed_lean, lean_pool, out, printable
 from prover.policy import PolicyConfig, open_policy
 from prover.policy.options import BaseURL, Family, MaxTokens, PolicyName, policy_config
-from search.api.limits import APIConfig, Limits
+from search.api.limits import APIConfig, APILimits
 
-_TOKEN = "PROVER_API_KEY"  # environment variable
+_TOKEN_VARIABLE = "PROVER_API_KEY"  # environment variable
 _PORT, _API_PORT = 8000, 8080
-_FLAGS = ("--enable-prompt-tokens-details", "--uvicorn-log-level", "warning")  # of the server, not of the engine
+_SERVER_FLAGS = ("--enable-prompt-tokens-details", "--uvicorn-log-level", "warning")  # of the server, not of the engine
 
 
 def serve(
@@ -61,7 +61,7 @@ def serve(
     token: Annotated[
         str | None,
         typer.Option(
-            envvar=_TOKEN,
+            envvar=_TOKEN_VARIABLE,
             help="With --api: what clients must send as `Authorization: Bearer TOKEN`; needed where others than this"
             " machine can reach the address. Better in the environment: other users can see the command line.",
         ),
@@ -81,31 +81,37 @@ def serve(
         raise CommandError("--trainable is for a MODEL that is served by itself", Exit.INPUT)
     if policy == "vllm":
         raise CommandError("the model for vLLM is the argument of this command", Exit.INPUT)
-    given = context.get_parameter_source("token")
-    if not api and (config or (given is not None and given.name == "COMMANDLINE")):
+    token_source = context.get_parameter_source("token")
+    if not api and (config or (token_source is not None and token_source.name == "COMMANDLINE")):
         raise CommandError("--token and --config are for --api", Exit.INPUT)
-    settings = None
+    api_settings = None
     if api:
         name, address = ("openai", "its own") if model else (policy, base_url)
         chosen = policy_config(name, address, model, family, max_tokens)
-        settings = _Settings(chosen, host, _API_PORT if port is None else port, workers, _token(token), _limits(config))
-    served = _Served(model, host, gpus, context_length, patience, trainable, tuple(context.args)) if model else None
-    asyncio.run(_run(served, settings, _PORT if port is None else port))
+        api_settings = _APISettings(
+            chosen, host, _API_PORT if port is None else port, workers, _token(token), _limits(config)
+        )
+    model_server = (
+        _ModelServer(model, host, gpus, context_length, patience, trainable, tuple(context.args)) if model else None
+    )
+    asyncio.run(_run(model_server, api_settings, _PORT if port is None else port))
 
 
 def _token(token: str | None) -> str | None:
-    """The token without the line end of the file that it may come from. Raises CommandError for one that is empty."""
+    """Return the token without a trailing line end. Raises CommandError for an empty one."""
     if token is None:
-        token = os.environ.get(_TOKEN)  # what is set but empty, typer leaves out
+        token = os.environ.get(_TOKEN_VARIABLE)  # typer ignores an empty variable
     if token is not None and not token.strip():
-        raise CommandError(f"the token is empty, which protects nothing: give one, or unset {_TOKEN}", Exit.INPUT)
+        raise CommandError(
+            f"the token is empty, which protects nothing: give one, or unset {_TOKEN_VARIABLE}", Exit.INPUT
+        )
     return None if token is None else token.strip()
 
 
-def _limits(path: Path | None) -> Limits:
-    """The limits in a configuration file. Raises CommandError, with a line for each field that is wrong."""
+def _limits(path: Path | None) -> APILimits:
+    """Return the limits in a configuration file. Raises CommandError, with a line for each wrong field."""
     try:
-        return Limits() if path is None else validated(APIConfig, read_config(path), str(path)).limits
+        return APILimits() if path is None else validated(APIConfig, read_config(path), str(path)).limits
     except ConfigError as error:
         raise CommandError(str(error), Exit.INPUT) from None
     except OSError as error:
@@ -113,20 +119,20 @@ def _limits(path: Path | None) -> Limits:
 
 
 @dataclass(frozen=True)
-class _Settings:
-    """What the API is started with."""
+class _APISettings:
+    """The settings of the API."""
 
     policy: PolicyConfig
     host: str
     port: int
     workers: int | None
     token: str | None
-    limits: Limits
+    limits: APILimits
 
 
 @dataclass(frozen=True)
-class _Served:
-    """A model for vLLM to serve (see `serve`)."""
+class _ModelServer:
+    """The settings of a vLLM server for a model (see `serve`)."""
 
     model: str
     host: str
@@ -137,28 +143,30 @@ class _Served:
     flags: tuple[str, ...]
 
 
-class _End:
-    """What the signals that end a command do: by default they cancel its task."""
+class _ShutdownSignal:
+    """The action of SIGINT and SIGTERM: by default they cancel the task of the command."""
 
     def __init__(self, task: asyncio.Task[Any]) -> None:
-        self.how: Callable[[], object] = task.cancel
+        self.action: Callable[[], object] = task.cancel
         for name in (signal.SIGINT, signal.SIGTERM):
-            asyncio.get_running_loop().add_signal_handler(name, lambda: self.how())
+            asyncio.get_running_loop().add_signal_handler(name, lambda: self.action())
 
 
-async def _run(served: _Served | None, api: _Settings | None, port: int) -> None:
-    """Serve until a signal says that it is enough; what was started is stopped, and that is a success."""
+async def _run(model_server: _ModelServer | None, api: _APISettings | None, port: int) -> None:
+    """Serve until a signal arrives; then stop everything and return normally."""
     task = asyncio.current_task()
     assert task is not None
-    end = _End(task)
+    shutdown = _ShutdownSignal(task)
     with suppress(asyncio.CancelledError):
-        if served is not None:
-            await _model(served, api, port, end)
+        if model_server is not None:
+            await _serve_model(model_server, api, port, shutdown)
         elif api is not None:
-            await _api(api, end)
+            await _serve_api(api, shutdown)
 
 
-async def _model(served: _Served, api: _Settings | None, port: int, end: _End) -> None:
+async def _serve_model(
+    model_server: _ModelServer, api: _APISettings | None, port: int, shutdown: _ShutdownSignal
+) -> None:
     if importlib.util.find_spec("vllm") is None:
         raise CommandError("vLLM is not installed here: pip install -e '.[vllm]'", Exit.ENVIRONMENT)
     from prover.model.config import ModelError
@@ -166,19 +174,22 @@ async def _model(served: _Served, api: _Settings | None, port: int, end: _End) -
     from prover.serving.model import machine
 
     try:
-        model, here = Model.read(served.model), machine(served.gpus)
+        model, hardware = Model.read(model_server.model), machine(model_server.gpus)
     except ModelError as error:
         raise CommandError(str(error), Exit.INPUT) from None
     # With --api the model is for the prover alone.
-    address = ("127.0.0.1", 0) if api else (served.host, port)
-    flags, environment = [*model.flags(here, served.context), *_FLAGS], model.environment(here)
-    if served.trainable:
+    address = ("127.0.0.1", 0) if api else (model_server.host, port)
+    flags, environment = (
+        [*model.flags(hardware, model_server.context), *_SERVER_FLAGS],
+        model.environment(hardware),
+    )
+    if model_server.trainable:
         flags, environment = [*flags, *weights.FLAGS], environment | weights.ENVIRONMENT
-    flags += served.flags
-    err.print(f"vLLM serves {printable(served.model)} with: {printable(' '.join(flags))}")
+    flags += model_server.flags
+    err.print(f"vLLM serves {printable(model_server.model)} with: {printable(' '.join(flags))}")
     try:
         server = VLLMServer(
-            served.model, flags, environment, host=address[0], port=address[1], patience=served.patience
+            model_server.model, flags, environment, host=address[0], port=address[1], patience=model_server.patience
         )
         async with server:
             if api is None:
@@ -186,13 +197,13 @@ async def _model(served: _Served, api: _Settings | None, port: int, end: _End) -
                 await server.failure()
             else:
                 policy = api.policy.model_copy(update={"base_url": server.address})
-                await _either(_api(replace(api, policy=policy), end), server.failure())
+                await _run_until_first(_serve_api(replace(api, policy=policy), shutdown), server.failure())
     except ServerFailed as error:
         raise CommandError(str(error), Exit.ENVIRONMENT) from None
 
 
-async def _either(*ways: Coroutine[Any, Any, None]) -> None:
-    """Until one of them ends, and as it ends."""
+async def _run_until_first(*ways: Coroutine[Any, Any, None]) -> None:
+    """Run coroutines until one of them ends; cancel the others and raise its error, if any."""
     tasks = [asyncio.create_task(way) for way in ways]
     try:
         done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
@@ -204,14 +215,14 @@ async def _either(*ways: Coroutine[Any, Any, None]) -> None:
         task.result()
 
 
-async def _api(api: _Settings, end: _End) -> None:
+async def _serve_api(api: _APISettings, shutdown: _ShutdownSignal) -> None:
     try:
-        from search.api.app import create
-        from search.api.server import Server, max_connections
+        from search.api.app import create_app
+        from search.api.server import APIServer, max_connections
     except ImportError as error:
         raise CommandError(f"--api needs more ({error}): pip install -e '.[api]'", Exit.ENVIRONMENT) from None
     async with AsyncExitStack() as stack:
-        listener = stack.enter_context(_listening(api))
+        listener = stack.enter_context(_open_listener(api))
         pool = await stack.enter_async_context(lean_pool(installed_lean(), api.workers, None))
         policy = await stack.enter_async_context(open_policy(api.policy))
         try:
@@ -220,15 +231,15 @@ async def _api(api: _Settings, end: _End) -> None:
             raise CommandError(str(error), Exit.ENVIRONMENT) from None
         if connections < api.limits.connections:
             err.print(f"at most {connections} connections, for the limit of open files (`ulimit -n`)")
-        server = Server(create(pool, policy, api.limits, api.token), connections)
-        end.how = lambda: setattr(server, "should_exit", True)
+        server = APIServer(create_app(pool, policy, api.limits, api.token), connections)
+        shutdown.action = lambda: setattr(server, "should_exit", True)
         address, bound = listener.getsockname()[:2]
         out.print(f"http://[{address}]:{bound}" if ":" in address else f"http://{address}:{bound}")
         await server.serve([listener])
 
 
-def _listening(api: _Settings) -> socket.socket:
-    """A socket on the address, once it is clear that it may be served."""
+def _open_listener(api: _APISettings) -> socket.socket:
+    """Return a socket on the address. Raises CommandError if it may not or cannot be served."""
     listener = socket.socket(socket.AF_INET6 if ":" in api.host else socket.AF_INET)
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -236,7 +247,8 @@ def _listening(api: _Settings) -> socket.socket:
         if api.token is None and not ipaddress.ip_address(listener.getsockname()[0]).is_loopback:
             listener.close()
             raise CommandError(
-                f"others than this machine can reach {api.host}: set {_TOKEN} to a token that clients have to send",
+                f"others than this machine can reach {api.host}: set {_TOKEN_VARIABLE} to a token"
+                " that clients have to send",
                 Exit.INPUT,
             )
         listener.listen()

@@ -1,4 +1,4 @@
-"""What a search leaves for people: a page to look at, its data as JSON, and its tree as GraphML."""
+"""The reports of a search: an HTML page, its data as JSON, and its tree as GraphML."""
 
 from __future__ import annotations
 
@@ -28,5 +28,5 @@ def write(trace: Trace, folder: Path) -> list[Path]:
     for path, content in files.items():
         write_file(path, content)
     index = folder / "index.html"
-    write_file(index, page.index(store.heads(folder)))
+    write_file(index, page.index(store.read_summaries(folder)))
     return [*files, index]

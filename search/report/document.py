@@ -1,4 +1,4 @@
-"""What every report page is made of: one HTML file with its style, its script and its data in it."""
+"""Shared parts of the report pages: one HTML file each, with its style, its script and its data in it."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from importlib import resources
 from string import Template
 
 
-def filled(package: str, template: str, **values: object) -> bytes:
-    """The package's template with its style, its script and the values in it.
+def render_template(package: str, template: str, **values: object) -> bytes:
+    """Return the package's template with its style, its script and the values filled in.
 
     `page.css` and `page.js` of the package follow this package's `base.css` and `base.js`. The template names their
     hashes in its Content-Security-Policy, which admits nothing else.
@@ -22,8 +22,8 @@ def filled(package: str, template: str, **values: object) -> bytes:
     return text.encode("utf-8", "backslashreplace")
 
 
-def data(json: bytes) -> str:
-    """JSON to stand in a script element: without any `<`, nothing in its texts can end that element."""
+def script_json(json: bytes) -> str:
+    """Return JSON that is safe inside a script element: without any `<`, no text in it can end the element."""
     return json.decode("utf-8").replace("<", "\\u003c")
 
 
@@ -32,5 +32,5 @@ def _source(package: str, name: str) -> str:
 
 
 def _hash(text: str) -> str:
-    """As a Content-Security-Policy names what it admits."""
+    """Return the hash of a text in the form of a Content-Security-Policy."""
     return "sha256-" + base64.b64encode(hashlib.sha256(text.encode("utf-8")).digest()).decode("ascii")

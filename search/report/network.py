@@ -1,4 +1,4 @@
-"""The tree of a search for networkx, and as GraphML for Gephi, yEd and the like."""
+"""The tree of a search as a networkx graph, and as GraphML for Gephi, yEd and other programs."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ _NOT_XML = re.compile("[^\t\n\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
 def graph(trace: Trace) -> nx.DiGraph[int]:
-    """Tactic states as nodes, tactics as edges, both along the tree by which states were first reached.
+    """Return a trace as a graph: tactic states are nodes, tactics are edges, along the tree of first visits.
 
     Nodes have label (the tactic's first line), goals, visits, value (unless unknown), found (on the found proof),
-    attempts, and attempts_<outcome> for every outcome in the trace: numbers, because that is what layouts and colours
-    can be made from. Edges have text and found. Characters that XML forbids or alters are replaced by U+FFFD.
+    attempts, and attempts_<outcome> for every outcome in the trace: numbers, which layouts and colours can use. Edges
+    have text and found. Characters that XML forbids or alters are replaced by U+FFFD.
     """
     import networkx as nx  # here, because nothing but this needs it
 
@@ -32,22 +32,24 @@ def graph(trace: Trace) -> nx.DiGraph[int]:
         seconds=float(trace.seconds),
     )
     outcomes = sorted({attempt.outcome for attempt in trace.attempts})
-    tried = Counter((attempt.node, attempt.outcome) for attempt in trace.attempts)
+    counts = Counter((attempt.node, attempt.outcome) for attempt in trace.attempts)
     for number, node in enumerate(trace.nodes):
-        facts: dict[str, Any] = {f"attempts_{_text(outcome)}": tried[number, outcome] for outcome in outcomes}
-        facts["attempts"] = sum(tried[number, outcome] for outcome in outcomes)
+        numbers: dict[str, Any] = {f"attempts_{_text(outcome)}": counts[number, outcome] for outcome in outcomes}
+        numbers["attempts"] = sum(counts[number, outcome] for outcome in outcomes)
         if node.value is not None:
-            facts["value"] = float(node.value)
+            numbers["value"] = float(node.value)
         label = node.text.strip().partition("\n")[0] or ("start" if node.parent is None else "")
-        found = number in trace.found
-        tree.add_node(number, label=_text(label), goals=_text(node.goals), visits=node.visits, found=found, **facts)
+        on_proof = number in trace.found
+        tree.add_node(
+            number, label=_text(label), goals=_text(node.goals), visits=node.visits, found=on_proof, **numbers
+        )
         if node.parent is not None:
-            tree.add_edge(node.parent, number, text=_text(node.text), found=found and node.parent in trace.found)
+            tree.add_edge(node.parent, number, text=_text(node.text), found=on_proof and node.parent in trace.found)
     return tree
 
 
 def dumps(trace: Trace) -> bytes:
-    """The graph as GraphML."""
+    """Return the graph as GraphML."""
     import networkx as nx
 
     file = io.BytesIO()

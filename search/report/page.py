@@ -1,4 +1,4 @@
-"""The HTML pages: each one file that needs no other, asks the network for nothing, and runs no script but its own."""
+"""The HTML pages of searches: self-contained files that load nothing and run only their own script."""
 
 from __future__ import annotations
 
@@ -6,30 +6,30 @@ from collections.abc import Sequence
 from html import escape
 
 from search.report import store
-from search.report.document import data, filled
+from search.report.document import render_template, script_json
 from search.trace import Trace
 
 
 def page(trace: Trace, base: str) -> bytes:
-    """The page of one search. `base`: the name, without ending, of its files in the folder.
+    """Return the page of one search. `base`: the name, without extension, of its files in the folder.
 
-    The trace's texts stand in it as JSON; the page's script makes text nodes of them, and the Content-Security-Policy
+    The trace stands in the page as JSON. The script makes text nodes of its texts, and the Content-Security-Policy
     admits that script alone.
     """
-    return filled(
+    return render_template(
         __package__,
         "page.html",
         title=f"{escape(trace.theorem)} · {_outcome(trace)}",
         base=base,
-        trace=data(store.dumps(trace)),
+        trace=script_json(store.dumps(trace)),
     )
 
 
 def index(traces: Sequence[tuple[str, Trace]]) -> bytes:
-    """The page that lists the traces of a folder, given as `store.heads` does."""
+    """Return the page that lists the traces of a folder, as returned by `store.read_summaries`."""
     proved = sum(trace.proof is not None for _, trace in traces)
     rows = "\n".join(_row(*item) for item in traces)
-    return filled(__package__, "index.html", proved=proved, total=len(traces), rows=rows)
+    return render_template(__package__, "index.html", proved=proved, total=len(traces), rows=rows)
 
 
 def _row(base: str, trace: Trace) -> str:

@@ -1,7 +1,7 @@
 """Traces as JSON files.
 
-One line for everything about the search, then one line per node and per attempt: the first line is enough to list the
-traces of a folder, and a line can be found with grep.
+The first line has everything about the search, each further line a node or an attempt: the first line is enough to list
+the traces of a folder, and a line can be found with grep.
 """
 
 from __future__ import annotations
@@ -15,43 +15,47 @@ from pathlib import Path
 from typing import Any
 
 from data.records.parsing import parse_json
-from search.trace import Attempt, Node, Trace
+from search.trace import Trace, TraceAttempt, TraceNode
 
 
 def dumps(trace: Trace) -> bytes:
-    """The Trace as UTF-8 JSON. Raises ValueError for a value or time that is not finite: JSON has no word for it."""
-    head = {key: value for key, value in vars(trace).items() if key not in ("nodes", "attempts")}
-    text = f'{_json(head)[:-1]},\n"nodes": [{_lines(trace.nodes)}],\n"attempts": [{_lines(trace.attempts)}]}}\n'
+    """Return the trace as UTF-8 JSON. Raises ValueError for a value or time that is not finite."""
+    header = {key: value for key, value in vars(trace).items() if key not in ("nodes", "attempts")}
+    text = f'{_json(header)[:-1]},\n"nodes": [{_lines(trace.nodes)}],\n"attempts": [{_lines(trace.attempts)}]}}\n'
     return text.encode("utf-8", "backslashreplace")  # a lone surrogate becomes `\udXXX`, which is JSON for it
 
 
 def read(path: Path) -> Trace:
-    """The Trace in a file that `write` wrote. Raises OSError; ValueError if it holds something else."""
+    """Return the trace in a file that `write` wrote. Raises OSError; ValueError if the file holds something else."""
     try:
         fields = parse_json(path.read_bytes())
-        nodes = [Node(**node) for node in fields.pop("nodes")]
-        attempts = [Attempt(**{**attempt, "reached": tuple(attempt["reached"])}) for attempt in fields.pop("attempts")]
+        nodes = [TraceNode(**node) for node in fields.pop("nodes")]
+        attempts = [
+            TraceAttempt(**{**attempt, "reached": tuple(attempt["reached"])}) for attempt in fields.pop("attempts")
+        ]
         return Trace(**{**fields, "found": tuple(fields["found"])}, nodes=nodes, attempts=attempts)
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise ValueError(f"{path} is not a trace: {error}") from None
 
 
-def heads(folder: Path) -> list[tuple[str, Trace]]:
-    """File name (without ending) and Trace, less nodes and attempts, of every trace in a folder, in the order in which
-    they were written: that of the theorems in their file."""
-    found = []
+def read_summaries(folder: Path) -> list[tuple[str, Trace]]:
+    """Return the file name (without extension) and Trace, without nodes and attempts, of every trace in a folder.
+
+    They are in the order in which they were written, which is that of the theorems in their file.
+    """
+    summaries = []
     for path in sorted(folder.glob("*.json"), key=lambda path: (path.stat().st_mtime_ns, path.name)):
         with path.open("rb") as file:
             line = file.readline()
         try:
-            found.append((path.stem, Trace(**parse_json(line.rstrip().removesuffix(b",") + b"}"))))
+            summaries.append((path.stem, Trace(**parse_json(line.rstrip().removesuffix(b",") + b"}"))))
         except (ValueError, TypeError):
             continue  # some other JSON file
-    return found
+    return summaries
 
 
 def file_name(theorem: str) -> str:
-    """A file name, without ending, that is safe everywhere and that no other theorem has.
+    """Return a file name for a theorem, without extension, that is safe everywhere and unique to it.
 
     Names that file systems may change or confuse (by case, by Unicode form, by length) get a hash of the name.
     """
@@ -67,6 +71,6 @@ def _json(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False, allow_nan=False)
 
 
-def _lines(items: Iterable[Node | Attempt]) -> str:
+def _lines(items: Iterable[TraceNode | TraceAttempt]) -> str:
     lines = ",\n".join(_json(vars(item)) for item in items)
     return f"\n{lines}\n" if lines else ""

@@ -21,7 +21,7 @@ import pytest_asyncio
 from data import Declaration, LeanFile, parse
 from data.holes import Edit
 from lean_env import LeanPool, Reason
-from search.prove import wanted
+from search.prove import select_declarations
 
 FILES = sorted((Path(__file__).parents[1] / "fixtures" / "files").glob("*.lean"))
 
@@ -68,7 +68,8 @@ async def test_what_a_file_holds(pool: LeanPool, path: Path) -> None:
     file, want = await parse(pool, text, path.name), expected(text)
     known: dict[str, list[Edit]] = {}
     found = {
-        d.name: await _state(pool, file, d, known, want.get(d.name, "").partition(" by ")[2]) for d in wanted(file)
+        d.name: await _state(pool, file, d, known, want.get(d.name, "").partition(" by ")[2])
+        for d in select_declarations(file)
     }
     assert found == want
     assert file.with_proofs({}) == text

@@ -12,7 +12,7 @@ from typing import Any
 from eval import run
 from eval.config import RunConfig
 from eval.folder import RunFolder
-from eval.problems import digest, selected
+from eval.problems import problems_digest, select_problems
 from lean_env import LeanPool
 from prover.policy import Policy, Prompt, Sample, SampleRequest, Usage
 
@@ -74,12 +74,12 @@ def write_problems(path: Path, count: int) -> None:
 async def do(folder: RunFolder, pool: LeanPool, config: RunConfig, policy: Policy) -> None:
     """What `prover eval run` does, without a command line."""
     path = Path(config.problems)
-    count, hashed = digest(selected(path, config.split, config.limit))
+    count, hashed = problems_digest(select_problems(path, config.split, config.limit))
     identity = config.identity | {"problems": hashed, "policy": policy.name, "lean": "embedded"}
     head = {"config": config.model_dump(mode="json"), "identity": identity, "problems": count}
     with folder.locked(head | {"versions": {"policy": policy.name}, "started": "2026-01-01T00:00:00Z"}):
-        await run.screen(folder, pool, selected(path, config.split, config.limit), lambda _: None)
-        await run.attempt(folder, pool, policy, config, lambda _: None)
+        await run.write_problems(folder, pool, select_problems(path, config.split, config.limit), lambda _: None)
+        await run.make_attempts(folder, pool, policy, config, lambda _: None)
 
 
 def results(folder: RunFolder) -> Iterator[dict[str, Any]]:

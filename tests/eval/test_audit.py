@@ -13,7 +13,7 @@ from data import Theorem
 from data.headers import CORE
 from data.problems import Problem
 from eval.attempts import Entry, Flag
-from eval.audit import Duplicates, audited, compared, normal_statement
+from eval.audit import Duplicates, audit_entry, compare_copies, normal_statement
 from eval.screen import Screen
 from lean_env import LeanPool
 
@@ -32,7 +32,7 @@ async def entry_of(pool: LeanPool, said: str, *preamble: str, header: str = CORE
 
 async def found(pool: LeanPool, said: str, *preamble: str) -> dict[str, str]:
     """The flags of a theorem with this signature, and what they say."""
-    entry = await audited(pool, await entry_of(pool, said, *preamble))
+    entry = await audit_entry(pool, await entry_of(pool, said, *preamble))
     return {flag.kind: flag.detail for flag in entry.flags}
 
 
@@ -238,14 +238,14 @@ async def test_a_sound_statement_has_no_flag(pool: LeanPool) -> None:
 
 async def test_flags_of_the_screen_are_kept(pool: LeanPool) -> None:
     entry = await entry_of(pool, "(a : ℕ) (h : k < 0) : a = 7", header="import Mathlib\n")
-    assert [flag.kind for flag in (await audited(pool, entry)).flags] == ["auto-bound", "contradictory"]
+    assert [flag.kind for flag in (await audit_entry(pool, entry)).flags] == ["auto-bound", "contradictory"]
 
 
 async def test_what_cannot_be_asked_is_read(pool: LeanPool) -> None:
     screen = Screen(pool)
-    entry = await audited(pool, await screen.entry(problem("(x : ℝ) (h : x + y = 3) : x = 3 - y")))
+    entry = await audit_entry(pool, await screen.entry(problem("(x : ℝ) (h : x + y = 3) : x = 3 - y")))
     assert (entry.asked, entry.flags) == (False, (Flag("unbound", "nobody seems to declare y"),))
-    assert not (await audited(pool, await screen.entry(problem("(x y : ℝ) (h : x + y = 3) : x = 3 - y")))).flags
+    assert not (await audit_entry(pool, await screen.entry(problem("(x y : ℝ) (h : x + y = 3) : x = 3 - y")))).flags
 
 
 async def test_a_hard_statement_takes_seconds_at_most(pool: LeanPool) -> None:
@@ -307,7 +307,7 @@ async def differing(pool: LeanPool, a: Theorem, b: Theorem) -> list[str]:
     """What is said of a copy that has `b` where the benchmark has `a`."""
     screen = Screen(pool)
     ours, theirs = [await screen.entry(Problem("p", theorem)) for theorem in (a, b)]
-    entry = await compared(pool, ours, theirs)
+    entry = await compare_copies(pool, ours, theirs)
     return [flag.detail for flag in entry.flags]
 
 
@@ -376,4 +376,4 @@ async def test_copies_that_say_something_else_are_flagged(pool: LeanPool, a: The
 
 async def test_a_problem_that_a_copy_does_not_have_is_not_flagged(pool: LeanPool) -> None:
     ours = await entry_of(pool, ": 1 = 1")
-    assert await compared(pool, ours, None) == ours
+    assert await compare_copies(pool, ours, None) == ours

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from eval.metrics import difference, interval, mcnemar, pass_at_k
+from eval.metrics import mcnemar, mean_interval, paired_difference, pass_at_k
 
 
 @given(st.lists(st.booleans(), min_size=1, max_size=9), st.data())
@@ -47,12 +47,12 @@ def test_what_cannot_be_told_is_refused(n: int, c: int, k: int) -> None:
 def test_wilsons_interval_is_the_published_one() -> None:
     """Brown, Cai and DasGupta 2001 solve |p - x/n| = z sqrt(p(1-p)/n) for the bounds: so must ours."""
     for x, n in [(0, 20), (1, 20), (10, 20), (20, 20), (50, 54)]:
-        found = interval([1.0] * x + [0.0] * (n - x))
+        found = mean_interval([1.0] * x + [0.0] * (n - x))
         for bound in (found.low, found.high):
             if bound not in (0.0, 1.0):
                 assert abs(bound - x / n) == pytest.approx(1.959964 * (bound * (1 - bound) / n) ** 0.5, rel=1e-4)
-    assert interval([0.0] * 20).low == 0.0
-    assert 0.1 < interval([0.0] * 20).high < 0.2
+    assert mean_interval([0.0] * 20).low == 0.0
+    assert 0.1 < mean_interval([0.0] * 20).high < 0.2
 
 
 def test_the_interval_covers_the_truth_as_often_as_it_says() -> None:
@@ -69,13 +69,13 @@ def covered(problems: int, experiments: int = 600) -> float:
         for _ in range(problems):
             p = rng.randrange(1000) / 1000
             values.append(pass_at_k(8, sum(rng.random() < p for _ in range(8)), 4))
-        found = interval(values)
+        found = mean_interval(values)
         inside += found.low <= truth <= found.high
     return inside / experiments
 
 
 def test_values_between_0_and_1_give_a_narrower_interval_than_a_proportion_of_the_same_mean() -> None:
-    halves, coins = interval([0.25, 0.75] * 50), interval([0.0, 1.0] * 50)
+    halves, coins = mean_interval([0.25, 0.75] * 50), mean_interval([0.0, 1.0] * 50)
     assert halves.value == coins.value == 0.5
     assert halves.high - halves.low < 0.6 * (coins.high - coins.low)
 
@@ -95,15 +95,15 @@ def test_the_interval_of_a_gain_covers_the_truth_as_often_as_it_says() -> None:
     for _ in range(600):
         chances = [rng.random() * 0.9 for _ in range(60)]
         a, b = ([sum(rng.random() < p + more for _ in range(8)) / 8 for p in chances] for more in (0.0, 0.1))
-        found = difference(a, b)
+        found = paired_difference(a, b)
         inside += found.low <= 0.1 <= found.high
     assert 0.92 <= inside / 600 <= 0.98
 
 
 def test_a_gain_is_that_of_the_second() -> None:
-    found = difference([0.0, 0.5, 0.0], [1.0, 0.5, 0.0])
+    found = paired_difference([0.0, 0.5, 0.0], [1.0, 0.5, 0.0])
     assert found.value == pytest.approx(1 / 3)
     assert found.low < 0 < found.value < found.high
-    assert difference([0.0, 0.5], [0.5, 1.0]).low == pytest.approx(0.5)
+    assert paired_difference([0.0, 0.5], [0.5, 1.0]).low == pytest.approx(0.5)
     with pytest.raises(ValueError, match="less than two"):
-        difference([0.0], [1.0])
+        paired_difference([0.0], [1.0])

@@ -20,8 +20,8 @@ from data.problems import ProblemError
 from data.records.run_folder import RunError
 from eval.config import RunConfig
 from eval.folder import RunFolder
-from eval.problems import selected
-from eval.summary import summary
+from eval.problems import select_problems
+from eval.summary import summarise
 from lean_env import LeanPool
 from prover.policy import PolicyUnavailable, Prompt, Sample, SampleRequest, TacticsPolicy, Usage
 from tests.eval.runs import Fixed, do, results, write_problems
@@ -49,7 +49,7 @@ async def test_every_attempt_is_made_once_and_all_numbers_add_up(
     made = Counter((a.problem, a.number) for a in folder.attempts())
     assert set(made) == set(policy.asked)
     assert set(made.values()) == {1}
-    counts = summary(folder)["counts"]
+    counts = summarise(folder)["counts"]
     assert counts["asked"] + counts["inexpressible"] == counts["problems"] == 10
     assert counts["proved"] + counts["failed"] + counts["unfinished"] == counts["asked"]
     assert counts["proved"] > 0
@@ -98,7 +98,7 @@ async def test_a_run_may_get_more_attempts(pool: LeanPool, problems: Path, tmp_p
     whole = RunFolder(tmp_path / "whole")
     await do(whole, pool, config(problems, attempts=4), Fixed())
     assert list(results(folder)) == list(results(whole))
-    assert summary(folder)["attempts"] == 4
+    assert summarise(folder)["attempts"] == 4
 
 
 async def test_the_number_of_workers_and_the_place_of_the_file_do_not_make_another_run(
@@ -126,7 +126,7 @@ async def test_a_damaged_file_is_told_and_not_passed_over(pool: LeanPool, proble
     lines = (folder.path / "attempts.jsonl").read_bytes().splitlines(keepends=True)
     (folder.path / "attempts.jsonl").write_bytes(b"".join([*lines[:5], b'{"problem"\n', *lines[6:]]))
     with pytest.raises(RunError, match=r"attempts.jsonl:6: damaged"):
-        summary(folder)
+        summarise(folder)
 
 
 async def test_rows_that_cannot_be_read_are_counted(pool: LeanPool, problems: Path, tmp_path: Path) -> None:
@@ -136,7 +136,7 @@ async def test_rows_that_cannot_be_read_are_counted(pool: LeanPool, problems: Pa
     unreadable = {entry.name: entry.why for entry in folder.entries() if "cannot be read" in entry.why}
     assert list(unreadable) == ["problems.jsonl:11", "problems.jsonl:12"]
     assert unreadable["problems.jsonl:11"].startswith("it cannot be read: not JSON")
-    assert summary(folder)["counts"]["problems"] == 5 + 2
+    assert summarise(folder)["counts"]["problems"] == 5 + 2
 
 
 async def test_two_problems_of_one_name_are_two(pool: LeanPool, problems: Path, tmp_path: Path) -> None:
@@ -156,19 +156,19 @@ def test_a_name_means_the_same_problem_whatever_the_split(tmp_path: Path) -> Non
     ]
     path = tmp_path / "p.jsonl"
     path.write_text("".join(json.dumps(row) + "\n" for row in rows))
-    everything = {p.name: p.theorem.statement for p in selected(path)}
-    valid = {p.name: p.theorem.statement for p in selected(path, "valid")}
+    everything = {p.name: p.theorem.statement for p in select_problems(path)}
+    valid = {p.name: p.theorem.statement for p in select_problems(path, "valid")}
     assert len(everything) == 4
     assert valid == {name: said for name, said in everything.items() if "0 = 0" not in said}
     with pytest.raises(ProblemError, match="its splits are: test, valid"):
-        list(selected(path, "vlid"))
+        list(select_problems(path, "vlid"))
 
 
 async def test_searches_are_attempts_too(pool: LeanPool, problems: Path, tmp_path: Path) -> None:
     folder = RunFolder(tmp_path / "run")
     wanted = config(problems, search="rmaxts", attempts=2, budget={"checks": 20, "seconds": 30}, limit=4)
     await do(folder, pool, wanted, TacticsPolicy())
-    figures = summary(folder)
+    figures = summarise(folder)
     assert figures["counts"]["proved"] == 4
     assert figures["attempts_done"] == 8
     assert all(a.proved and 0 < a.checks <= 22 and a.text for a in folder.attempts())
@@ -199,7 +199,7 @@ def test_processor_time_takes_the_place_of_wall_time(problems: Path) -> None:
 
 
 def test_limit_and_split_choose_problems(problems: Path) -> None:
-    names = [p.name for p in selected(problems, "test", 3)]
+    names = [p.name for p in select_problems(problems, "test", 3)]
     assert names == ["t0", "t2", "t4"]
 
 

@@ -9,7 +9,7 @@ from data.headers import CORE
 from data.problems import Problem
 from data.syntax.declarations import read_theorem
 from eval.attempts import Entry
-from eval.screen import Screen, unique
+from eval.screen import Screen, with_unique_names
 from lean_env import LeanPool
 
 MATHLIB = (
@@ -160,4 +160,4 @@ async def test_misprints_that_do_not_fit_are_an_error(pool: LeanPool) -> None:
 
 def test_names_are_made_unique() -> None:
     problems = [Problem(name, Theorem("t", "")) for name in ("a", "b", "a", "a")]
-    assert [problem.name for problem in unique(problems)] == ["a", "b", "a (2)", "a (3)"]
+    assert [problem.name for problem in with_unique_names(problems)] == ["a", "b", "a (2)", "a (3)"]

@@ -19,8 +19,8 @@ from prometheus_client.parser import text_string_to_metric_families
 from lean_env import LeanPool
 from lean_env.embedded import install
 from prover.policy import Policy, PolicyUnavailable, Prompt, TacticsPolicy
-from search.api.app import Limits, create
-from search.api.server import Server
+from search.api.app import APILimits, create_app
+from search.api.server import APIServer
 from tests.search.policies import Scripted
 
 EASY = "theorem two : 1 + 1 = 2 := by\n  sorry\n\ntheorem held (a : Nat) : a = a := rfl\n"
@@ -51,12 +51,12 @@ async def pool() -> AsyncIterator[LeanPool]:
 async def client(
     pool: LeanPool,
     policy: Policy | None = None,
-    limits: Limits | None = None,
+    limits: APILimits | None = None,
     token: str | None = None,
     connections: int | None = None,
 ) -> AsyncIterator[httpx.AsyncClient]:
     """A client of a real server on a free port."""
-    server = Server(create(pool, policy or TacticsPolicy(), limits, token), connections)
+    server = APIServer(create_app(pool, policy or TacticsPolicy(), limits, token), connections)
     listening = socket.create_server(("127.0.0.1", 0))
     serving = asyncio.create_task(server.serve([listening]))
     try:
@@ -247,7 +247,7 @@ async def test_errors_of_lean_come_one_by_one(http: httpx.AsyncClient) -> None:
 
 async def test_a_file_that_runs_forever_is_given_up(pool: LeanPool) -> None:
     endless = f"{EASY}\npartial def loop (n : Nat) : Nat := loop (n + 1)\n#eval loop 0"
-    async with client(pool, limits=Limits(seconds=1)) as http:
+    async with client(pool, limits=APILimits(seconds=1)) as http:
         for body in ({"code": endless}, {"code": endless, "header": "core"}):
             start = time.monotonic()
             assert "it could not be read within 1 s" in trouble(await http.post("/v1/prove", json=body), 422)
@@ -286,7 +286,7 @@ async def test_a_token_opens_what_is_not_open(pool: LeanPool) -> None:
             assert (await http.get(path)).status_code == 200
     for empty in ("", " \n"):
         with pytest.raises(ValueError, match="empty token"):
-            create(pool, TacticsPolicy(), token=empty)
+            create_app(pool, TacticsPolicy(), token=empty)
 
 
 @pytest.mark.parametrize("media", [None, "text/plain", "application/x-www-form-urlencoded", "application/jsonx", ""])
@@ -297,7 +297,7 @@ async def test_only_json_is_read(http: httpx.AsyncClient, media: str | None) -> 
 
 
 async def test_a_body_is_read_up_to_its_limit(pool: LeanPool) -> None:
-    async with client(pool, limits=Limits(body_bytes=1000)) as http:
+    async with client(pool, limits=APILimits(body_bytes=1000)) as http:
         headers = {"Content-Type": "application/json; charset=utf-8"}
         body = json.dumps({"challenge": CHALLENGE, "solution": ""}).encode()
 
@@ -314,7 +314,7 @@ async def test_a_body_is_read_up_to_its_limit(pool: LeanPool) -> None:
 
 
 async def test_a_body_that_is_too_large_is_refused_before_it_is_sent(pool: LeanPool) -> None:
-    async with client(pool, limits=Limits(body_bytes=1000)) as http:
+    async with client(pool, limits=APILimits(body_bytes=1000)) as http:
         reader, writer = await asyncio.open_connection(http.base_url.host, http.base_url.port)
         writer.write(b"POST /v1/check HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n")
         writer.write(b"Content-Length: 999999\r\n\r\n")
@@ -329,7 +329,7 @@ SHORT = {"challenge": CHALLENGE, "solution": "theorem c (n : Nat) : n + 0 = n :=
 
 
 async def test_a_client_that_leaves_ends_its_search_and_the_next_in_line_has_its_turn(pool: LeanPool) -> None:
-    async with client(pool, Scripted(forever, stepwise=False), Limits(running=1, waiting=1)) as http:
+    async with client(pool, Scripted(forever, stepwise=False), APILimits(running=1, waiting=1)) as http:
         first = asyncio.create_task(http.post("/v1/prove", json=LONG))
         await until_metric(http, "prover_requests_running{}", 1)
         second = asyncio.create_task(http.post("/v1/check", json=SHORT))
@@ -369,7 +369,7 @@ async def test_the_workers_of_a_client_that_left_are_free_at_once(pool: LeanPool
 
 
 async def test_a_client_that_leaves_while_it_waits_leaves_its_place(pool: LeanPool) -> None:
-    async with client(pool, Scripted(forever, stepwise=False), Limits(running=1, waiting=1)) as http:
+    async with client(pool, Scripted(forever, stepwise=False), APILimits(running=1, waiting=1)) as http:
         first = asyncio.create_task(http.post("/v1/prove", json=LONG))
         await until_metric(http, "prover_requests_running{}", 1)
         for _ in range(3):
@@ -431,7 +431,7 @@ async def test_the_examples_of_the_schema_work(http: httpx.AsyncClient) -> None:
 
 @pytest.mark.parametrize("token", [None, "clef"])
 async def test_every_refusal_has_the_documented_shape(pool: LeanPool, token: str | None) -> None:
-    paths = create(pool, TacticsPolicy(), token=token).openapi()["paths"]
+    paths = create_app(pool, TacticsPolicy(), token=token).openapi()["paths"]
     for path in ("/v1/prove", "/v1/check"):
         responses = paths[path]["post"]["responses"]
         assert {"408", "413", "415", "422", "500", "503"} <= set(responses)

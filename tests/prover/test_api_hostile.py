@@ -20,7 +20,7 @@ import pytest_asyncio
 from lean_env import Claim, LeanPool, Verdict
 from lean_env.embedded import install
 from search.api import logs
-from search.api.limits import Limits
+from search.api.limits import APILimits
 from search.api.server import max_connections
 from tests.browser import Browser, running
 from tests.prover.test_api import LONG, SHORT, client, forever, numbers, trouble, until_metric
@@ -81,7 +81,7 @@ def log(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> py
 async def test_a_head_that_does_not_arrive_is_waited_for_only_so_long(
     pool: LeanPool, log: pytest.LogCaptureFixture
 ) -> None:
-    async with client(pool, limits=Limits(head_seconds=0.3)) as http:
+    async with client(pool, limits=APILimits(head_seconds=0.3)) as http:
         async with connected(http, HEAD) as slow, connected(http) as silent:
             answer = await said(slow)
             assert answer.startswith(b"HTTP/1.1 408")
@@ -93,7 +93,7 @@ async def test_a_head_that_does_not_arrive_is_waited_for_only_so_long(
 
 @pytest.mark.parametrize("drip", [False, True])
 async def test_a_body_that_does_not_arrive_is_waited_for_only_so_long(pool: LeanPool, drip: bool) -> None:
-    async with client(pool, limits=Limits(body_seconds=0.5, head_seconds=0.3)) as http:
+    async with client(pool, limits=APILimits(body_seconds=0.5, head_seconds=0.3)) as http:
         reader, writer = await asyncio.open_connection(http.base_url.host, http.base_url.port)
         writer.write(HEAD + b"Content-Length: 1000\r\n\r\n")
 
@@ -112,12 +112,12 @@ async def test_a_body_that_does_not_arrive_is_waited_for_only_so_long(pool: Lean
 
 async def test_the_body_of_a_refused_request_is_waited_for_only_so_long(pool: LeanPool) -> None:
     body = HEAD + b"Content-Length: 1000\r\n\r\n"
-    async with client(pool, limits=Limits(head_seconds=0.3), token=TOKEN) as http, connected(http, body) as reader:
+    async with client(pool, limits=APILimits(head_seconds=0.3), token=TOKEN) as http, connected(http, body) as reader:
         assert (await said(reader)).startswith(b"HTTP/1.1 401")
 
 
 async def test_an_answer_that_is_not_fetched_is_kept_only_so_long(pool: LeanPool) -> None:
-    async with client(pool, limits=Limits(body_seconds=0.3, head_seconds=0.3)) as http:
+    async with client(pool, limits=APILimits(body_seconds=0.3, head_seconds=0.3)) as http:
         with socket.socket() as lazy:
             lazy.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
             lazy.connect((http.base_url.host, http.base_url.port))
@@ -132,7 +132,7 @@ async def test_an_answer_that_is_not_fetched_is_kept_only_so_long(pool: LeanPool
 
 
 async def test_clients_that_send_nothing_do_not_keep_others_out(pool: LeanPool, log: pytest.LogCaptureFixture) -> None:
-    limits = Limits(running=2, head_seconds=100)
+    limits = APILimits(running=2, head_seconds=100)
     async with (
         client(pool, Scripted(forever, stepwise=False), limits, TOKEN, connections=6) as http,
         client(pool, limits=limits, connections=6) as open_to_all,
@@ -184,14 +184,14 @@ def test_the_limit_on_connections_leaves_files_to_the_server(monkeypatch: pytest
         monkeypatch.setattr(resource, "getrlimit", lambda _: (files, files))
 
     with_files(resource.RLIM_INFINITY)
-    assert max_connections(Limits(connections=5000), 2) == 5000
+    assert max_connections(APILimits(connections=5000), 2) == 5000
     with_files(100_000)
-    assert max_connections(Limits(), 2) == Limits().connections
+    assert max_connections(APILimits(), 2) == APILimits().connections
     with_files(200)
-    assert 20 < max_connections(Limits(), 2) < 100
+    assert 20 < max_connections(APILimits(), 2) < 100
     with_files(20)
     with pytest.raises(ValueError, match=r"20 open files \(`ulimit -n`\) are too few"):
-        max_connections(Limits(), 2)
+        max_connections(APILimits(), 2)
 
 
 async def test_a_server_without_files_says_so_in_a_line(pool: LeanPool, log: pytest.LogCaptureFixture) -> None:
@@ -345,7 +345,7 @@ async def test_a_theorem_that_is_named_twice_is_judged_once(pool: LeanPool, monk
 
 
 async def test_theorems_of_a_file_have_a_limit(pool: LeanPool) -> None:
-    async with client(pool, limits=Limits(theorems=3)) as http:
+    async with client(pool, limits=APILimits(theorems=3)) as http:
         for path, body in (("prove", {"code": THEOREMS}), ("check", {"challenge": THEOREMS, "solution": THEOREMS})):
             said = trouble(await http.post(f"/v1/{path}", json=body), 422)
             assert "theorems: at most 3 in a request, not 4" in said
@@ -354,7 +354,7 @@ async def test_theorems_of_a_file_have_a_limit(pool: LeanPool) -> None:
 
 
 async def test_a_search_ends_with_the_time_of_its_request(pool: LeanPool) -> None:
-    async with client(pool, limits=Limits(seconds=4, request_seconds=6)) as http:
+    async with client(pool, limits=APILimits(seconds=4, request_seconds=6)) as http:
         start = time.monotonic()
         code = "theorem easy : 1 = 1 := by sorry\n" + THEOREMS
         answer = await http.post("/v1/prove", json={"code": code, "seconds": 4})
@@ -373,7 +373,7 @@ async def test_a_check_ends_with_the_time_of_its_request(pool: LeanPool) -> None
     challenge = "\n".join(f"theorem {name} : 1 = 1 := by sorry" for name in names)
     solution = challenge.replace("sorry", "sleep 700; rfl", 1).replace("sorry", "rfl")  # read anew for each theorem
     body = {"challenge": challenge, "solution": solution, "theorems": names}
-    async with client(pool, limits=Limits(seconds=6, request_seconds=6)) as http:
+    async with client(pool, limits=APILimits(seconds=6, request_seconds=6)) as http:
         start = time.monotonic()
         rows = (await http.post("/v1/check", json=body)).json()["theorems"]
         assert time.monotonic() - start < 12
@@ -384,7 +384,7 @@ async def test_a_check_ends_with_the_time_of_its_request(pool: LeanPool) -> None
 
 def test_limits_must_fit_together() -> None:
     with pytest.raises(ValueError, match="request_seconds must not be less than seconds"):
-        Limits(seconds=10, request_seconds=5)
+        APILimits(seconds=10, request_seconds=5)
 
 
 # ---- the page that documents the API ----

@@ -17,8 +17,8 @@ from schemathesis.specs.openapi.checks import positive_data_acceptance
 from lean_env import LeanPool
 from lean_env.embedded import install
 from prover.policy import TacticsPolicy
-from search.api.app import Limits, create
-from search.api.server import Server
+from search.api.app import APILimits, create_app
+from search.api.server import APIServer
 
 KEY = "clef"
 # A schema cannot say what Lean accepts: what it allows may well be refused.
@@ -26,7 +26,7 @@ LEFT_OUT: list[Any] = [positive_data_acceptance]
 
 
 def application(pool: LeanPool) -> FastAPI:
-    return create(pool, TacticsPolicy(), Limits(seconds=0.2, body_bytes=100_000), KEY)
+    return create_app(pool, TacticsPolicy(), APILimits(seconds=0.2, body_bytes=100_000), KEY)
 
 
 @pytest.fixture(scope="module")
@@ -34,11 +34,11 @@ def url() -> Iterator[str]:
     """A server in a thread of its own: schemathesis waits for its answers in this one."""
     install.install()
     listening = socket.create_server(("127.0.0.1", 0))
-    servers: list[Server] = []
+    servers: list[APIServer] = []
 
     async def serve() -> None:
         async with LeanPool(workers=1) as pool:
-            servers.append(Server(application(pool)))
+            servers.append(APIServer(application(pool)))
             await servers[0].serve([listening])
 
     thread = threading.Thread(target=asyncio.run, args=(serve(),))

@@ -23,7 +23,7 @@ from prover.model.sampling_params import SamplingParams
 from prover.policy import PolicyUnavailable, PreviousAttempt, Prompt, Sample, SampleRequest, Usage
 from prover.policy.model import ModelPolicy
 from prover.prompts import FAMILIES, ChatMessage, Request
-from search import Budget, Sampling
+from search import Budget, SamplingSearch
 from tests.prover.readers import Reader, to_the_end
 from tests.prover.scripted_server import (
     CACHED,
@@ -989,7 +989,7 @@ async def test_families_that_do_not_correct_are_not_asked_to() -> None:
 async def test_a_search_over_a_server_finds_the_answer_that_is_right(pool: LeanPool) -> None:
     answers = {0: "  sorry\n", 1: "  rfl\n", 2: "  omega\n"}
     async with writing("deepseek-v1.5", answers) as (policy, server):
-        result = await Sampling(pool, policy).prove(THEOREM, Budget(samples=3, seconds=60))
+        result = await SamplingSearch(pool, policy).prove(THEOREM, Budget(samples=3, seconds=60))
         assert wanted(server) == [(0, 3)]
     assert (result.proof, result.samples) == ("omega", 3)
     assert result.reasons[Reason.ANSWER] == result.reasons[Reason.PROVED] == 1
@@ -1005,5 +1005,5 @@ async def test_what_a_server_has_written_is_judged_before_it_counts_as_gone(
     async with writing("deepseek-v1.5", answers, in_turn(well, then=dropping)) as (policy, _):
         monkeypatch.setattr(policy, "learn", lambda sample, proved: judged.append((sample.proof, proved)))
         with pytest.raises(PolicyUnavailable):
-            await Sampling(pool, policy).prove(THEOREM, Budget(seconds=60))
+            await SamplingSearch(pool, policy).prove(THEOREM, Budget(seconds=60))
     assert sorted(judged) == [(f"exact foo{k}", False) for k in range(4)]

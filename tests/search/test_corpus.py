@@ -17,7 +17,7 @@ from lean_env import LeanPool
 from prover.policy import Prompt
 from prover.policy.tactics.policy import TacticsPolicy
 from search import Budget
-from search.corpus import Progress, find
+from search.corpus import CorpusProgress, find_proofs
 from tests.search.policies import Scripted, by_goal
 
 
@@ -45,7 +45,7 @@ async def test_what_a_row_holds(pool: LeanPool, tmp_path: Path) -> None:
     out = tmp_path / "made" / "found.jsonl"
     problems = [Problem("a", made(1)[0].theorem, tags=("own", "level-1")), *list(generate(0, 2, ["arithmetic"]))]
     policy = Fresh(by_goal({"f n": ["omega", "  first | omega | (simp [f]; done) | rfl"]}))
-    state = await find(pool, policy, problems[:1], out, Budget(checks=5), "sampling")
+    state = await find_proofs(pool, policy, problems[:1], out, Budget(checks=5), "sampling")
     assert (state.done, state.found, state.checks) == (1, 1, 2)
     [row] = rows(out)
     assert row["formal_statement"].endswith("= n + 0 := by")
@@ -72,10 +72,10 @@ async def test_a_larger_budget_tries_what_is_left(pool: LeanPool, tmp_path: Path
     scripts = {"+ 0": ["rfl"], "+ 1": ["omega", "decide", "rfl"], "+ 2": ["omega"]}
     for checks, asked, found in ((1, ["p0", "p1", "p2"], 1), (1, [], 1), (3, ["p1", "p2"], 2), (2, [], 2)):
         before = len(rows(out))
-        state = await find(pool, Fresh(by_goal(scripts)), problems, out, Budget(checks=checks), "sampling")
+        state = await find_proofs(pool, Fresh(by_goal(scripts)), problems, out, Budget(checks=checks), "sampling")
         assert (state.done, state.found) == (3, found)
         assert sorted(row["name"] for row in rows(out)[before:]) == asked
-    state = await find(pool, Fresh(by_goal(scripts)), problems, out, Budget(checks=1), "rmaxts")
+    state = await find_proofs(pool, Fresh(by_goal(scripts)), problems, out, Budget(checks=1), "rmaxts")
     assert rows(out)[-1]["name"] == "p2"  # another search is another try, for what has no proof
     assert len(rows(out)) == 6
     assert [row["formal_proof"] for row in rows(out) if row["name"] == "p1"] == ["", "rfl"]
@@ -96,13 +96,13 @@ async def test_cut_off_it_goes_on(pool: LeanPool, tmp_path: Path) -> None:
             taken.append(problem.name)
             yield problem
 
-    running: asyncio.Task[Progress] = asyncio.current_task()  # type: ignore[assignment]
+    running: asyncio.Task[CorpusProgress] = asyncio.current_task()  # type: ignore[assignment]
 
-    def cut(state: Progress) -> None:
+    def cut(state: CorpusProgress) -> None:
         if state.done == 3:
             running.cancel()
 
-    running = asyncio.create_task(find(pool, Fresh(script), watched(), out, Budget(checks=4), "sampling", cut))
+    running = asyncio.create_task(find_proofs(pool, Fresh(script), watched(), out, Budget(checks=4), "sampling", cut))
     with pytest.raises(asyncio.CancelledError):
         await running
     assert len(taken) < 8  # no more are taken than are worked on
@@ -111,7 +111,7 @@ async def test_cut_off_it_goes_on(pool: LeanPool, tmp_path: Path) -> None:
     done = {row["name"] for row in list(read_jsonl(out))}
     assert 3 <= len(done) < 8
     asked.clear()
-    state = await find(pool, Fresh(script), problems, out, Budget(checks=4), "sampling")
+    state = await find_proofs(pool, Fresh(script), problems, out, Budget(checks=4), "sampling")
     assert (state.done, state.found) == (8, 8)
     assert sorted(row["name"] for row in rows(out)) == [f"p{k}" for k in range(8)]
     assert len(set(asked)) == 8 - len(done)
@@ -119,7 +119,7 @@ async def test_cut_off_it_goes_on(pool: LeanPool, tmp_path: Path) -> None:
 
 async def test_the_tactics_on_made_theorems(pool: LeanPool, tmp_path: Path) -> None:
     out, problems = tmp_path / "found.jsonl", [p for p in generate(2, 60) if p.tags[1] == "level-1"][:6]
-    state = await find(pool, TacticsPolicy(), problems, out, Budget(checks=12), "sampling")
+    state = await find_proofs(pool, TacticsPolicy(), problems, out, Budget(checks=12), "sampling")
     assert state.done == 6
     assert state.found >= 4
     for problem, row in ((p, r) for r in rows(out) for p in problems if p.name == r["name"]):
@@ -128,7 +128,7 @@ async def test_the_tactics_on_made_theorems(pool: LeanPool, tmp_path: Path) -> N
 
 async def test_a_statement_that_is_none(pool: LeanPool, tmp_path: Path) -> None:
     out = tmp_path / "found.jsonl"
-    state = await find(
+    state = await find_proofs(
         pool, TacticsPolicy(), [Problem("x", Theorem("t", "theorem t : nope"))], out, Budget(checks=3), "sampling"
     )
     assert (state.done, state.found) == (1, 0)

@@ -10,9 +10,9 @@ import pytest
 from data import Theorem, parse
 from data.syntax.lexer import tokens
 from lean_env import LeanPool
-from search import Budget, Sampling
-from search.edits import choices, reductions
-from search.minimise import minimised, shortened
+from search import Budget, SamplingSearch
+from search.edits import alternative_edits, shorter_edits
+from search.minimise import minimise_proof, resolve_alternatives
 from search.prove import Status, prove_file
 from tests.search.policies import Scripted
 
@@ -62,18 +62,18 @@ REDUNDANT = {
 @pytest.mark.parametrize("kind", REDUNDANT)
 async def test_a_redundant_proof_becomes_shorter_and_stays_accepted(pool: LeanPool, kind: str) -> None:
     problem, proof = REDUNDANT[kind]
-    found = await minimised(pool, problem, proof)
+    found = await minimise_proof(pool, problem, proof)
     assert length(found) < length(proof)
     assert (await pool.judge(problem.claim(found))).proved, found
     assert "skip" not in found
-    assert await minimised(pool, problem, found) == found
+    assert await minimise_proof(pool, problem, found) == found
 
 
 async def test_what_is_unused_goes_and_what_is_needed_stays(pool: LeanPool) -> None:
     problem = theorem("(P : Nat → Prop) (step : ∀ n, P n → P (n + 2)) (h : P 0) (f : ∀ n, P n → 4 ≤ n → False) : False")
     unused = "have zero : 0 ≤ 3 := by\n  omega\nhave one := zero\n"
     needed = "have four : P 4 := step 2 (step 0 h)\nexact f 4 four (Nat.le_refl 4)"
-    found = await minimised(pool, problem, unused + needed)
+    found = await minimise_proof(pool, problem, unused + needed)
     assert "zero" not in found
     assert "one" not in found
     assert found == needed or length(found) < length(needed)
@@ -84,7 +84,7 @@ async def test_the_shape_of_a_proof_that_automation_cannot_find_stays(pool: Lean
     proof = "induction t with\n| leaf =>\n  -- one leaf\n  rw [Tree.size]\n  decide\n| node l r hl hr =>\n"
     proof += "  -- one of them is enough\n  rw [Tree.size]\n"
     proof += "  have unused : l.size = l.size := by rfl\n  exact Nat.add_pos_left hl _"
-    found = await minimised(pool, problem, proof)
+    found = await minimise_proof(pool, problem, proof)
     assert found.startswith("induction t")
     assert "unused" not in found
     assert len(found.splitlines()) <= 5
@@ -92,20 +92,20 @@ async def test_the_shape_of_a_proof_that_automation_cannot_find_stays(pool: Lean
 
 async def test_lists_and_chains_lose_what_is_not_needed(pool: LeanPool) -> None:
     problem = theorem("(n : Nat) (h : n % 4 = 3) : n * n % 4 = 1")
-    found = await minimised(pool, problem, "simp [Nat.add_mod, Nat.mul_mod, Nat.pow_mod, h] <;> omega")
+    found = await minimise_proof(pool, problem, "simp [Nat.add_mod, Nat.mul_mod, Nat.pow_mod, h] <;> omega")
     assert found == "simp [Nat.mul_mod, h]"
 
 
 async def test_no_time_and_no_proof_change_nothing(pool: LeanPool) -> None:
     proof = "have : 1 = 1 := rfl\n  \nexact ⟨hp, hq⟩ -- done"
-    assert await minimised(pool, AND, proof, 0) == proof
+    assert await minimise_proof(pool, AND, proof, 0) == proof
     for wrong in ("have : 1 = 1 := rfl\nexact hp", "skip\nsorry", "have := \nskip", "", "«"):
-        assert await minimised(pool, AND, wrong) == wrong
+        assert await minimise_proof(pool, AND, wrong) == wrong
 
 
 async def test_a_short_proof_is_left_alone(pool: LeanPool) -> None:
     for proof in ("exact ⟨hp, hq⟩", "simp_all", "constructor <;> assumption"):
-        assert await minimised(pool, AND, proof) == proof
+        assert await minimise_proof(pool, AND, proof) == proof
 
 
 async def test_no_slow_automation_in_place_of_a_quick_block(pool: LeanPool) -> None:
@@ -113,7 +113,7 @@ async def test_no_slow_automation_in_place_of_a_quick_block(pool: LeanPool) -> N
     problem = theorem(signature, "def mix (m n : Nat) : Nat := (m + n) % 5")
     slow = await pool.check(problem.solution("decide"), context=problem.context)
     assert slow.ok  # but it looks at 2500 cases
-    found = await minimised(pool, problem, "intro x y\nhave k := h x y\nexact k", 40)
+    found = await minimise_proof(pool, problem, "intro x y\nhave k := h x y\nexact k", 40)
     assert "decide" not in found
     assert len(found.splitlines()) < 3
 
@@ -121,7 +121,7 @@ async def test_no_slow_automation_in_place_of_a_quick_block(pool: LeanPool) -> N
 async def test_the_seconds_are_kept_and_what_was_reached_is_returned(pool: LeanPool) -> None:
     proof = "\n".join(f"have h{n} : {n} + {n} = 2 * {n} := by\n  omega" for n in range(40)) + "\nexact ⟨hp, hq⟩"
     start = time.monotonic()
-    found = await minimised(pool, AND, proof, 3)
+    found = await minimise_proof(pool, AND, proof, 3)
     assert time.monotonic() - start < 20
     assert length(found) <= length(proof)
     assert (await pool.judge(AND.claim(found))).proved
@@ -129,7 +129,7 @@ async def test_the_seconds_are_kept_and_what_was_reached_is_returned(pool: LeanP
 
 async def test_the_proofs_of_a_file_are_minimised_if_asked_for(pool: LeanPool) -> None:
     file = await parse(pool, f"{AND.statement} := by\n  sorry\n", "t.lean")
-    search = Sampling(pool, Scripted(lambda _: [REDUNDANT["have"][1]], stepwise=False))
+    search = SamplingSearch(pool, Scripted(lambda _: [REDUNDANT["have"][1]], stepwise=False))
     for seconds, lines in ((0.0, 6), (30.0, 1)):
         outcomes = [o async for o in prove_file(pool, file, search, Budget(seconds=30), minimise=seconds)]
         assert [o.status for o in outcomes] == [Status.PROVED]
@@ -141,7 +141,7 @@ async def test_the_proofs_of_a_file_are_minimised_if_asked_for(pool: LeanPool) -
 
 
 async def test_it_can_be_cancelled(pool: LeanPool) -> None:
-    task = asyncio.create_task(minimised(pool, *REDUNDANT["induction"]))
+    task = asyncio.create_task(minimise_proof(pool, *REDUNDANT["induction"]))
     await asyncio.sleep(0.3)
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
@@ -152,12 +152,12 @@ async def test_it_can_be_cancelled(pool: LeanPool) -> None:
 async def test_the_result_is_the_same_for_any_number_of_workers(pool: LeanPool) -> None:
     problem, proof = REDUNDANT["rw"]
     async with LeanPool(workers=1, confirm=False) as single:
-        assert await minimised(single, problem, proof) == await minimised(pool, problem, proof)
+        assert await minimise_proof(single, problem, proof) == await minimise_proof(pool, problem, proof)
 
 
 def test_every_edit_saves_and_the_largest_saving_comes_first() -> None:
     for _, proof in REDUNDANT.values():
-        texts = [edit.of(proof) for edit in reductions(proof)]
+        texts = [edit.apply(proof) for edit in shorter_edits(proof)]
         assert texts
         assert all(length(text) < length(proof) for text in texts)
         lines = [len(text.splitlines()) for text in texts]
@@ -166,7 +166,7 @@ def test_every_edit_saves_and_the_largest_saving_comes_first() -> None:
 
 def test_a_comment_goes_with_its_step() -> None:
     proof = "-- first\nintro x -- one\n-- second\nsimp -- two\n/- third -/\nomega -- three"
-    texts = {edit.of(proof) for edit in reductions(proof)}
+    texts = {edit.apply(proof) for edit in shorter_edits(proof)}
     assert "-- second\nsimp -- two\n/- third -/\nomega -- three" in texts
     assert "-- first\nintro x -- one\n/- third -/\nomega -- three" in texts
     assert "-- first\nintro x -- one\n-- second\nsimp -- two" in texts
@@ -179,22 +179,22 @@ async def test_only_the_alternative_that_is_needed_is_left(pool: LeanPool) -> No
     problem = theorem("(n : Nat) : n + 0 = n ∧ 0 < n + 1")
     proof = "constructor\n· first | (intros; omega) | rfl\n· cases n with\n  | zero => first | contradiction | decide\n"
     proof += "  | succ m => skip <;> first | rfl | (skip; omega)"
-    assert await shortened(pool, problem, proof) == (
+    assert await resolve_alternatives(pool, problem, proof) == (
         "constructor\n· intros; omega\n· cases n with\n  | zero => decide\n  | succ m => skip <;> (skip; omega)"
     )
     lines = "constructor\n· first\n  | contradiction\n  | have := n\n    rfl\n· omega"
-    assert await shortened(pool, problem, lines) == "constructor\n· have := n\n  rfl\n· omega"
+    assert await resolve_alternatives(pool, problem, lines) == "constructor\n· have := n\n  rfl\n· omega"
 
 
 async def test_what_needs_more_than_one_alternative_stays(pool: LeanPool) -> None:
     problem = theorem("(n : Nat) : n + 0 = n ∧ 0 < n + 1")
     for proof in ("constructor <;> first | rfl | exact Nat.succ_pos n", "omega"):
-        assert await shortened(pool, problem, proof) == proof
+        assert await resolve_alternatives(pool, problem, proof) == proof
 
 
 def test_bars_in_brackets_are_no_alternatives() -> None:
     proof = "first | (simp; done) | (first | rfl | omega) | rcases h with ⟨a | b⟩"
-    assert [edit.of(proof) for edit in choices(proof)][:3] == [
+    assert [edit.apply(proof) for edit in alternative_edits(proof)][:3] == [
         "simp",
         "first | rfl | omega",
         "rcases h with ⟨a | b⟩",

@@ -14,7 +14,7 @@ from lean_env.cpu_time import measure_cpu_time
 from prover.policy.tactics.policy import TacticsPolicy
 from search import Budget
 from search.budget import Meter
-from search.prove import Outcome, Status, prove_file, take_back
+from search.prove import Outcome, Status, prove_file, revoke_refused
 from search.searches import searcher
 
 HALF = """\
@@ -52,10 +52,10 @@ async def test_holes_are_filled_in_place_and_the_rest_is_told(pool: LeanPool) ->
         "uses_half": Status.OPEN,
     }
     by_name = {o.declaration.name: o for o in outcomes}
-    assert [hole.line for hole in by_name["half"].left] == [6]
-    assert [hole.goal.rpartition("⊢ ")[2] for hole in by_name["half"].left] == ["q"]
+    assert [hole.line for hole in by_name["half"].open_holes] == [6]
+    assert [hole.goal.rpartition("⊢ ")[2] for hole in by_name["half"].open_holes] == ["q"]
     assert by_name["half"].filled
-    assert "number" in by_name["about_it"].said
+    assert "number" in by_name["about_it"].message
     assert "half" in by_name["uses_half"].detail
     written = file.with_proofs({o.declaration.name: o.edits for o in outcomes})
     assert "refine ⟨38, ?_, ?_⟩" in written
@@ -75,9 +75,9 @@ async def test_what_names_the_stand_in_fills_nothing(pool: LeanPool) -> None:
 async def test_what_does_not_fit_into_the_file_is_found_no_longer(pool: LeanPool) -> None:
     file = await parse(pool, "theorem a : 1 = 1 := by sorry\ntheorem b : 2 = 2 := by sorry\n")
     a, b = file.theorems
-    right = Outcome(a, Status.PROVED, whole=file.proof(a, None, "rfl"))
-    wrong = Outcome(b, Status.PROVED, whole=file.proof(b, None, "exact a"))
-    await take_back(pool, file, [right, wrong])
+    right = Outcome(a, Status.PROVED, whole_proof=file.proof(a, None, "rfl"))
+    wrong = Outcome(b, Status.PROVED, whole_proof=file.proof(b, None, "exact a"))
+    await revoke_refused(pool, file, [right, wrong])
     assert (right.status, wrong.status) == (Status.PROVED, Status.UNPROVED)
     assert not wrong.edits
     assert "Lean refuses" in wrong.detail

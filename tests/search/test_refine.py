@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from data import Theorem
 from lean_env import LeanPool, Reason
 from prover.policy import Prompt
-from search import Budget, Meter, Portfolio, Refine, RMaxTS, Sampling, SearchResult, Turn
-from search.refine import complaint
+from search import Budget, Meter, Phase, Portfolio, Refine, RMaxTS, SamplingSearch, SearchResult
+from search.refine import format_feedback
 from tests.search.policies import Scripted, by_goal
 
 AND = Theorem("t", "theorem t (p q : Prop)\n    (hp : p) (hq : q) : p ∧ q")
@@ -62,11 +62,11 @@ async def test_a_budget_is_kept(pool: LeanPool) -> None:
 async def test_only_what_helps_is_shown(pool: LeanPool) -> None:
     proof = "constructor\n· exact foo\n· have : 1 = 2 := by\n    decide\n  exact hq"
     verdict = await pool.judge(AND.claim(proof))
-    said = complaint(AND, proof, verdict)
+    said = format_feedback(AND, proof, verdict)
     assert said.index("line 2: · exact foo\nUnknown identifier `foo`") < said.index("line 4: decide")
     long = "have : " + " ∧ ".join(f"{n} = {n + 1}" for n in range(400)) + " := by\n  skip\nexact ⟨hp, hq⟩"
-    assert len(complaint(AND, long, await pool.judge(AND.claim(long)))) < 4000
-    assert complaint(AND, "sorry", await pool.judge(AND.claim("sorry"))).startswith("`sorry`")
+    assert len(format_feedback(AND, long, await pool.judge(AND.claim(long)))) < 4000
+    assert format_feedback(AND, "sorry", await pool.judge(AND.claim("sorry"))).startswith("`sorry`")
 
 
 # ---- several searches, one budget ----
@@ -91,7 +91,7 @@ class Counted:
 
 async def test_a_portfolio_shares_one_budget() -> None:
     turns = [Counted(), Counted(spends=False), Counted()]
-    portfolio = Portfolio([Turn(turns[0], 0.25), Turn(turns[1], 0.5), Turn(turns[2], 0.5)])
+    portfolio = Portfolio([Phase(turns[0], 0.25), Phase(turns[1], 0.5), Phase(turns[2], 0.5)])
     result = await portfolio.prove(AND, Budget(checks=100, samples=40))
     assert [t.given[0].checks for t in turns] == [25, 38, 75]
     assert [t.given[0].samples for t in turns] == [10, 15, 30]
@@ -99,10 +99,10 @@ async def test_a_portfolio_shares_one_budget() -> None:
 
 
 async def test_the_first_success_ends_a_portfolio(pool: LeanPool) -> None:
-    sampling = Sampling(pool, Scripted(by_goal({"p ∧ q": ["exact hq"]}), stepwise=False))
+    sampling = SamplingSearch(pool, Scripted(by_goal({"p ∧ q": ["exact hq"]}), stepwise=False))
     tree = RMaxTS(pool, Scripted(by_goal({"p ∧ q": ["constructor"], "⊢ p": ["exact hp"], "⊢ q": ["exact hq"]})))
     never = Counted()
-    portfolio = Portfolio([Turn(sampling, 0.5), Turn(tree, 0.5), Turn(never, 1)])
+    portfolio = Portfolio([Phase(sampling, 0.5), Phase(tree, 0.5), Phase(never, 1)])
     result = await portfolio.prove(AND, Budget(seconds=60))
     assert result.proof == "constructor\nexact hp\nexact hq"
     assert result.trace is not None
@@ -114,14 +114,14 @@ async def test_the_first_success_ends_a_portfolio(pool: LeanPool) -> None:
 
 async def test_a_statement_with_a_problem_is_not_tried_twice(pool: LeanPool) -> None:
     never = Counted()
-    sampling = Sampling(pool, Scripted(by_goal({})))
-    result = await Portfolio([Turn(sampling, 0.5), Turn(never, 1)]).prove(Theorem("t", "theorem t : 1 ="), Budget())
+    sampling = SamplingSearch(pool, Scripted(by_goal({})))
+    result = await Portfolio([Phase(sampling, 0.5), Phase(never, 1)]).prove(Theorem("t", "theorem t : 1 ="), Budget())
     assert result.problem
     assert not never.given
 
 
 def test_a_part_of_a_budget() -> None:
     meter = Meter(Budget(samples=10, checks=100), samples=9, checks=50)
-    assert meter.part(0.1) == Budget(samples=1, checks=5)
-    assert Meter(Budget()).part(0.5) == Budget()
-    assert Meter(Budget(samples=10), samples=10).part(0.5) == Budget(samples=0)
+    assert meter.fraction(0.1) == Budget(samples=1, checks=5)
+    assert Meter(Budget()).fraction(0.5) == Budget()
+    assert Meter(Budget(samples=10), samples=10).fraction(0.5) == Budget(samples=0)

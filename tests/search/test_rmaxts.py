@@ -115,7 +115,7 @@ async def test_seconds_end_a_search(pool: LeanPool) -> None:
 async def test_what_a_limit_cut_off_has_another_turn(pool: LeanPool) -> None:
     theorem = Theorem("t", "theorem t : ∀ a b c : Fin 300, a.val + b.val + c.val < 5000")
     policy = Scripted(by_goal({"Fin 300": ["decide +kernel", "intro a b", "intro a b c"]}))
-    result = await search(pool, policy, theorem, limits=(0.2, 0.5), concurrency=1)
+    result = await search(pool, policy, theorem, timeouts=(0.2, 0.5), concurrency=1)
     assert result.trace is not None
     tried = [a.text for a in result.trace.attempts if a.node == 0]
     assert tried == ["decide +kernel", "intro a b", "intro a b c", "decide +kernel"]

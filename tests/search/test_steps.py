@@ -8,7 +8,7 @@ from data import Theorem
 from lean_env import LeanPool
 from prover.policy import Prompt
 from prover.prompts import FAMILIES
-from search.steps import Step, steps
+from search.steps import ProofStep, steps
 
 CONJUNCTION = "theorem t (n : Nat) : n + 0 = n ∧ (True ∧ True)"
 NESTED = """\
@@ -44,7 +44,7 @@ async def test_states_and_tactics(pool: LeanPool) -> None:
     left = "case left\nn : Nat\n⊢ n + 0 = n"
     right = "case right\nn : Nat\n⊢ True ∧ True"
     first, second = "case right.left\nn : Nat\n⊢ True", "case right.right\nn : Nat\n⊢ True"
-    assert [(s.state, s.tactic, s.after, s.column) for s in found] == [
+    assert [(s.state, s.tactic, s.state_after, s.column) for s in found] == [
         ("n : Nat\n⊢ n + 0 = n ∧ True ∧ True", "constructor -- two goals", f"{left}\n{right}", 0),
         (
             f"{left}\n{right}",
@@ -63,8 +63,8 @@ async def test_states_and_tactics(pool: LeanPool) -> None:
 async def test_steps_are_the_proof_and_start_where_it_goes_on(pool: LeanPool, statement: str, proof: str) -> None:
     found = await steps(pool, Theorem("t", statement), proof)
     assert "".join(proof[s.start : s.end] for s in found) == proof
-    assert [s.state for s in found[1:]] == [s.after for s in found[:-1]]
-    assert found[-1].after == "no goals"
+    assert [s.state for s in found[1:]] == [s.state_after for s in found[:-1]]
+    assert found[-1].state_after == "no goals"
     for step in found:
         line = next(text for text in proof[step.start :].splitlines() if not text.lstrip().startswith("--"))
         assert len(line) - len(line.lstrip()) == step.column
@@ -82,4 +82,4 @@ async def test_a_prompt_of_each_place_is_gone_on_with_by_the_rest(pool: LeanPool
 
 @pytest.mark.parametrize("proof", ["simp\nfoo", "constructor\n· rfl", "sorry", "  constructor\n  · rfl\n  · simp", ""])
 async def test_what_does_not_hold_or_is_no_such_text_has_none(pool: LeanPool, proof: str) -> None:
-    assert await steps(pool, Theorem("t", CONJUNCTION), proof) == list[Step]()
+    assert await steps(pool, Theorem("t", CONJUNCTION), proof) == list[ProofStep]()

@@ -17,7 +17,7 @@ from selenium.webdriver import ActionChains
 
 from search import report
 from search.report import network, store
-from search.trace import Attempt, Node, Trace
+from search.trace import Trace, TraceAttempt, TraceNode
 from tests.browser import Browser, running
 
 HOSTILE = """</script><script>owned=1</script><img src=x onerror="owned=1">'"&amp;<!--${1}`\\"""
@@ -35,12 +35,12 @@ def traces(draw: st.DrawFn) -> Trace:
     values = st.none() | st.floats(allow_nan=False, allow_infinity=False)
     count = draw(st.integers(0, 6))
     nodes = [
-        Node(draw(st.integers(0, n - 1)) if n else None, draw(text), draw(text), draw(few), draw(values))
+        TraceNode(draw(st.integers(0, n - 1)) if n else None, draw(text), draw(text), draw(few), draw(values))
         for n in range(count)
     ]
     places = st.integers(0, max(0, count - 1))
     path = st.lists(places, max_size=3 if count else 0).map(tuple)
-    attempts = draw(st.lists(st.builds(Attempt, places, text, text, text, path, text), max_size=6 if count else 0))
+    attempts = draw(st.lists(st.builds(TraceAttempt, places, text, text, text, path, text), max_size=6 if count else 0))
     return Trace(
         *(draw(text) for _ in range(3)),
         nodes,
@@ -56,8 +56,8 @@ def traces(draw: st.DrawFn) -> Trace:
 
 def hostile() -> Trace:
     """Every text in it wants to be more than a text."""
-    nodes = [Node(None, HOSTILE, HOSTILE), Node(0, HOSTILE, f"⊢ {HOSTILE}", 1, 0.5)]
-    attempts = [Attempt(n, HOSTILE, HOSTILE, HOSTILE, (1,), HOSTILE) for n in (0, 1)]
+    nodes = [TraceNode(None, HOSTILE, HOSTILE), TraceNode(0, HOSTILE, f"⊢ {HOSTILE}", 1, 0.5)]
+    attempts = [TraceAttempt(n, HOSTILE, HOSTILE, HOSTILE, (1,), HOSTILE) for n in (0, 1)]
     return Trace(HOSTILE, HOSTILE, HOSTILE, nodes, attempts, HOSTILE, (0, 1), 1, HOSTILE)
 
 
@@ -68,17 +68,21 @@ def tree(nodes: int, attempts: int) -> Trace:
     hypotheses = "\n".join(f"h{i} : n + {i} ≤ (n + 1) * (n + {i}) ∧ n % 7 = 3 → n * n % 7 = 2" for i in range(6))
     for n, parent in enumerate(parents):
         goals = f"n : Nat\n{hypotheses}\n⊢ n + {n} = {n} + n"
-        trace.nodes.append(Node(parent, f"have step{n} : n = n := rfl" if n else "", goals, nodes - n, 1 / (n + 1)))
+        trace.nodes.append(
+            TraceNode(parent, f"have step{n} : n = n := rfl" if n else "", goals, nodes - n, 1 / (n + 1))
+        )
     for a in range(attempts):
         trace.attempts.append(
-            Attempt(a % nodes, f"simp [lemma{a}]", "error" if a % 5 else "timeout", f"unknown identifier 'lemma{a}'")
+            TraceAttempt(
+                a % nodes, f"simp [lemma{a}]", "error" if a % 5 else "timeout", f"unknown identifier 'lemma{a}'"
+            )
         )
     path = [nodes - 1]
     while (parent := parents[path[-1]]) is not None:
         path.append(parent)
     trace.found, trace.completed = tuple(reversed(path)), attempts
     start, *reached = trace.found[-3:]
-    trace.attempts.append(Attempt(start, "omega", "proved", reached=tuple(reached)))
+    trace.attempts.append(TraceAttempt(start, "omega", "proved", reached=tuple(reached)))
     trace.proof = "\n".join([*(trace.nodes[n].text for n in trace.found[1:]), "omega"])
     return trace
 
@@ -87,7 +91,7 @@ def tree(nodes: int, attempts: int) -> Trace:
 
 
 @given(traces())
-@example(Trace("s", "\ud800", "\udfff", [Node(None, "", "lone \udabc surrogate")]))
+@example(Trace("s", "\ud800", "\udfff", [TraceNode(None, "", "lone \udabc surrogate")]))
 @example(hostile())
 def test_a_trace_comes_back_as_it_was_written(tmp_path_factory: pytest.TempPathFactory, trace: Trace) -> None:
     path = tmp_path_factory.getbasetemp() / "trace.json"
@@ -105,7 +109,7 @@ def test_a_file_that_is_no_trace_is_refused_by_name(tmp_path: Path, content: str
 
 @given(traces())
 @example(hostile())
-@example(Trace("s", "t", "", [Node(None, "", "bell \a null \0 escape \x1b \r\n lone \udabc last \uffff")]))
+@example(Trace("s", "t", "", [TraceNode(None, "", "bell \a null \0 escape \x1b \r\n lone \udabc last \uffff")]))
 def test_graphml_is_read_back_with_the_same_nodes_and_edges(trace: Trace) -> None:
     def facts(tree: nx.DiGraph[int]) -> object:
         """Less the empty texts: networkx leaves them out when it reads."""
@@ -120,9 +124,12 @@ def test_graphml_is_read_back_with_the_same_nodes_and_edges(trace: Trace) -> Non
 
 def test_the_graph_tells_what_was_tried_and_what_was_found() -> None:
     trace = Trace(
-        "rmaxts", "t", "theorem t : p", [Node(None, "", "⊢ p", 3, 0.5), Node(0, "intro", "⊢ q"), Node(0, "", "")]
+        "rmaxts",
+        "t",
+        "theorem t : p",
+        [TraceNode(None, "", "⊢ p", 3, 0.5), TraceNode(0, "intro", "⊢ q"), TraceNode(0, "", "")],
     )
-    trace.attempts += [Attempt(0, "a", "error"), Attempt(0, "b", "error"), Attempt(1, "c", "proved")]
+    trace.attempts += [TraceAttempt(0, "a", "error"), TraceAttempt(0, "b", "error"), TraceAttempt(1, "c", "proved")]
     trace.found, trace.completed, trace.proof = (0, 1), 2, "intro\nc"
     tree = report.graph(trace)
     assert tree.nodes[0] == {
@@ -155,7 +162,7 @@ def test_a_folder_holds_every_theorem_once(tmp_path: Path) -> None:
     report.write(again, folder)
     (folder / "other.json").write_text("[1, 2, 3]\n")
     assert len(list(folder.iterdir())) == 3 * len(NAMES) + 2
-    assert {theorem for _, trace in store.heads(folder) for theorem in [trace.theorem]} == set(NAMES)
+    assert {theorem for _, trace in store.read_summaries(folder) for theorem in [trace.theorem]} == set(NAMES)
     assert report.read(folder / f"{store.file_name(NAMES[-1])}.json") == again
 
 
@@ -243,8 +250,10 @@ def test_a_state_shows_what_was_tried_and_why_it_failed(browser: Browser, big: P
 
 
 def test_attempts_are_filtered_by_how_they_ended(browser: Browser, tmp_path: Path) -> None:
-    attempts = [Attempt(0, f"tactic{i}", "timeout" if i == 7 else "error") for i in range(30)]
-    browser.open(report.write(Trace("sampling", "t", "theorem t : p", [Node(None, "", "⊢ p")], attempts), tmp_path)[0])
+    attempts = [TraceAttempt(0, f"tactic{i}", "timeout" if i == 7 else "error") for i in range(30)]
+    browser.open(
+        report.write(Trace("sampling", "t", "theorem t : p", [TraceNode(None, "", "⊢ p")], attempts), tmp_path)[0]
+    )
     assert [chip.text for chip in browser.all(".chip")] == ["all 30", "error 29", "timeout 1"]
     browser.all(".chip")[2].click()
     assert [text.text for text in browser.all("#attempts .text")] == ["tactic7"]
@@ -317,8 +326,13 @@ def test_the_mouse_selects_and_opens_even_while_rows_are_drawn_again(browser: Br
 
 
 def test_children_stand_below_the_found_proof_by_visits(browser: Browser, tmp_path: Path) -> None:
-    nodes = [Node(None, "", "⊢ p", 9), Node(0, "few", "⊢ a", 1), Node(0, "many", "⊢ b", 7), Node(0, "proof", "⊢ c", 1)]
-    trace = Trace("rmaxts", "t", "theorem t : p", nodes, [Attempt(3, "rfl", "proved")], "proof\nrfl", (0, 3), 0)
+    nodes = [
+        TraceNode(None, "", "⊢ p", 9),
+        TraceNode(0, "few", "⊢ a", 1),
+        TraceNode(0, "many", "⊢ b", 7),
+        TraceNode(0, "proof", "⊢ c", 1),
+    ]
+    trace = Trace("rmaxts", "t", "theorem t : p", nodes, [TraceAttempt(3, "rfl", "proved")], "proof\nrfl", (0, 3), 0)
     browser.open(report.write(trace, tmp_path)[0])
     assert labels(browser) == ["Start", "proof", "many", "few"]
 
@@ -405,8 +419,8 @@ def test_a_sampling_trace_shows_its_attempts_beside_the_one_state(browser: Brows
 
 
 def test_a_refinement_is_a_chain_without_visits(browser: Browser, tmp_path: Path) -> None:
-    nodes = [Node(None, "", "⊢ p"), Node(0, "first answer", "⊢ p")]
-    attempts = [Attempt(0, "first answer", "error", "no goals", (1,)), Attempt(1, "second answer", "proved")]
+    nodes = [TraceNode(None, "", "⊢ p"), TraceNode(0, "first answer", "⊢ p")]
+    attempts = [TraceAttempt(0, "first answer", "error", "no goals", (1,)), TraceAttempt(1, "second answer", "proved")]
     trace = Trace("refine", "t", "theorem t : p", nodes, attempts, "second answer", (0, 1), 1, checks=2)
     browser.open(report.write(trace, tmp_path)[0])
     assert [column.text for column in browser.all(".columns span") if column.is_displayed()][1:] == ["tried"]
@@ -424,8 +438,8 @@ def test_an_empty_trace_says_so(browser: Browser, tmp_path: Path, problem: str) 
 
 
 def test_a_deep_tree_and_a_long_line_stay_in_the_window(browser: Browser, tmp_path: Path) -> None:
-    nodes = [Node(n - 1 if n else None, "x" * 3000, f"⊢ {'y' * 3000}") for n in range(300)]
-    trace = Trace("rmaxts", "t" * 300, "s" * 3000, nodes, [Attempt(299, "z" * 3000, "error", "e" * 3000)])
+    nodes = [TraceNode(n - 1 if n else None, "x" * 3000, f"⊢ {'y' * 3000}") for n in range(300)]
+    trace = Trace("rmaxts", "t" * 300, "s" * 3000, nodes, [TraceAttempt(299, "z" * 3000, "error", "e" * 3000)])
     page = report.write(trace, tmp_path)[0]
     for width in (1400, 420):
         browser.driver.execute_cdp_cmd(

@@ -44,10 +44,10 @@ class Written:
 
 
 def all_arms(tree: Tree) -> dict[Node, list[Arm]]:
-    arms: dict[Node, list[Arm]] = {node: [node.here] for node in tree.nodes}
+    arms: dict[Node, list[Arm]] = {node: [node.expand_arm] for node in tree.nodes}
     for node in tree.nodes:
-        if node.parent is not None and node.up is not None:
-            arms[node.parent].append(node.up)
+        if node.parent is not None and node.parent_arm is not None:
+            arms[node.parent].append(node.parent_arm)
     return arms
 
 
@@ -74,9 +74,9 @@ def test_scores_are_those_of_the_formula(moves: list[tuple[float, int, bool, int
             route = under_way.pop(0)
             node = route[-1][0]
             for _ in range(added):
-                node, _ = tree.reach(node, (f"state {next(names)}", ()), "text")
-            tree.reach(node, tree.nodes[met % len(tree.nodes)].state, "another text")
-            tree.reward(route, reward)
+                node, _ = tree.add_state(node, (f"state {next(names)}", ()), "text")
+            tree.add_state(node, tree.nodes[met % len(tree.nodes)].state, "another text")
+            tree.backpropagate(route, reward)
             written.end(route, reward)
         arms = all_arms(tree)
         for node in tree.nodes:
@@ -86,12 +86,12 @@ def test_scores_are_those_of_the_formula(moves: list[tuple[float, int, bool, int
 
 def test_equal_states_are_one_node_with_several_texts() -> None:
     tree = Tree("root")
-    first, new = tree.reach(tree.root, ("a", ()), "simp")
-    again, still_new = tree.reach(tree.root, ("a", ()), "norm_num", 2)
+    first, new = tree.add_state(tree.root, ("a", ()), "simp")
+    again, still_new = tree.add_state(tree.root, ("a", ()), "norm_num", 2)
     assert (new, still_new) == (True, False)
     assert first is again
-    assert first.texts == [("simp", 0), ("norm_num", 2)]
-    inside, new = tree.reach(tree.root, ("a", ("the rest",)), "constructor\n· simp")
+    assert first.proofs == [("simp", 0), ("norm_num", 2)]
+    inside, new = tree.add_state(tree.root, ("a", ("the rest",)), "constructor\n· simp")
     assert new
     assert inside is not first
 
@@ -99,9 +99,9 @@ def test_equal_states_are_one_node_with_several_texts() -> None:
 def test_what_was_never_tried_comes_first() -> None:
     tree = Tree("root")
     route = tree.select()
-    assert route == [(tree.root, tree.root.here)]
-    children = [tree.reach(tree.root, (name, ()), name)[0] for name in "ab"]
-    tree.reward(route, 1.0)
+    assert route == [(tree.root, tree.root.expand_arm)]
+    children = [tree.add_state(tree.root, (name, ()), name)[0] for name in "ab"]
+    tree.backpropagate(route, 1.0)
     assert [tree.select()[-1][0] for _ in "ab"] == children
 
 
@@ -109,9 +109,9 @@ def test_expansions_under_way_drive_others_elsewhere() -> None:
     tree = Tree("root")
     route = tree.select()
     assert route is not None
-    tree.reach(tree.root, ("a", ()), "a")
-    tree.reach(tree.root, ("b", ()), "b")
-    tree.reward(route, 1.0)
+    tree.add_state(tree.root, ("a", ()), "a")
+    tree.add_state(tree.root, ("b", ()), "b")
+    tree.backpropagate(route, 1.0)
     starts = [tree.select()[-1][0].goals for _ in range(3)]
     assert sorted(starts) == ["a", "b", "root"]
 
@@ -120,19 +120,19 @@ def test_what_is_closed_is_not_selected_and_can_be_opened_again() -> None:
     tree = Tree("root")
     route = tree.select()
     assert route is not None
-    a, _ = tree.reach(tree.root, ("a", ()), "a")
-    b, _ = tree.reach(a, ("b", ()), "a\nb")
-    tree.reward(route, 1.0)
+    a, _ = tree.add_state(tree.root, ("a", ()), "a")
+    b, _ = tree.add_state(a, ("b", ()), "a\nb")
+    tree.backpropagate(route, 1.0)
     tree.close(tree.root)
     tree.close(b)
     assert {tree.select()[-1][0].goals for _ in range(3)} == {"a"}
     tree.close(a)
     assert tree.select() is None
-    c, _ = tree.reach(b, ("c", ()), "a\nb\nc")
+    c, _ = tree.add_state(b, ("c", ()), "a\nb\nc")
     assert tree.select()[-1][0] is c
     tree.close(c)
     assert tree.select() is None
-    tree.open(b)
+    tree.reopen(b)
     assert tree.select()[-1][0] is b
 
 
@@ -144,8 +144,8 @@ def test_the_same_rewards_give_the_same_tree() -> None:
             assert route is not None
             fresh = False
             for _ in range(chance.randrange(3)):
-                fresh |= tree.reach(route[-1][0], (f"s{chance.randrange(100)}", ()), f"t{number}")[1]
-            tree.reward(route, float(fresh))
+                fresh |= tree.add_state(route[-1][0], (f"s{chance.randrange(100)}", ()), f"t{number}")[1]
+            tree.backpropagate(route, float(fresh))
         return [(node.visits, node.goals) for node in tree.nodes]
 
     assert grown() == grown()

@@ -16,7 +16,7 @@ from data import Theorem
 from lean_env import LeanPool
 from prover.engines.vllm import VLLMEngine
 from prover.policy import PolicyConfig, Prompt, Sample, SampleRequest, Usage, open_policy
-from search import Budget, Sampling
+from search import Budget, SamplingSearch
 from tests.vllm.conftest import Serving
 
 FAMILIES = ("deepseek-v1.5", "instruct")  # completions and chats
@@ -105,7 +105,7 @@ async def test_a_server_that_is_killed_and_started_again_loses_no_theorem(servin
     metrics = Metrics(serving)
     before = await metrics.get("generation_tokens_total")
     async with open_policy(PolicyConfig(name="openai", base_url=serving.address, max_tokens=400)) as policy:
-        searches = [asyncio.create_task(Sampling(pool, policy).prove(t, Budget(samples=4))) for t in theorems]
+        searches = [asyncio.create_task(SamplingSearch(pool, policy).prove(t, Budget(samples=4))) for t in theorems]
         await metrics.until("generation_tokens_total", lambda n: n > before)
         serving.kill()
         assert not all(search.done() for search in searches)
