@@ -7,7 +7,10 @@ Without files: those of benchmarks/files, written for this. A file is complete: 
 proof were missing, with those before it proved as the file proves them. One line per theorem: proved or not, wall
 seconds, CPU seconds of the Lean processes, checks (questions to Lean, the final verdict included), kind of proof; then
 the sums, and what a proof took. `--cpu 60` is what two workers have in 30 s of an idle machine, on any machine.
-`--without` leaves out what the policy makes of a goal's premises: all of it (`premises`), or one part.
+`--without` leaves out what the policy makes of a goal's premises: all of it (`premises`), or one part: the file's
+`definitions`, the `lemmas` above, `induction` (and cases) that fits, `witnesses` (and hypotheses taken apart), or
+Lean's own `suggestions`. `workers idle`: the part of the workers' time in which no Lean process worked, on a machine
+that is idle.
 """
 
 from __future__ import annotations
@@ -26,17 +29,21 @@ from lean_env.embedded import install
 from lean_env.premises import Premises
 from prover.policy import TacticsPolicy
 from prover.policy.tactics import Proposal
+from prover.policy.tactics.openings import OPENING
 from search import Budget, SearchResult
 from search.searches import SEARCHES, searcher
 
-PARTS = {  # kinds of proposals (see prover/policy/tactics/own.py)
-    "premises": None,
+PARTS: dict[str, set[str]] = {  # kinds of proposals (see prover/policy/tactics/own.py)
+    "premises": set(),
+    "definitions": {"unfold"},
     "lemmas": {"lemmas"},
-    "induction": {"structural induction", "functional induction", "derivation"},
-    "cases": {"cases", "split", "extensionality"},
+    "induction": {
+        "structural induction", "functional induction", "derivation", "cases", "split", "extensionality",
+    },
     "witnesses": {"witness", "rules"},
-    "suggestions": {"suggestion"},
-}
+    "suggestions": {"suggestion", "library"},
+}  # fmt: skip
+STEPS = {"induction": ("induction ", "fun_induction ", "cases "), "witnesses": ("rename_i ", "obtain ", "intro ")}
 
 
 class Without(TacticsPolicy):
@@ -50,7 +57,13 @@ class Without(TacticsPolicy):
         """Yield the proposals except those of the part."""
         if self.part == "lemmas":
             premises = replace(premises, lemmas=())
-        return (p for p in super().own(premises) if p.family not in (PARTS[self.part] or ()))
+        if self.part == "definitions":  # the types of the file are what inductions are about
+            known = tuple(c for c in premises.constants if c.kind in ("type", "predicate"))
+            premises = replace(premises, constants=known, methods=())
+        for proposal in super().own(premises):
+            step = proposal.family == OPENING and proposal.text.startswith(STEPS.get(self.part, ("\n",)))
+            if proposal.family not in PARTS[self.part] and not step:
+                yield proposal
 
 
 FILES = sorted((Path(__file__).parent / "files").glob("*.lean"))
@@ -110,6 +123,8 @@ async def main() -> None:
         f"\n{len(proved)} of {len(results)} proved, {sum(r.checks for r in results)} checks,"
         f" {sum(r.seconds for r in results):.0f} s, {sum(r.cpu for r in results):.0f} s of the Lean processes' CPU"
     )
+    wall = args.workers * sum(r.seconds for r in results)
+    print(f"workers idle: {max(0.0, 1 - sum(r.cpu for r in results) / wall):.0%}" if wall else "")
     print(summary("checks", [r.checks for r in proved]))
     print(summary("CPU seconds", [r.cpu for r in proved]))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import bisect
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 from data.holes import LEFT_OPEN, STAND_IN, Edit, Hole, left_open, spliced
@@ -130,6 +131,14 @@ class LeanFile:
         """The text from `:=` on, with edits made."""
         return spliced(self.text, *declaration.value, edits)
 
+    def assumed(self, declaration: Declaration) -> tuple[Edit, ...]:
+        """The edits that close a theorem's holes by LEFT_OPEN, so that proofs below may use it; none where its
+        statement is open."""
+        return () if declaration.rests_on or not declaration.theorem else tuple(self._closed(declaration))
+
+    def _closed(self, declaration: Declaration) -> Iterator[Edit]:
+        return (left_open(hole, self.text, n) for n, hole in enumerate(declaration.written) if hole.layout)
+
     def _asked(
         self, declaration: Declaration, at: Edit, known: Mapping[str, Sequence[Edit]], filled: Sequence[Edit]
     ) -> Theorem:
@@ -139,7 +148,7 @@ class LeanFile:
         before = self._command(declaration, (start, declaration.stated if at.layout == "value" else at.start), others)
         after = self._command(declaration, (at.end, end), others)
         preamble = tuple(self._before(start, known))
-        if any(STAND_IN in edit.text for edit in others):
+        if any(STAND_IN in edit.text for edit in (*others, *chain.from_iterable(known.values()))):
             preamble = (LEFT_OPEN, *preamble)
         facts: dict[str, Any] = {
             "name": declaration.name,
@@ -172,7 +181,7 @@ class LeanFile:
         """The edits of a command where a span of one of its declarations is asked about."""
         edits = [*filled]
         for other in (d for d in self.declarations if d.command == declaration.command):
-            edits += (left_open(hole, self.text, n) for n, hole in enumerate(other.written) if hole.layout)
+            edits += self._closed(other)
         taken = [at]
         for edit in edits:
             if all(edit.end <= start or end <= edit.start for start, end in taken):

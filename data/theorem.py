@@ -53,8 +53,9 @@ class Theorem:
         return f"{self.statement} := by\n{indented(proof)}"
 
     def claim(self, proof: str) -> Claim:
-        """The claim that this proof proves the theorem."""
-        return Claim(self.challenge, self.solution(proof), self.constant or self.name, self.context, single=True)
+        """The claim that this proof, and nothing else in it, proves the theorem. A proof that uses the stand-in of open
+        theorems (data.holes) is refused."""
+        return Claim(self.challenge, self.solution(_own(proof)), self.constant or self.name, self.context, single=True)
 
 
 @dataclass(frozen=True)
@@ -80,9 +81,13 @@ class TheoremInPlace(Theorem):
 
     def claim(self, proof: str) -> Claim:
         """The claim that this proof fills the hole. A proof that uses the stand-in of other holes is refused."""
-        solution = self.solution(proof if STAND_IN not in proof else f'fail "{STAND_IN} proves nothing"')
-        name = self.constant or self.name
+        solution, name = self.solution(_own(proof)), self.constant or self.name
         return Claim(self.challenge, solution, name, self.context, single=True, definition=self.definition)
+
+
+def _own(proof: str) -> str:
+    """The proof, or one that fails if it names the stand-in."""
+    return proof if STAND_IN not in proof else f'fail "{STAND_IN} proves nothing"'
 
 
 def informal_text(doc: str) -> str:

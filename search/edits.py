@@ -6,7 +6,7 @@ An edit need not be right: Lean judges every resulting text, so a wrong edit cos
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain, pairwise
 
@@ -31,6 +31,7 @@ _NOT_CLOSING = frozenset(
 )  # fmt: skip
 _REWRITES = frozenset(("rw", "rwa", "erw", "only"))  # these need a list
 _LIST_TACTICS = _REWRITES | {"simp", "simp_all", "simpa", "dsimp", "grind", "arith"}
+_CAN_EXPLAIN = frozenset(("simp", "simp_all", "simpa", "dsimp", "grind"))  # with `?` they say what they have used
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +67,41 @@ def shorter_edits(text: str) -> list[TextEdit]:
 def alternative_edits(text: str) -> Iterator[TextEdit]:
     """Yield the edits that replace each `first | …` by one of its alternatives, in the order of the text."""
     return _Layout(text).alternative_edits()
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """A `simp`, `grind`, … with a list: where it stands, what stands before the list, and the list's items.
+
+    question: makes Lean say what it uses, as `simp only […]`.
+    """
+
+    start: int
+    end: int
+    head: str
+    items: tuple[str, ...]
+
+    @property
+    def question(self) -> TextEdit:
+        return TextEdit(self.start, self.start + len(self.head.split()[0]), f"{self.head.split()[0]}?")
+
+    def shorter(self, suggestions: Sequence[str]) -> Iterator[TextEdit]:
+        """The list without the names that no suggestion has; then the suggestion itself, if it is one and shorter."""
+        used = {token.text.split(".")[-1] for suggestion in suggestions for token in tokens(suggestion)}
+        kept = [item for item in self.items if not _is_name(item) or item.split(".")[-1] in used]
+        if len(kept) < len(self.items):
+            yield TextEdit(self.start, self.end, f"{self.head} [{', '.join(kept)}]" if kept else self.head)
+        if len(set(suggestions)) == 1 and suggestions[0].endswith("]") and len(suggestions[0]) < self.end - self.start:
+            yield TextEdit(self.start, self.end, suggestions[0])
+
+
+def listings(text: str) -> list[Listing]:
+    """The lists of `simp`, `grind`, … in a proof, last ones first."""
+    return list(_Layout(text).listings())[::-1]
+
+
+def _is_name(item: str) -> bool:
+    return all(part.isidentifier() for part in item.split("."))
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,8 +256,29 @@ class _Layout:
             close = self._closing_bracket(k)
             if close < len(self.code) and name not in _REWRITES:
                 yield TextEdit(self.code[k - 1].end, self.code[close].end)
-            commas = [i for i in range(k, close) if self.code[i].text == "," and self.code[i].depth == token.depth + 1]
-            yield from self._drop_one_part([k + 1, *(i + 1 for i in commas)], [*commas, close])
+            parts = self._parts(k, close)
+            yield from self._drop_one_part([a for a, _ in parts], [b for _, b in parts])
+
+    def listings(self) -> Iterator[Listing]:
+        """Yield the lists that the tactic in front of them can explain (see `listings`)."""
+        for k, token in enumerate(self.code):
+            if token.text not in _CAN_EXPLAIN:
+                continue
+            bracket = next((i for i in range(k + 1, len(self.code)) if self.code[i].text == "["), len(self.code))
+            # Settings may stand between them (`+arith`); another tactic, or `only`, may not.
+            settings = [t.text for t in self.code[k + 1 : bracket]]
+            close = self._closing_bracket(bracket) if bracket < len(self.code) else bracket
+            if close < len(self.code) and len(settings) % 2 == 0 and all(t in "+-" for t in settings[::2]):
+                parts = self._parts(bracket, close)
+                items = tuple(self.text[self.code[a].start : self.code[b - 1].end] for a, b in parts if a < b)
+                head = self.text[token.start : self.code[bracket - 1].end]
+                yield Listing(token.start, self.code[close].end, head, items)
+
+    def _parts(self, bracket: int, close: int) -> list[tuple[int, int]]:
+        """The tokens of each item of a list: the first, and the one after the last."""
+        inner = self.code[bracket].depth + 1
+        commas = [i for i in range(bracket, close) if self.code[i].text == "," and self.code[i].depth == inner]
+        return list(zip([bracket + 1, *(i + 1 for i in commas)], [*commas, close], strict=True))
 
     def _drop_one_part(self, starts: list[int], ends: list[int]) -> Iterator[TextEdit]:
         """Yield edits that drop one part between separators, with a separator; none if there is only one part."""

@@ -80,8 +80,13 @@ def expand_suggestion(step: Step) -> str:
     """Return a step's text; for `try?` the first line that Lean suggests in its place, if any."""
     if step.text != SUGGEST:
         return step.text
-    lines = [line.split("[apply] ", 1)[1] for info in step.infos for line in info.splitlines() if "[apply] " in line]
+    lines = [line for info in step.infos for line in suggested(info)]
     return next((line for line in lines if not line.startswith("·")), step.text)
+
+
+def suggested(message: str) -> list[str]:
+    """The first lines of what Lean suggests in a message (`Try this: …`)."""
+    return [line.split("[apply] ", 1)[1] for line in message.splitlines() if "[apply] " in line]
 
 
 class StepwiseExpansion:

@@ -85,6 +85,7 @@ async def prove_async(
     checks: int | None = None,
     workers: int | None = None,
     strict: bool = False,
+    use_open_lemmas: bool = False,
 ) -> ProveResult:
     """Find proofs for the theorems that have none, and check the others: `prover prove` as a function.
 
@@ -102,6 +103,7 @@ async def prove_async(
             requested from the policy, requests to Lean. None: no limit.
         workers: Lean processes; by default one per core.
         strict: a proof that Lean's kernel accepts and ours cannot decide does not count.
+        use_open_lemmas: proofs may use theorems above that are still open. What rests on one is `open`, with the proof.
 
     Raises:
         FileError, InputError: Lean cannot read the code, or it has no such theorem.
@@ -124,7 +126,8 @@ async def prove_async(
         if unknown := set(theorems) - set(names):
             known_names = ", ".join(names) or "none"
             raise ValueError(f"no theorem is called {', '.join(sorted(unknown))}; there are: {known_names}")
-        outcomes = [outcome async for outcome in prove_file(pool, file, theorem_search, budget, theorems, holes=holes)]
+        proving = prove_file(pool, file, theorem_search, budget, theorems, holes=holes, use_open_lemmas=use_open_lemmas)
+        outcomes = [outcome async for outcome in proving]
         await revoke_refused(pool, file, outcomes)
     return ProveResult(
         tuple(map(_theorem_result, outcomes)), file.with_proofs({o.declaration.name: o.edits for o in outcomes})

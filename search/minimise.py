@@ -8,8 +8,9 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 
 from data import Theorem
-from lean_env import LeanPool
-from search.edits import TextEdit, alternative_edits, shorter_edits
+from lean_env import Check, LeanPool
+from search.edits import TextEdit, alternative_edits, listings, shorter_edits
+from search.expansion import suggested
 
 _RESOLVE_SECONDS = 10.0  # seconds for `resolve_alternatives`
 _SLOWDOWN, _SLACK = 2.0, 1.0  # time limit of a check relative to the found proof: a factor, and seconds on top
@@ -18,7 +19,7 @@ _SLOWDOWN, _SLACK = 2.0, 1.0  # time limit of a check relative to the found proo
 async def minimise_proof(pool: LeanPool, theorem: Theorem, proof: str, seconds: float = 60.0) -> str:
     """Return the proof without unneeded steps, list items and parts of `<;>`, and with automation for long blocks.
 
-    The edit that saves most (lines, then tokens) is tried first, and again from the result, until no single edit is
+    First the lists of `simp` and `grind` lose the items that these say they do not use (`simp?`). Then the edit that saves most (lines, then tokens) is tried first, and again from the result, until no single edit is
     accepted or `seconds` are over (a running check is waited for). Each intermediate text is checked, and the last one
     judged, within twice the time of the original plus one second, so that no short proof is a slow one. A comment goes
     with its step. A proof that Lean does not accept is returned as it is.
@@ -31,9 +32,8 @@ async def minimise_proof(pool: LeanPool, theorem: Theorem, proof: str, seconds: 
         if verdict is None or not verdict.proved:
             return proof
         check_seconds.append(verdict.seconds)
-    return await _apply_and_judge(
-        _EditSearch(pool, theorem, end, _SLOWDOWN * min(check_seconds) + _SLACK), proof, shorter_edits
-    )
+    search = _EditSearch(pool, theorem, end, _SLOWDOWN * min(check_seconds) + _SLACK)
+    return await _apply_and_judge(search, proof, shorter_edits, await search.with_used_items(proof))
 
 
 async def resolve_alternatives(pool: LeanPool, theorem: Theorem, proof: str) -> str:
@@ -47,9 +47,11 @@ async def resolve_alternatives(pool: LeanPool, theorem: Theorem, proof: str) -> 
     )
 
 
-async def _apply_and_judge(search: _EditSearch, proof: str, edits: Callable[[str], Iterable[TextEdit]]) -> str:
-    """Return the proof after every accepted edit, or unchanged if the result is not proved."""
-    shorter = await search.apply_all(proof, edits)
+async def _apply_and_judge(
+    search: _EditSearch, proof: str, edits: Callable[[str], Iterable[TextEdit]], begin: str | None = None
+) -> str:
+    """Return the proof (or what it has become, `begin`) after every accepted edit; unchanged if that is not proved."""
+    shorter = await search.apply_all(begin or proof, edits)
     if shorter == proof:
         return proof
     verdict = await search.pool.judge(search.theorem.claim(shorter), search.limit)
@@ -75,6 +77,16 @@ class _EditSearch:
                 proof, changed = shorter, True
         return proof
 
+    async def with_used_items(self, proof: str) -> str:
+        """Return the proof with lists of `simp`, `grind`, … cut to what Lean says that they use, where it still holds."""
+        for listing in listings(proof):  # from the end on: the places before it stay
+            said = (await self._check(listing.question.apply(proof))).messages
+            for edit in listing.shorter([line for m in said for line in suggested(m.text)]):
+                if await self._is_accepted(edit.apply(proof)):
+                    proof = edit.apply(proof)
+                    break
+        return proof
+
     async def _first_accepted(self, proof: str, edits: Iterable[TextEdit], failed: set[object]) -> str:
         """Return the proof after the first accepted edit; empty if there is none or the time is over.
 
@@ -97,18 +109,17 @@ class _EditSearch:
         return ""
 
     async def _is_accepted(self, text: str) -> bool:
-        limit = min(self.limit, self.end - time.monotonic())
-        if limit <= 0:
-            return False
-        # Without running again what has not changed before the edit.
-        check = await self.pool.check(
+        return time.monotonic() < self.end and (await self._check(text)).ok
+
+    async def _check(self, text: str) -> Check:
+        """Check a proof without running again what has not changed before the edit."""
+        return await self.pool.check(
             self.theorem.solution(text),
             context=self.theorem.context,
-            timeout=limit,
+            timeout=max(0.1, min(self.limit, self.end - time.monotonic())),
             reuse=True,
             challenge=self.theorem.challenge,
         )
-        return check.ok
 
 
 def _edit_keys(proof: str, edits: Iterable[TextEdit]) -> Iterator[tuple[object, TextEdit]]:

@@ -57,10 +57,11 @@ class Outcome:
 
     @property
     def proof(self) -> str | None:
-        """The text after `:= by`, if all of it was found; else the text after `:=`, if it is proved now."""
-        if self.status is not Status.PROVED:
-            return None
-        return self.whole_proof.text if self.whole_proof else self.value.removeprefix(":=").strip()
+        """The text after `:= by`, if all of it was found (it may rest on open lemmas: see `status`); else the text after
+        `:=`, if it is proved now."""
+        if self.whole_proof:
+            return self.whole_proof.text
+        return self.value.removeprefix(":=").strip() if self.status is Status.PROVED else None
 
     @property
     def detail(self) -> str:
@@ -100,13 +101,17 @@ async def prove_file(
     names: Collection[str] = (),
     minimise: float = 0.0,
     holes: Searcher | None = None,
+    use_open_lemmas: bool = False,
 ) -> AsyncIterator[Outcome]:
     """Prove the open declarations of a file and check its other theorems, in order, each within `budget`.
 
     names: only these; all others are taken as they stand. minimise: seconds to shorten each found proof; 0: only each
     `first | …` in it is replaced by the needed alternative. holes: the search for single holes (default: `searcher`).
+    use_open_lemmas: whole proofs may use theorems above that are still open; what rests on one is OPEN, with its proof
+    and a verdict that names what it rests on.
     """
     known: dict[str, Sequence[Edit]] = {}
+    assumed = {d.name: file.assumed(d) for d in file.declarations if d.open} if use_open_lemmas else {}
     for declaration in select_declarations(file, names):
         if open_names := _open_dependencies(declaration, file, known):
             message = f"its statement rests on what is left open: {', '.join(open_names)}"
@@ -114,7 +119,7 @@ async def prove_file(
         elif not declaration.open:
             yield await _check_existing_proof(pool, file, declaration, known)
         else:
-            task = _DeclarationTask(pool, file, declaration, known, minimise)
+            task = _DeclarationTask(pool, file, declaration, known, minimise, assumed)
             try:
                 with measure_cpu_time():
                     outcome = await task.run(searcher, holes or searcher, budget)
@@ -124,6 +129,8 @@ async def prove_file(
                 raise
             if outcome.edits:
                 known[declaration.name] = outcome.edits
+            if outcome.proof is not None:
+                assumed.pop(declaration.name, None)
             yield outcome
 
 
@@ -160,8 +167,10 @@ class _DeclarationTask:
         declaration: Declaration,
         known: dict[str, Sequence[Edit]],
         minimise: float,
+        assumed: dict[str, tuple[Edit, ...]],
     ) -> None:
         self.pool, self.file, self.declaration, self.known, self.minimise = pool, file, declaration, known, minimise
+        self.assumed = {name: edits for name, edits in assumed.items() if edits and name != declaration.name}
         self.filled: list[tuple[Hole, str, Edit]] = []
         self.search_result: SearchResult | None = None
         self.best_outcome: Outcome | None = None
@@ -171,7 +180,7 @@ class _DeclarationTask:
         declaration, verdict = self.declaration, None
         fillable = [] if declaration.is_blank else [h for h in declaration.holes if h.provable]
         can_prove_whole = declaration.theorem and (declaration.is_blank or all(h.layout for h in declaration.holes))
-        blank_theorem = self.file.theorem(declaration, self.known) if declaration.is_blank else None
+        blank_theorem = self._whole_theorem() if declaration.is_blank else None
         await _load_context(self.pool, blank_theorem or self._hole_theorem(fillable[0] if fillable else None))
         meter = Meter(budget)
         for number, hole in enumerate(fillable):
@@ -188,13 +197,34 @@ class _DeclarationTask:
             return self._outcome(Status.PROVED, verdict)
         if not can_prove_whole or (meter.exhausted and self.search_result is not None):
             return self._outcome(Status.UNPROVED if declaration.theorem else Status.OPEN, None)
-        theorem = blank_theorem or self.file.theorem(declaration, self.known)
+        theorem = blank_theorem or self._whole_theorem()
         result = await searcher.prove(theorem, meter.fraction(1.0) if self.search_result else budget)
         self._add_spent(result, meter)
         if result.proof is None:
             return self._outcome(Status.UNPROVED, None)
+        if self.assumed:
+            return await self._without_assumptions(await self._shortened_proof(theorem, result))
         self.best_outcome = self._proved_outcome(result.proof, result.verdict)
         return self._proved_outcome(await self._shortened_proof(theorem, result), result.verdict)
+
+    def _whole_theorem(self) -> Theorem:
+        """Return the declaration without its proof, after the open lemmas that it may use."""
+        return self.file.theorem(self.declaration, {**self.known, **self.assumed})
+
+    async def _without_assumptions(self, proof: str) -> Outcome:
+        """Return the outcome of a proof that Lean has accepted where an axiom closes the open theorems above it.
+
+        It is judged after these theorems as they stand: the axiom (LEFT_OPEN) is not there, and the verdict names the
+        theorems that the proof rests on.
+        """
+        theorem = self.file.theorem(self.declaration, self.known)
+        verdict = await self.pool.judge(theorem.claim(proof))
+        outcome = self._proved_outcome(proof, verdict)
+        if verdict.reason is Reason.SORRY:
+            outcome.status = Status.OPEN
+        elif not verdict.proved:
+            outcome.status, outcome.whole_proof, outcome.open_holes = Status.UNPROVED, None, self._open_holes
+        return outcome
 
     def _hole_theorem(self, hole: Hole | None) -> Theorem:
         """Return the declaration with one open hole, or, for None, as a theorem without its proof."""
@@ -244,9 +274,13 @@ class _DeclarationTask:
 
 
 async def _load_context(pool: LeanPool, theorem: Theorem) -> None:
-    """Wait until a worker has loaded the context of a theorem, so that its time starts afterwards."""
+    """Wait until a worker has loaded the context of a theorem, so that its time starts afterwards.
+
+    Whoever confirms a proof loads it during the search.
+    """
     with suppress(ContextError, ProcessDied):  # the search will report the error
         await pool.load(theorem.context)
+    pool.expect_proofs((*theorem.context, theorem.challenge))
 
 
 _FILE_SECONDS = 300.0  # seconds for a whole file

@@ -74,7 +74,9 @@ class RMaxTS:
         progress: Callable[[Meter], None] | None = None,
     ) -> None:
         self.pool, self.policy, self.seed, self.trees, self.width = pool, policy, seed, trees, width
-        self.concurrency = concurrency or (pool.size if policy.stepwise else max(pool.size, policy.window))
+        # Results are taken in order: while a slow one is waited for, the other workers have the next ones to do.
+        busy = 2 * pool.size if pool.size > 1 else 1
+        self.concurrency = concurrency or (busy if policy.stepwise else max(pool.size, policy.window))
         self.timeouts, self.journals, self.progress = timeouts, journals, progress
         self.expansion: Expansion = StepwiseExpansion(pool) if policy.stepwise else WholeProofExpansion(pool)
 

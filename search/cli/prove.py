@@ -106,6 +106,13 @@ def prove(
             f"blocks. Takes up to {_MINIMISE:g} s more for each theorem.",
         ),
     ] = False,
+    use_open_lemmas: Annotated[
+        bool,
+        typer.Option(
+            "--use-open-lemmas",
+            help="Proofs may use theorems above that are still open. What rests on one is `open`, not proved.",
+        ),
+    ] = False,
     checkpoints: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Keep tree searches there; a killed run, started again, goes on.")
     ] = None,
@@ -126,7 +133,19 @@ def prove(
     seconds = timeout if timeout is not None or cpu is not None else 60.0
     budget = Budget(samples, checks, None, seconds, cpu)
     options = _Options(
-        chosen, search, seed, budget, workers, ray, output, trace, minimise, checkpoints, strict, as_json
+        chosen,
+        search,
+        seed,
+        budget,
+        workers,
+        ray,
+        output,
+        trace,
+        minimise,
+        use_open_lemmas,
+        checkpoints,
+        strict,
+        as_json,
     )
     session = _ProveSession(options)
     try:
@@ -162,6 +181,7 @@ class _Options:
     output: Path | None
     trace: Path | None
     minimise: bool
+    use_open_lemmas: bool
     checkpoints: Path | None
     strict: bool
     as_json: bool
@@ -240,7 +260,10 @@ class _ProveSession:
             minimise = _MINIMISE if options.minimise else 0.0
             # A model writes whole proofs; single holes are searched with the tactics policy.
             holes = None if policy.stepwise else searcher("auto", pool, TacticsPolicy(), seed=options.seed)
-            async for outcome in prove_file(pool, file, search, options.budget, names, minimise, holes):
+            outcomes = prove_file(
+                pool, file, search, options.budget, names, minimise, holes, use_open_lemmas=options.use_open_lemmas
+            )
+            async for outcome in outcomes:
                 self.outcomes.append(outcome)
                 if not options.as_json:  # a program gets all of it at the end
                     with line.hidden():
@@ -286,8 +309,7 @@ def _print_outcome(outcome: Outcome, last_error: str) -> None:
     out.print(f"{_MARK[outcome.status]} {printable(outcome.declaration.name)}{kernels}{cost}")
     if outcome.whole_proof is not None:
         _print_indented(["by", *("  " + row for row in outcome.whole_proof.text.split("\n"))])
-        return
-    for hole, proof, _ in outcome.filled:
+    for hole, proof, _ in outcome.filled if outcome.whole_proof is None else ():
         first, *rest = proof.split("\n")
         _print_indented([f"line {hole.line}: {first}", *(" " * len(f"line {hole.line}: ") + row for row in rest)])
     if outcome.status in (Status.PROVED, Status.HOLDS):

@@ -11,8 +11,8 @@ from data import Theorem, parse
 from data.syntax.lexer import tokens
 from lean_env import LeanPool
 from search import Budget, SamplingSearch
-from search.edits import alternative_edits, shorter_edits
-from search.minimise import minimise_proof, resolve_alternatives
+from search.edits import alternative_edits, listings, shorter_edits
+from search.minimise import _EditSearch, minimise_proof, resolve_alternatives
 from search.prove import Status, prove_file
 from tests.search.policies import Scripted
 
@@ -94,6 +94,18 @@ async def test_lists_and_chains_lose_what_is_not_needed(pool: LeanPool) -> None:
     problem = theorem("(n : Nat) (h : n % 4 = 3) : n * n % 4 = 1")
     found = await minimise_proof(pool, problem, "simp [Nat.add_mod, Nat.mul_mod, Nat.pow_mod, h] <;> omega")
     assert found == "simp [Nat.mul_mod, h]"
+
+
+async def test_lists_are_cut_at_once_to_what_lean_says_it_uses(pool: LeanPool) -> None:
+    names = ["one", "two", "three", "four", "five", "six", "seven", "eight"]
+    preamble = "def app : List Nat → List Nat → List Nat\n  | [], t => t\n  | n :: s, t => n :: app s t\n"
+    preamble += "".join(f"theorem {name} : {n} + {n} = {2 * n} := rfl\n" for n, name in enumerate(names))
+    problem = theorem("(r s t : List Nat) : app (app r s) t = app r (app s t)", preamble)
+    for tactic in ("simp_all", "grind"):
+        proof = f"induction r <;> {tactic} [{', '.join(names)}, app]"
+        assert [listing.items for listing in listings(proof)] == [(*names, "app")]
+        limited = _EditSearch(pool, problem, time.monotonic() + 60, 10)
+        assert await limited.with_used_items(proof) == f"induction r <;> {tactic} [app]"
 
 
 async def test_no_time_and_no_proof_change_nothing(pool: LeanPool) -> None:

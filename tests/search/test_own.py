@@ -70,12 +70,12 @@ async def pool() -> AsyncIterator[LeanPool]:
 @pytest.mark.parametrize("what", THEOREMS)
 async def test_what_the_file_has_is_used(pool: LeanPool, what: str) -> None:
     theorem = Theorem("Shop.Constant.t", f"theorem t {THEOREMS[what]}", preamble=FILE)
-    result = await searcher("auto", pool, TacticsPolicy()).prove(theorem, Budget(checks=60, seconds=60))
+    result = await searcher("auto", pool, TacticsPolicy()).prove(theorem, Budget(checks=60, cpu=60))
     assert result.proved, result.reasons
 
 
 async def test_a_lemma_that_is_open_is_not_used(pool: LeanPool) -> None:
     theorem = Theorem("Shop.Constant.t", "theorem t (v w : Constant) : (v ++ w) = (w ++ v)", preamble=FILE)
-    result = await searcher("auto", pool, TacticsPolicy()).prove(theorem, Budget(checks=60, seconds=60))
+    result = await searcher("auto", pool, TacticsPolicy()).prove(theorem, Budget(checks=60, cpu=60))
     assert not result.proved
     assert Reason.SORRY not in result.reasons

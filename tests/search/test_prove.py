@@ -72,6 +72,40 @@ async def test_what_names_the_stand_in_fills_nothing(pool: LeanPool) -> None:
     assert not (await pool.judge(theorem.claim("exact _root_._left_open 1"))).proved
 
 
+OPEN_LEMMA = """\
+noncomputable def weight : List Nat → Nat := Classical.choose (p := fun f => f [] = 0) ⟨fun _ => 0, rfl⟩
+theorem by_length (l : List Nat) : weight l = l.length := by sorry
+theorem rests (l m : List Nat) : weight (l ++ m) = weight (m ++ l) := by sorry
+theorem plain (l : List Nat) : weight l = weight (l ++ []) := by sorry
+"""
+
+
+@pytest.mark.parametrize("use", [True, False])
+async def test_open_lemmas_are_used_on_request_and_what_rests_on_them_is_open(pool: LeanPool, use: bool) -> None:
+    file = await parse(pool, OPEN_LEMMA)
+    search = searcher("auto", pool, TacticsPolicy())
+    found = prove_file(pool, file, search, Budget(checks=40, cpu=20), ("rests", "plain"), use_open_lemmas=use)
+    rests, plain = [outcome async for outcome in found]
+    assert plain.status is Status.PROVED
+    assert rests.status is (Status.OPEN if use else Status.UNPROVED)
+    if use:
+        assert rests.verdict is not None
+        assert rests.verdict.reason is Reason.SORRY
+        assert rests.detail == "it rests on what is left open: by_length"
+        written = file.with_proofs({o.declaration.name: o.edits for o in (rests, plain)})
+        verdicts = await judge_pair(pool, OPEN_LEMMA, written, ("rests", "plain"))
+        assert [verdicts[name].detail for name in verdicts] == [rests.detail, ""]
+        assert verdicts["plain"].proved
+
+
+async def test_naming_what_closes_open_lemmas_proves_nothing(pool: LeanPool) -> None:
+    file = await parse(pool, OPEN_LEMMA)
+    lemma, rests, _ = file.theorems
+    theorem = file.theorem(rests, {lemma.name: file.assumed(lemma)})
+    assert not (await pool.judge(theorem.claim("exact _left_open 0"))).proved
+    assert (await pool.judge(theorem.claim("grind [by_length]"))).proved
+
+
 async def test_what_does_not_fit_into_the_file_is_found_no_longer(pool: LeanPool) -> None:
     file = await parse(pool, "theorem a : 1 = 1 := by sorry\ntheorem b : 2 = 2 := by sorry\n")
     a, b = file.theorems
