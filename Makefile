@@ -13,11 +13,12 @@ prove: $(VENV)/.user
 	$(RUN)/prover prove examples/first.lean
 
 test: $(VENV)/.dev
-	$(RUN)/pytest -n 2 --dist loadfile -m "not slow"
+	$(RUN)/pytest -n 2 --dist worksteal -m "not slow"
 
 test-slow: $(VENV)/.dev
 	-$(RUN)/pip install --quiet --disable-pip-version-check -e '.[judge]'    # a later Lean's kernel; its tests are skipped without it
-	$(RUN)/pytest -m slow
+	$(RUN)/pytest -n 2 --dist worksteal -m "slow and not alone"
+	$(RUN)/pytest -m "slow and alone"
 
 test-all: test test-slow
 

@@ -25,7 +25,7 @@ from lean_env.cpu_time import measure_cpu_time
 from lean_env.embedded import install
 from prover.policy.tactics import own, steps
 from prover.policy.tactics.openings import OPENING
-from search.searcher import SearchResult, first_goal
+from search.searcher import SearchResult, initial_goal
 
 OWN = ("functions", "recursion", "accumulators", "trees", "predicates")  # they define something
 
@@ -42,7 +42,7 @@ class Kind:
 
 async def tried(pool: LeanPool, theorem: Theorem, lines: int, seconds: float, kinds: dict[str, Kind]) -> bool:
     """Try a theorem's first lines; whether one proves it."""
-    goal = await first_goal(pool, theorem, SearchResult(theorem))
+    goal = await initial_goal(pool, theorem, SearchResult(theorem))
     if goal is None:
         return False
     premises = await pool.premises(theorem.challenge, context=theorem.context)

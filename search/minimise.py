@@ -19,10 +19,11 @@ _SLOWDOWN, _SLACK = 2.0, 1.0  # time limit of a check relative to the found proo
 async def minimise_proof(pool: LeanPool, theorem: Theorem, proof: str, seconds: float = 60.0) -> str:
     """Return the proof without unneeded steps, list items and parts of `<;>`, and with automation for long blocks.
 
-    First the lists of `simp` and `grind` lose the items that these say they do not use (`simp?`). Then the edit that saves most (lines, then tokens) is tried first, and again from the result, until no single edit is
-    accepted or `seconds` are over (a running check is waited for). Each intermediate text is checked, and the last one
-    judged, within twice the time of the original plus one second, so that no short proof is a slow one. A comment goes
-    with its step. A proof that Lean does not accept is returned as it is.
+    First the lists of `simp` and `grind` lose the items that these say they do not use (`simp?`). Then the edit that
+    saves most (lines, then tokens) is tried first, and again from the result, until no single edit is accepted or
+    `seconds` are over (a running check is waited for). Each intermediate text is checked, and the last one judged,
+    within twice the time of the original plus one second, so that no short proof is a slow one. A comment goes with its
+    step. A proof that Lean does not accept is returned as it is.
     """
     end = time.monotonic() + seconds
     check_seconds = []
@@ -78,7 +79,7 @@ class _EditSearch:
         return proof
 
     async def with_used_items(self, proof: str) -> str:
-        """Return the proof with lists of `simp`, `grind`, … cut to what Lean says that they use, where it still holds."""
+        """Return the proof with each list of a `simp` or `grind` cut to what Lean says is used, where that is accepted."""
         for listing in listings(proof):  # from the end on: the places before it stay
             said = (await self._check(listing.question.apply(proof))).messages
             for edit in listing.shorter([line for m in said for line in suggested(m.text)]):

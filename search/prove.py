@@ -57,8 +57,8 @@ class Outcome:
 
     @property
     def proof(self) -> str | None:
-        """The text after `:= by`, if all of it was found (it may rest on open lemmas: see `status`); else the text after
-        `:=`, if it is proved now."""
+        """The text after `:= by`, if all of it was found (with open lemmas, where the status is OPEN); else the text
+        after `:=`, if it is proved now."""
         if self.whole_proof:
             return self.whole_proof.text
         return self.value.removeprefix(":=").strip() if self.status is Status.PROVED else None

@@ -17,7 +17,7 @@ FIXTURES = Path(__file__).parent / "kernel_fixtures"
 HONEST = [
     c for c in CASES if c["proved"] and "evaluation-of-the-challenge" not in c["id"]
 ]  # whose challenge is an error
-SOME = HONEST[::12]
+SOME = HONEST[::40]  # of all of them tests/lean_env/test_verdicts.py asks what both kernels say
 
 TEXT = """\
 inductive Even : Nat → Prop
@@ -43,14 +43,7 @@ async def test_it_accepts_what_is_proved(pool: LeanPool, case: dict[str, Any]) -
     assert (finding.last, finding.axioms) == (case["name"], ())
 
 
-@pytest.mark.slow
-@pytest.mark.timeout(900)
-async def test_it_accepts_all_that_is_proved(pool: LeanPool) -> None:
-    findings = {f"{c['file']}-{c['id']}": await found(pool, c["solution"], c["name"]) for c in HONEST}
-    assert {name: finding for name, finding in findings.items() if finding.verdict != "accepts"} == {}
-
-
-@pytest.mark.parametrize("case", HOLES, ids=lambda c: c["id"])
+@pytest.mark.parametrize("case", HOLES[::5], ids=lambda c: c["id"])  # all: tests/lean_env/test_verdicts.py
 async def test_it_rejects_what_leans_kernel_accepts(pool: LeanPool, case: dict[str, Any]) -> None:
     finding = await found(pool, case["solution"], case["name"])
     assert (finding.verdict, finding.rule) == ("rejects", "inductive.sort")

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+import pytest_asyncio
 
 from lean_env import Claim, LeanPool, Worker
 from lean_env.process import ReplProcess
@@ -91,12 +92,20 @@ def pool_of(opened: Path, **options: Any) -> LeanPool:
     return LeanPool(lean_behind(["guard", "interpreter"], opened), workers=1, confirm=False, **options)
 
 
-@pytest.mark.parametrize("way", WAYS, ids=lambda way: way.__name__)
-async def test_what_one_client_ran_is_nothing_to_the_next(opened: Path, way: Callable[[LeanPool], Any]) -> None:
+@pytest_asyncio.fixture(scope="module")
+async def shared(opened: Path) -> AsyncIterator[LeanPool]:
     async with pool_of(opened) as pool:
-        await way(pool)
-        assert not (await pool.judge(FALSE)).proved
-        assert (await pool.judge(HONEST)).proved
+        yield pool
+
+
+@pytest.mark.parametrize("way", WAYS, ids=lambda way: way.__name__)
+async def test_what_one_client_ran_is_nothing_to_the_next(shared: LeanPool, way: Callable[[LeanPool], Any]) -> None:
+    (session,) = sessions(shared)
+    before = session.starts
+    await way(shared)
+    assert not (await shared.judge(FALSE)).proved
+    assert session.starts == before + 1 + (before == 0)  # the one that was poisoned judges no more
+    assert (await shared.judge(HONEST)).proved
 
 
 async def test_in_the_same_process_it_would_be_believed(opened: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -120,7 +129,7 @@ async def test_the_text_that_ran_keeps_its_process(opened: Path) -> None:
 
 @pytest.mark.slow
 @pytest.mark.timeout(900)
-@pytest.mark.parametrize("backend", ["local", "ray"])
+@pytest.mark.parametrize("backend", ["local", pytest.param("ray", marks=pytest.mark.alone)])
 async def test_again_and_again(opened: Path, backend: str, local_ray: None) -> None:
     async def chain(pool: LeanPool) -> int:
         believed = 0

@@ -36,7 +36,7 @@ WRONG = Claim("theorem t : 1 + 1 = 3 := by sorry", "theorem t : 1 + 1 = 3 := by 
 Pools = Callable[..., LeanPool]
 
 
-@pytest.fixture(scope="module", params=["local", pytest.param("ray", marks=pytest.mark.slow)])
+@pytest.fixture(scope="module", params=["local", pytest.param("ray", marks=[pytest.mark.slow, pytest.mark.alone])])
 def backend(request: pytest.FixtureRequest) -> str:
     backend: str = request.param
     return backend

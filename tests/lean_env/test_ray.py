@@ -31,7 +31,7 @@ from tests.lean_env.processes import gone, parent, until
 CHECKS = 2_000
 CALLERS = 12
 SECONDS = "example : ∀ a b c : Fin 20, a.val + b.val + c.val < 5000 := by decide +kernel\n#check (7 : Nat)"
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.slow, pytest.mark.alone, pytest.mark.timeout(900)]
 
 
 @pytest.fixture(scope="module")

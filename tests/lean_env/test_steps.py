@@ -97,7 +97,7 @@ TACTICS = ["constructor", "omega", "rfl", "· omega", "· rfl", "obtain ⟨h1, h
            "exact t a b h p", "rw [Nat.add_comm]", "show _ ∧ _", "subst h", "apply And.intro <;> simp_all", "simp [",
            "foo"]  # fmt: skip
 BLOCKS = st.lists(st.sampled_from(TACTICS), min_size=1, max_size=6)
-SETTINGS = settings(max_examples=60, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+SETTINGS = settings(max_examples=30, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 
 
 @SETTINGS

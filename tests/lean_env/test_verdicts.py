@@ -34,6 +34,8 @@ async def test_decided_right_for_the_right_reason(pool: LeanPool, case: dict[str
     verdict = await pool.judge(claim, timeout=case.get("timeout", 20))
     assert verdict.reason == Reason(case["reason"]), f"{case['why']}\n{verdict.detail}"
     assert verdict.proved == case["proved"]
+    if verdict.proved:
+        assert verdict.kernels == ("lean", "open-prover"), verdict.detail
 
 
 SKIPS_THE_KERNEL = """\

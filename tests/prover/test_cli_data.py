@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 
 from data.benchmarks import CATALOGUE, Benchmark
+from tests.commands import prover_here
 
 HEADER = "import Lean\nopen Nat\n\n"
 ROWS = [
@@ -160,10 +161,13 @@ def test_a_copy_from_elsewhere_is_taken_if_it_is_right(tmp_path: Path, problems:
         (["show", "FOLDER"], "it has no Lean files"),
     ],
 )
-def test_bad_input_is_told_so(tmp_path: Path, problems: Path, args: list[str], says: str) -> None:
+def test_bad_input_is_told_so(
+    tmp_path: Path, problems: Path, args: list[str], says: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PROVER_HOME", str(tmp_path / "home"))
     empty = tmp_path / "empty.jsonl"
     empty.touch()
     places = {"FILE": str(problems), "EMPTY": str(empty), "FOLDER": str(problems.parent)}
-    done = prover(tmp_path / "home", "data", *(places.get(arg, arg) for arg in args))
+    done = prover_here("data", *(places.get(arg, arg) for arg in args))
     assert done.returncode == 2, (done.stdout, done.stderr)
     assert says in " ".join(done.stderr.split())

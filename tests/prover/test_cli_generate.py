@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 from data import pairs, problems
+from tests.commands import prover_here
 
 
 def prover(*args: object) -> subprocess.CompletedProcess[str]:
@@ -39,8 +40,8 @@ def test_theorems_are_made_and_proved_and_what_is_done_is_not_done_again(tmp_pat
 
 
 def test_what_is_wrong_is_said(tmp_path: Path) -> None:
-    done = prover("--out", tmp_path / "x.jsonl", "--family", "poetry")
+    done = prover_here("data", "generate", "--out", tmp_path / "x.jsonl", "--family", "poetry")
     assert done.returncode == 2
     assert "no family is called poetry" in done.stderr
-    done = prover("--out", tmp_path / "nowhere" / "x.jsonl", "--count", 1)
+    done = prover_here("data", "generate", "--out", tmp_path / "nowhere" / "x.jsonl", "--count", 1)
     assert done.returncode == 2

@@ -12,6 +12,7 @@ import pytest
 from data import problems
 from data.pairs import read
 from data.splits import is_held_out
+from tests.commands import prover_here
 
 EVALUATION = {"name": "e", "formal_statement": "theorem e (a b : Nat) : a + b = b + a := by\n"}
 ROWS = [
@@ -83,7 +84,7 @@ def test_a_corpus_is_cleaned_and_split(corpus: Path, tmp_path: Path) -> None:
 )
 def test_wrong_input(corpus: Path, tmp_path: Path, args: list[str], said: str) -> None:
     out = tmp_path / "out.jsonl"
-    done = prover(corpus, "--out", out, *(str(out) if arg == "OUT" else arg for arg in args))
+    done = prover_here("data", "pairs", corpus, "--out", out, *(str(out) if arg == "OUT" else arg for arg in args))
     assert done.returncode == 2
     assert said in done.stderr
     assert not out.exists()
@@ -92,6 +93,6 @@ def test_wrong_input(corpus: Path, tmp_path: Path, args: list[str], said: str) -
 def test_nothing_to_read(tmp_path: Path) -> None:
     file = tmp_path / "open.jsonl"
     file.write_text(json.dumps(EVALUATION) + "\n")
-    done = prover(file, "--out", tmp_path / "out.jsonl")
+    done = prover_here("data", "pairs", file, "--out", tmp_path / "out.jsonl")
     assert (done.returncode, done.stdout) == (2, "")
     assert "all its theorems are open" in done.stderr

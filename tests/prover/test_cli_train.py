@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from tests.commands import prover_here
 from tests.rl.runs import MODEL, corpus, metrics
 
 CONFIGS = Path(__file__).parents[2] / "configs"
@@ -63,7 +64,7 @@ def test_a_run_tells_where_its_model_is_and_goes_on(config: Path, tmp_path: Path
 
 
 def test_a_dry_run_only_tells(config: Path, tmp_path: Path) -> None:
-    done = prover("train", "sft", config, "--dry-run", cwd=tmp_path)
+    done = prover_here("train", "sft", config, "--dry-run", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert "trainer" in done.stdout
     assert not (tmp_path / "runs").exists()
@@ -84,7 +85,7 @@ def test_a_dry_run_only_tells(config: Path, tmp_path: Path) -> None:
     ],
 )
 def test_what_is_wrong_is_said(stage: str, change: str, said: str, config: Path, tmp_path: Path) -> None:
-    done = prover("train", stage, config, "--set", change, cwd=tmp_path)
+    done = prover_here("train", stage, config, "--set", change, cwd=tmp_path)
     assert done.returncode == 2, done.stdout
     assert said in done.stderr
 

@@ -25,6 +25,7 @@ from prover.cli import app
 from prover.serving import weights
 from prover.serving.model import Machine, Model
 from search.cli.serve import _limits
+from tests.commands import prover_here
 
 H100 = 80 << 30
 DENSE = Model("dense-7b", {"num_attention_heads": 32, "num_hidden_layers": 30}, weights=14 << 30)
@@ -96,15 +97,15 @@ def serving(
         process.wait()
 
 
-@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
-def test_the_api_proves_and_stops_cleanly(how: signal.Signals) -> None:
+def test_the_api_proves_and_stops_cleanly() -> None:
+    """At Ctrl-C; at SIGTERM: the tests below."""
     with serving("--api", "--port", "0", "--workers", "1", PROVER_API_KEY="secret\n") as (address, process):
         key = {"Authorization": "Bearer secret"}
         body = {"statement": "∀ a b : Nat, a + b = b + a"}
         answer = httpx.post(f"{address}/v1/prove", json=body, headers=key, timeout=100).json()
         assert [row["status"] for row in answer["theorems"]] == ["proved"]
         assert httpx.post(f"{address}/v1/prove", json=body).status_code == 401
-        process.send_signal(how)
+        process.send_signal(signal.SIGINT)
         assert process.wait(20) == 0
 
 
@@ -197,10 +198,10 @@ def test_clients_that_send_nothing_neither_keep_others_out_nor_fill_the_log(tmp_
         (["--api", "--config", "no such file"], 2, "no such file: No such file"),
     ],
 )
-def test_what_does_not_work_is_said(options: list[str], code: int, said: str) -> None:
-    command = [sys.executable, "-m", "prover", "serve", *options]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=100, env={**os.environ, "COLUMNS": "300"})
-    assert (done.returncode, said in done.stderr, "Traceback" in done.stderr) == (code, True, False), done.stderr
+def test_what_does_not_work_is_said(options: list[str], code: int, said: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "300")
+    done = prover_here("serve", *options)
+    assert (done.returncode, said in done.stderr) == (code, True), done.stderr
 
 
 @pytest.mark.parametrize("empty", ["", " \n"])

@@ -144,6 +144,7 @@ def test_a_run_with_other_settings_wants_a_folder_of_its_own(data: Path, tmp_pat
 
 
 @pytest.mark.slow
+@pytest.mark.alone
 @pytest.mark.parametrize("experts", [1, 2])
 async def test_two_processes_compute_what_one_does(experts: int, data: Path, tmp_path: Path, local_ray: None) -> None:
     one = train(config(data, epochs=2), tmp_path / "one")

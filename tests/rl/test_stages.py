@@ -297,6 +297,7 @@ async def test_preferences_come_from_what_lean_said(data: Path, half: Path, pool
 
 
 @pytest.mark.slow
+@pytest.mark.alone
 async def test_on_ray_a_lost_writer_costs_a_retry(
     data: Path, half: Path, pool: LeanPool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

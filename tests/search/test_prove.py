@@ -173,6 +173,7 @@ async def test_work_is_counted_and_limits_a_search(pool: LeanPool) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.alone
 async def test_a_limit_means_the_same_on_a_busy_machine(pool: LeanPool) -> None:
     """A check within twice the time that it takes alone, beside sixteen processes that never stop."""
     code = "example : ∀ a b : Fin 60, a.val + b.val < 5000 := by decide +kernel"
