@@ -11,6 +11,7 @@ from data.problems import Problem
 from lean_env import Reason
 
 UNPROVED = "unproved"  # reason of a search that found no proof
+REFUTED = "refuted"  # reason of a search that found a proof of the negation
 
 
 @dataclass(frozen=True)
@@ -64,11 +65,11 @@ class Entry:
 class Attempt:
     """One attempt at a problem: a judged proof (search `single`), or a whole search.
 
-    reason: a Reason, or UNPROVED. detail: Lean's message. text: the proof; of an answer without a proof, the answer.
-    tokens: generated. seconds: of generating and judging, without waiting for a turn. cpu: seconds of processor time of
-    Lean's processes (of a search; 0 with `single`). reasons: the number of proofs by reason. failures: of a search,
-    some
-    failed proofs: (reason, detail, text). one_kernel: only Lean's kernel accepts the proof.
+    reason: a Reason, UNPROVED or REFUTED. detail: Lean's message, or the counterexample. text: the proof, or that of
+    the negation; of an answer without a proof, the answer. tokens: generated. seconds: of generating and judging,
+    without waiting for a turn. cpu: seconds of processor time of Lean's processes (of a search; 0 with `single`).
+    reasons: the number of proofs by reason. failures: of a search, some failed proofs: (reason, detail, text).
+    one_kernel: only Lean's kernel accepts the proof.
     """
 
     problem: str

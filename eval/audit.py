@@ -26,11 +26,15 @@ from data import Theorem
 from data.syntax.normal_form import normal_form
 from data.syntax.unbound import unbound
 from eval.attempts import Entry, Flag
-from eval.counterexample import SECONDS, find_counterexample
 from eval.cut_off import EXPLICIT, operations
 from lean_env import Ended, LeanPool
+from lean_env.cpu_time import measure_cpu_time
+from search.budget import Budget, Meter
+from search.counterexamples import counterexample, read_statement
+from search.negation import negation
 
 _SECONDS = 1.0  # for one proof
+_VALUES_SECONDS, _MAX_CANDIDATES = 5.0, 32  # for all small values of one statement; tuples of them
 _INTROS = "set_option tactic.hygienic false in intros"  # so that every hypothesis has a name
 _CLOSING_TACTICS = ("omega", "simp_all")
 _CONCLUSION_TACTICS = ("omega", "simp", "rfl", "decide +kernel", "grind")
@@ -61,7 +65,7 @@ async def audit_entry(pool: LeanPool, entry: Entry) -> Entry:
     undecided: dict[str, str] = {}  # by flag: why it is not decided
     flags_found = [
         await _contradictory_flag(pool, entry, goal, undecided),
-        await _false_flag(pool, entry, goal, undecided),
+        await _false_flag(pool, entry, undecided),
         await _truncated_flag(pool, entry),
         await _cut_off_flag(pool, entry, undecided),
         await _idle_hypotheses_flag(pool, entry, goal, undecided),
@@ -71,14 +75,19 @@ async def audit_entry(pool: LeanPool, entry: Entry) -> Entry:
     return replace(entry, flags=(*entry.flags, *(flag for flag in flags_found if flag)))
 
 
-async def _false_flag(pool: LeanPool, entry: Entry, goal: str, undecided: dict[str, str]) -> Flag | None:
-    if not goal or "✝" in goal:
+async def _false_flag(pool: LeanPool, entry: Entry, undecided: dict[str, str]) -> Flag | None:
+    with measure_cpu_time():
+        meter = Meter(Budget(cpu=_VALUES_SECONDS))
+        negated = await negation(pool, entry.theorem)
+        statement = None if negated is None else await read_statement(pool, negated)
+        if statement is None:
+            return None
+        found = await counterexample(pool, statement, meter, levels=1, most=_MAX_CANDIDATES)
+        if found is None and meter.exhausted:
+            undecided["false"] = f"small values took more than {_VALUES_SECONDS:g} s"
+    if found is None:
         return None
-    values, is_decided = await find_counterexample(pool, entry.theorem, _hypotheses(goal))
-    if not is_decided:
-        undecided["false"] = f"small values took more than {SECONDS:g} s"
-    if values is None:
-        return None
+    values = ", ".join(f"{name} = {value}" for name, value in found[0].shown.items())
     return Flag("false", f"it does not hold for {values}" if values else "it does not hold")
 
 

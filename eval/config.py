@@ -46,8 +46,9 @@ class RunConfig(StrictModel):
 
     problems: a benchmark's name, or a path (see data.problems). split: only problems of this split. limit: only the
     first so many. attempts: for each problem; n of pass@k. seed: attempt number k has the seed `seed + k`; with search
-    `single` it is sample number k of `seed`. strict: a proof that our own kernel could not decide does not count.
-    workers: Lean processes. ray: a cluster's address, or "local".
+    `single` it is sample number k of `seed`.
+    refute: a share of each search's budget is for a refutation, which ends it as `refuted`. strict: a proof that our
+    own kernel could not decide does not count. workers: Lean processes. ray: a cluster's address, or "local".
     """
 
     problems: str
@@ -58,6 +59,7 @@ class RunConfig(StrictModel):
     attempts: int = Field(default=1, ge=1)
     budget: BudgetConfig = BudgetConfig()
     seed: int = Field(default=0, ge=0)
+    refute: bool = False
     strict: bool = False
     workers: int | None = Field(default=None, ge=1)
     ray: str | None = None
@@ -69,6 +71,8 @@ class RunConfig(StrictModel):
             self.budget.samples or self.budget.checks or self.budget.tokens or self.budget.cpu
         ):
             raise ValueError(f"search {SINGLE} has one sample and one check an attempt; only budget.seconds can be set")
+        if self.search == SINGLE and self.refute:
+            raise ValueError(f"search {SINGLE} is one sample an attempt; refute is for the others")
         return self
 
     @property
@@ -77,11 +81,12 @@ class RunConfig(StrictModel):
 
         The number of attempts is not part of it: a run may get more attempts later.
         """
-        elsewhere = {"problems", "policy", "attempts", "strict", "workers", "ray"}
+        elsewhere = {"problems", "policy", "attempts", "refute", "strict", "workers", "ray"}
         fields = self.model_dump(mode="json", exclude=elsewhere) | {"max_tokens": self.policy.max_tokens}
         if self.budget.cpu is None:  # runs from before the field go on
             del fields["budget"]["cpu"]
-        return fields | ({"strict": True} if self.strict else {})  # runs from before the field go on
+        # Runs from before these fields go on.
+        return fields | {name: True for name in ("refute", "strict") if getattr(self, name)}
 
 
 def run_config(fields: dict[str, Any], source: str = "the options") -> RunConfig:

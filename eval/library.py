@@ -62,6 +62,7 @@ async def evaluate_async(
     checks: int | None = None,
     tokens: int | None = None,
     seed: int = 0,
+    refute: bool = False,
     workers: int | None = None,
     strict: bool = False,
     out: str | Path | None = None,
@@ -79,6 +80,7 @@ async def evaluate_async(
         attempts: for each problem; n of pass@k.
         timeout, cpu, samples, checks, tokens: the budget of an attempt; with "single" only `timeout`, for its check.
         seed: the same seed makes the same attempts.
+        refute: a share of each search is for a refutation, which ends it as `refuted`.
         workers, strict: as in `prove`.
         out: the run's folder; by default one with a descriptive name in runs/.
         progress: called with the progress so far.
@@ -103,6 +105,7 @@ async def evaluate_async(
             "attempts": attempts,
             "budget": {"samples": samples, "checks": checks, "tokens": tokens, "seconds": timeout, "cpu": cpu},
             "seed": seed,
+            "refute": refute,
             "workers": workers,
             "strict": strict,
         },

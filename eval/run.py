@@ -12,7 +12,7 @@ from itertools import islice
 
 from data.problems import Problem, ProblemError
 from data.records.run_folder import AsyncJsonlWriter
-from eval.attempts import UNPROVED, Attempt, Entry
+from eval.attempts import REFUTED, UNPROVED, Attempt, Entry
 from eval.audit import Duplicates
 from eval.config import SINGLE, RunConfig
 from eval.folder import RunFolder
@@ -244,7 +244,8 @@ class _BenchmarkRun:
         config = self.config
         fallback = fallback_policy(config.policy)
         seed = config.seed + number
-        search = searcher(config.search, self.pool.share(1), self.policy.fresh(), seed=seed, fallback=fallback)
+        pool, policy = self.pool.share(1), self.policy.fresh()
+        search = searcher(config.search, pool, policy, seed=seed, fallback=fallback, refute=config.refute)
         with measure_cpu_time():
             result = await search.prove(entry.theorem, config.budget.budget())
         trace_attempts = result.trace.attempts if result.trace else []
@@ -261,12 +262,13 @@ class _BenchmarkRun:
         reasons = {str(reason): count for reason, count in result.reasons.items()}
         if result.proved:
             reasons.setdefault(Reason.PROVED, 1)  # not every search counts the proof itself
+        refutation = result.refutation
         return Attempt(
             entry.name,
             number,
-            Reason.PROVED if result.proved else UNPROVED,
-            result.problem,
-            result.proof or "",
+            Reason.PROVED if result.proved else REFUTED if refutation else UNPROVED,
+            refutation.summary if refutation else result.problem,
+            refutation.code if refutation else result.proof or "",
             result.family,
             samples=result.samples,
             checks=result.checks,

@@ -12,7 +12,7 @@ from pathlib import Path
 from statistics import fmean, median
 from typing import Any
 
-from eval.attempts import Attempt, Entry, proof_lines
+from eval.attempts import REFUTED, Attempt, Entry, proof_lines
 from eval.config import SINGLE
 from eval.folder import RunFolder
 from eval.metrics import mcnemar, mean_interval, pass_at_k, proportion_interval
@@ -40,6 +40,7 @@ class _Tally:
     seconds: float = 0.0
     text: str | None = None
     one_kernel: bool = False  # of the first proof
+    refutation: str = ""  # of a statement that does not hold: what its counterexample is
     reasons: Counter[str] = field(default_factory=Counter)
     shown: list[Attempt] = field(default_factory=list)
 
@@ -49,6 +50,8 @@ class _Tally:
         self.reasons.update(attempt.reasons)
         self.all_seconds += attempt.seconds
         self.all_tokens += attempt.tokens
+        if attempt.reason == REFUTED:
+            self.refutation = attempt.detail
         if attempt.proved:
             self.proofs += 1
             self.first = attempt.number if self.first is None else min(self.first, attempt.number)
@@ -199,6 +202,8 @@ def _problem_row(entry: Entry, tally: _Tally, attempts: int, shortened: Mapping[
         status = "inexpressible"
     elif tally.proofs:
         status = "proved"
+    elif tally.refutation:
+        status = "refuted"
     else:
         status = "failed" if tally.attempts >= attempts else "unfinished"
     proof = shortened.get(entry.name, tally.text) if tally.proofs else None
@@ -207,7 +212,7 @@ def _problem_row(entry: Entry, tally: _Tally, attempts: int, shortened: Mapping[
         "split": entry.problem.split,
         "tags": list(entry.problem.tags),
         "status": status,
-        "why": entry.why if texts else _redacted(entry.why),
+        "why": (entry.why or tally.refutation) if texts else _redacted(entry.why),
         "replaced": entry.replaced,
         "flags": [asdict(flag) for flag in entry.flags],
         "digest": hashlib.sha256(statement.encode()).hexdigest()[:16],

@@ -5,8 +5,8 @@
     found = prover.prove("theorem t (a b : Nat) : a + b = b + a := by sorry")
     print(found.code)
 
-`prove`, `check` and `evaluate` are what the commands of these names do; `prove_async` and so on are for programs with
-an event loop. All is loaded when it is first used: `import prover` costs nothing. See docs/python.md.
+`prove`, `disprove`, `check` and `evaluate` are what the commands of these names do; `prove_async` and so on are for
+programs with an event loop. All is loaded when it is first used: `import prover` costs nothing. See docs/python.md.
 """
 
 from __future__ import annotations
@@ -17,8 +17,11 @@ from typing import Any
 _HOMES = {
     "prove": "search.library",
     "prove_async": "search.library",
+    "disprove": "search.library",
+    "disprove_async": "search.library",
     "ProveResult": "search.library",
     "TheoremResult": "search.library",
+    "Refutation": "search.negation",
     "Status": "search.prove",
     "check": "search.library",
     "check_async": "search.library",

@@ -10,6 +10,9 @@ from search.library import ProveResult as ProveResult
 from search.library import TheoremResult as TheoremResult
 from search.library import check as check
 from search.library import check_async as check_async
+from search.library import disprove as disprove
+from search.library import disprove_async as disprove_async
 from search.library import prove as prove
 from search.library import prove_async as prove_async
+from search.negation import Refutation as Refutation
 from search.prove import Status as Status

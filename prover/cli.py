@@ -32,6 +32,9 @@ COMMANDS = {
     "prove": _CommandEntry(
         "Find proofs for the theorems of FILE that have none, and check the others.", "search.cli.prove:prove"
     ),
+    "disprove": _CommandEntry(
+        "Refute the theorems of FILE: a counterexample, or a proof of the negation.", "search.cli.disprove:disprove"
+    ),
     "check": _CommandEntry(
         "Decide whether SOLUTION proves what CHALLENGE states, whatever SOLUTION looks like.", "data.cli.check:check"
     ),

@@ -1,4 +1,4 @@
-"""`prover.prove` and `prover.check`: proving and checking from Python."""
+"""`prover.prove`, `prover.disprove` and `prover.check`: the commands as Python functions."""
 
 from __future__ import annotations
 
@@ -15,8 +15,10 @@ from lean_env.console import installed_lean
 from lean_env.sync import async_to_sync
 from prover.policy import PolicyConfig, TacticsPolicy, fallback_policy, open_policy
 from search.budget import Budget
+from search.disprove import disprove_file
+from search.negation import Refutation
 from search.prove import Outcome, Status, prove_file, revoke_refused, select_declarations
-from search.searches import searcher
+from search.searches import disprover, searcher
 
 
 @dataclass(frozen=True)
@@ -25,6 +27,7 @@ class TheoremResult:
 
     proof: the text after `:= by`; None if no proof was found (a theorem that had one keeps it).
     verdict: Lean's on that proof, or on the one in the file. detail: why it is not proved, for people.
+    refutation: that it does not hold, with a counterexample and a proof of the negation.
     """
 
     name: str
@@ -35,6 +38,7 @@ class TheoremResult:
     samples: int
     checks: int
     seconds: float
+    refutation: Refutation | None = None
 
     @property
     def proved(self) -> bool:
@@ -118,7 +122,8 @@ async def prove_async(
         LeanPool(installed_lean(), workers=workers, cache=True, strict=strict) as pool,
         open_policy(config) as opened_policy,
     ):
-        theorem_search = searcher(search, pool, opened_policy, seed=seed, fallback=fallback_policy(config))
+        fallback = fallback_policy(config)
+        theorem_search = searcher(search, pool, opened_policy, seed=seed, fallback=fallback, refute=True)
         holes = None if opened_policy.stepwise else searcher("auto", pool, TacticsPolicy(), seed=seed)
         pool.expect_proofs()
         file = await _parse_input(pool, code, statement, header)
@@ -132,6 +137,42 @@ async def prove_async(
     return ProveResult(
         tuple(map(_theorem_result, outcomes)), file.with_proofs({o.declaration.name: o.edits for o in outcomes})
     )
+
+
+async def disprove_async(
+    code: str | Path | None = None,
+    *,
+    statement: str | None = None,
+    theorems: Collection[str] = (),
+    header: str | None = None,
+    seed: int = 0,
+    timeout: float | None = 20.0,
+    cpu: float | None = None,
+    workers: int | None = None,
+    strict: bool = False,
+) -> dict[str, Refutation | None]:
+    """Look for counterexamples to theorems, and for proofs of their negations: `prover disprove` as a function.
+
+    Args:
+        code, statement, header, seed, workers, strict: as in `prove`.
+        theorems: only these, by their full names; by default those that are left open, or all where none is.
+        timeout, cpu: the budget of each theorem: seconds, seconds of Lean's processor time. None: no limit.
+
+    Returns:
+        The refutation of each theorem, or None where none was found, which says nothing about whether it holds.
+
+    Raises:
+        FileError, InputError: Lean cannot read the code. ValueError: it has no such theorem.
+        Unavailable: there is no Lean.
+    """
+    if (code is None) == (statement is None):
+        raise ValueError("give either code or statement")
+    async with LeanPool(installed_lean(), workers=workers, cache=True, strict=strict) as pool:
+        file = await _parse_input(pool, code, statement, header)
+        if unknown := set(theorems) - {d.name for d in file.theorems}:
+            raise ValueError(f"no theorem is called {', '.join(sorted(unknown))}")
+        refuting = disprove_file(pool, file, disprover(pool, seed=seed), Budget(seconds=timeout, cpu=cpu), theorems)
+        return {found.declaration.name: found.refutation async for found in refuting}
 
 
 async def _parse_input(pool: LeanPool, code: str | Path | None, statement: str | None, header: str | None) -> LeanFile:
@@ -158,6 +199,7 @@ def _theorem_result(outcome: Outcome) -> TheoremResult:
         outcome.samples,
         outcome.checks,
         outcome.seconds,
+        outcome.refutation,
     )
 
 
@@ -193,4 +235,5 @@ async def check_async(
 
 
 prove = async_to_sync(prove_async)
+disprove = async_to_sync(disprove_async)
 check = async_to_sync(check_async)

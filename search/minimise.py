@@ -79,7 +79,7 @@ class _EditSearch:
         return proof
 
     async def with_used_items(self, proof: str) -> str:
-        """Return the proof with the lists of `simp` and `grind` cut to what Lean says is used, where that is accepted."""
+        """Return the proof with the lists of `simp` and `grind` cut to what Lean says is used, if it accepts that."""
         for listing in listings(proof):  # from the end on: the places before it stay
             said = (await self._check(listing.question.apply(proof))).messages
             for edit in listing.shorter([line for m in said for line in suggested(m.text)]):

@@ -17,6 +17,7 @@ from lean_env.cpu_time import measure_cpu_time
 from lean_env.process import ProcessDied
 from search.budget import Budget, Meter
 from search.minimise import minimise_proof, resolve_alternatives
+from search.negation import Refutation
 from search.searcher import Searcher, SearchResult
 
 
@@ -26,6 +27,7 @@ class Status(StrEnum):
     PROVED = "proved"  # we found a proof
     HOLDS = "holds"  # it has a proof, and the proof is right
     FAILS = "fails"  # it has a proof, and the proof is not right
+    REFUTED = "refuted"  # it does not hold: its negation is proved
     UNPROVED = "unproved"  # we found none
     OPEN = "open"  # it uses an open declaration, or is no proposition: nothing could be proved
 
@@ -68,9 +70,16 @@ class Outcome:
         """The explanation of the status, for people."""
         if self.message:
             return self.message
+        if self.refutation:
+            return self.refutation.summary
         if self.verdict:
             return self.verdict.detail
         return (self.result.problem or self.result.summary) if self.result else ""
+
+    @property
+    def refutation(self) -> Refutation | None:
+        """That what it states does not hold."""
+        return self.result.refutation if self.result and self.status is Status.REFUTED else None
 
     @property
     def samples(self) -> int:
@@ -201,7 +210,7 @@ class _DeclarationTask:
         result = await searcher.prove(theorem, meter.fraction(1.0) if self.search_result else budget)
         self._add_spent(result, meter)
         if result.proof is None:
-            return self._outcome(Status.UNPROVED, None)
+            return self._outcome(Status.REFUTED if result.refutation else Status.UNPROVED, None)
         if self.assumed:
             return await self._without_assumptions(await self._shortened_proof(theorem, result))
         self.best_outcome = self._proved_outcome(result.proof, result.verdict)

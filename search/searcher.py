@@ -14,6 +14,7 @@ from lean_env.premises import Premises
 from prover.policy import Policy, Sample, Usage
 from search import trace
 from search.budget import Budget, Meter
+from search.negation import Refutation
 from search.trace import Trace
 
 CHECK_TIMEOUTS = (1.0, 4.0, 15.0)  # seconds for one check: a proof that reaches one is tried again with the next
@@ -37,6 +38,7 @@ class SearchResult:
     lost_samples: int = 0  # samples lost to a server error
     problem: str = ""  # why no proof could be tried at all
     trace: Trace | None = None  # everything that was tried
+    refutation: Refutation | None = None  # that the theorem does not hold
 
     @property
     def proved(self) -> bool:

@@ -9,6 +9,7 @@ from data.choices import choose
 from lean_env import LeanPool
 from prover.policy import Policy, TacticsPolicy
 from search.budget import Meter
+from search.disprove import BothSides, Disprover
 from search.lemmas import LemmaStore
 from search.portfolio import Phase, Portfolio
 from search.refine import Refine
@@ -30,13 +31,18 @@ def searcher(
     journals: Path | None = None,
     progress: Callable[[Meter], None] | None = None,
     fallback: Policy | None = None,
+    refute: bool = False,
 ) -> Searcher:
     """Return the search of a name. Raises ValueError for an unknown name.
 
     journals: a folder for the checkpoints of tree searches (see RMaxTS). fallback: with `auto`, a second, stepwise
     policy, which gets most of the budget after some proofs of the first one. progress: called after each judged proof.
+    refute: a share of the budget is for a refutation, which ends the search, too.
     """
     choose("search", name, SEARCHES)
+    if refute:
+        one_side = searcher(name, pool, policy, seed=seed, journals=journals, progress=progress, fallback=fallback)
+        return BothSides(one_side, disprover(pool.share(1), seed=seed))
     # No phase of `auto` may draw the samples of another.
     model_offset = 0 if policy.stepwise or name != "auto" else _SEED_OFFSET
     sampling = SamplingSearch(pool, policy, seed=seed, progress=progress)
@@ -61,3 +67,8 @@ def searcher(
             return Portfolio([Phase(tree, 0.5), Phase(sampling, 0.5), Phase(second_tree, 1.0)])
         case _:
             return Portfolio([Phase(sampling, 0.3), Phase(refine, 0.4), Phase(tree, 1.0)])
+
+
+def disprover(pool: LeanPool, *, seed: int = 0) -> Disprover:
+    """Return what refutes theorems: by small values, and by proofs of the negation that the tactics policy finds."""
+    return Disprover(pool, searcher("auto", pool, TacticsPolicy(), seed=seed))

@@ -93,6 +93,9 @@ def run_(
     seed: Annotated[
         int | None, typer.Option(help="The same seed gives the same attempts.", show_default=_default("seed"))
     ] = None,
+    refute: Annotated[
+        bool, typer.Option("--refute", help="A share of each search is for a refutation, which ends it as `refuted`.")
+    ] = False,
     workers: Workers = None,
     ray: Ray = None,
     strict: Strict = False,
@@ -112,6 +115,7 @@ def run_(
         "attempts": attempts,
         "budget": {"samples": samples, "checks": checks, "tokens": tokens, "seconds": timeout},
         "seed": seed,
+        "refute": refute or None,
         "strict": strict or None,
         "workers": workers,
         "ray": ray,

@@ -4,7 +4,7 @@ const report = JSON.parse(byId("report").textContent);
 const { runs, pairs } = report;
 const sideBySide = runs.length > 1;
 
-const STATUSES = { proved: "proved", failed: "failed", unfinished: "unfinished", inexpressible: "not expressible" };
+const STATUSES = { proved: "proved", refuted: "refuted", failed: "failed", unfinished: "unfinished", inexpressible: "not expressible" };
 // What the flags of eval/audit.py say.
 const FLAGS = {
   "auto-bound": "Lean took a name that nobody declared for a variable",

@@ -41,7 +41,7 @@ async def prove(pool: LeanPool, policy: Policy, limits: APILimits, payload: Prov
         raise FileError("it has no theorem")
     theorems = select_declarations(file, payload.theorems)
     _check_count(theorems, limits)
-    search = searcher(payload.search, pool, policy, seed=payload.seed)
+    search = searcher(payload.search, pool, policy, seed=payload.seed, refute=True)
     outcomes: list[Outcome] = []
     try:
         async with asyncio.timeout_at(end) as limit:
@@ -120,6 +120,8 @@ def _unreached_row(declaration: Declaration, limits: APILimits) -> ProveRow:
         samples=0,
         checks=0,
         seconds=0.0,
+        counterexample=None,
+        negation=None,
     )
 
 
@@ -135,4 +137,6 @@ def _prove_row(outcome: Outcome) -> ProveRow:
         samples=outcome.samples,
         checks=outcome.checks,
         seconds=round(outcome.seconds, 3),
+        counterexample=dict(outcome.refutation.counterexample) if outcome.refutation else None,
+        negation=outcome.refutation.code if outcome.refutation else None,
     )

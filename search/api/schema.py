@@ -123,7 +123,7 @@ class ProveRow(BaseModel):
     name: str = Field(description="Full name; an `example` is called after its line.")
     line: int = Field(description="Its line in the text that Lean read (with `header`, if one was given).")
     status: Status = Field(
-        description="`proved`: we found a proof; `unproved`: we found none; "
+        description="`proved`: we found a proof; `refuted`: it does not hold, see `negation`; `unproved`: neither; "
         "`holds` and `fails`: it had a proof, which was only checked; `open`: it rests on what is left open, or is a "
         "definition that is."
     )
@@ -136,6 +136,12 @@ class ProveRow(BaseModel):
     samples: int = Field(description="Proofs asked of the policy.")
     checks: int = Field(description="Questions to Lean.")
     seconds: float
+    counterexample: dict[str, str] | None = Field(
+        None, description="Of a refuted theorem: values of its variables for which it does not hold; may be empty."
+    )
+    negation: str | None = Field(
+        None, description="Of a refuted theorem: its negation with a proof, as Lean text that goes after the theorem."
+    )
 
 
 class ProveAnswer(BaseModel):

@@ -42,6 +42,7 @@ from prover.policy.options import BaseURL, Family, MaxTokens, Model, PolicyName,
 from prover.policy.tactics.policy import TacticsPolicy
 from search import Budget, Meter, report
 from search.journal import JournalError
+from search.negation import Refutation
 from search.prove import Outcome, Status, prove_file, revoke_refused, select_declarations
 from search.searches import SEARCHES, searcher
 
@@ -49,6 +50,7 @@ _MARK = {
     Status.PROVED: "[green]proved[/green]  ",
     Status.HOLDS: "[green]holds[/green]   ",
     Status.FAILS: "[red]fails[/red]   ",
+    Status.REFUTED: "[red]refuted[/red] ",
     Status.UNPROVED: "[yellow]unproved[/yellow]",
     Status.OPEN: "[yellow]open[/yellow]    ",
 }
@@ -256,6 +258,7 @@ class _ProveSession:
                 journals=options.checkpoints,
                 progress=lambda meter: line.show(len(self.outcomes), total, meter),
                 fallback=fallback_policy(options.policy),
+                refute=True,
             )
             minimise = _MINIMISE if options.minimise else 0.0
             # A model writes whole proofs; single holes are searched with the tactics policy.
@@ -287,14 +290,15 @@ class _ProveSession:
         for other in self.macro_theorems:
             out.print(f"{_MARK[Status.OPEN]} {printable(other.name)}\n    it uses `sorry`; {printable(other.said)}")
         proved = sum(o.status is Status.PROVED for o in self.outcomes)
-        num_tried = sum(o.status in (Status.PROVED, Status.UNPROVED, Status.OPEN) for o in self.outcomes) + len(
-            self.macro_theorems
-        )
+        refuted = sum(o.status is Status.REFUTED for o in self.outcomes)
+        tried = (Status.PROVED, Status.REFUTED, Status.UNPROVED, Status.OPEN)
+        num_tried = sum(o.status in tried for o in self.outcomes) + len(self.macro_theorems)
         if num_tried:
             one_kernel = sum(o.verdict is not None and o.verdict.one_kernel for o in self.outcomes)
             which = "every proof" if not one_kernel else f"all but {one_kernel}"
             kernels = f"; Lean's kernel and ours accept {which}" if proved else ""
-            out.print(f"\n{proved} of {num_tried} proved{kernels}")
+            wrong = f"; {refuted} refuted" if refuted else ""
+            out.print(f"\n{proved} of {num_tried} proved{kernels}{wrong}")
         if open_lines := [
             hole.line for outcome in self.outcomes if outcome.status is not Status.PROVED for hole in outcome.open_holes
         ]:
@@ -314,6 +318,9 @@ def _print_outcome(outcome: Outcome, last_error: str) -> None:
         _print_indented([f"line {hole.line}: {first}", *(" " * len(f"line {hole.line}: ") + row for row in rest)])
     if outcome.status in (Status.PROVED, Status.HOLDS):
         return
+    if outcome.refutation is not None:
+        print_refutation(outcome.refutation)
+        return
     if verdict is not None:
         out.print(f"    {verdict.reason}: {printable(outcome.detail)}")
     elif outcome.detail:
@@ -325,6 +332,12 @@ def _print_outcome(outcome: Outcome, last_error: str) -> None:
             out.print(f"    it is left open: {printable(hole_goal(hole))}")
     if last_error and result is not None:
         out.print(f"    [red]at present no answers come:[/red] {printable(last_error)}")
+
+
+def print_refutation(refutation: Refutation) -> None:
+    """Print the counterexample, and the Lean proof that it is one."""
+    out.print(f"    {printable(refutation.summary)}")
+    _print_indented(refutation.code.split("\n"))
 
 
 def _print_indented(rows: list[str]) -> None:
@@ -349,6 +362,7 @@ def _json_row(outcome: Outcome) -> dict[str, object]:
         "kernels": list(verdict.kernels) if verdict else [],
         "reason": str(verdict.reason) if verdict else None,
         "detail": outcome.detail,
+        "refutation": refutation_row(outcome.refutation) if outcome.refutation else None,
         "filled": [{"line": h.line, "column": h.column, "proof": proof} for h, proof, _ in outcome.filled],
         "open": [{"line": h.line, "column": h.column, "goal": h.goal} for h in outcome.open_holes],
         "samples": outcome.samples,
@@ -357,6 +371,16 @@ def _json_row(outcome: Outcome) -> dict[str, object]:
         "seconds": round(outcome.seconds, 3),
         "cpu": round(result.cpu, 3) if result else 0.0,
         "tried": {str(r): n for r, n in result.reasons.items()} if result else {},
+    }
+
+
+def refutation_row(refutation: Refutation) -> dict[str, object]:
+    """A refutation as JSON: the values, the Lean text that goes after the theorem, and what its Verdict says."""
+    return {
+        "counterexample": dict(refutation.counterexample),
+        "negation": refutation.code,
+        "axioms": list(refutation.verdict.axioms),
+        "kernels": list(refutation.verdict.kernels),
     }
 
 

@@ -178,7 +178,7 @@ FALSE = {
     ": 1 + 1 = 3": "it does not hold",
     "(n : ℕ) (h : n < 0) : n = 7": "",
     "(n : ℕ) : n ≤ n * n": "",
-    "(f : ℕ → ℕ) (n : ℕ) : f n = n": "",  # no values of `f` are tried
+    "(f : ℕ → ℕ) (n : ℕ) : f n = n": "it does not hold for f = fun _ => 0, n = 1",
 }
 
 
@@ -187,7 +187,7 @@ async def test_a_small_counterexample_is_told(pool: LeanPool) -> None:
 
 
 async def test_a_limit_is_told(pool: LeanPool, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("eval.counterexample.SECONDS", 0.001)
+    monkeypatch.setattr("eval.audit._VALUES_SECONDS", 0.001)
     flags = await found(pool, "(n m : ℕ) (h : n < m) : n * n < m * n")
     assert "false" not in flags
     assert flags["not-decided"].startswith("false: small values took more than")

@@ -174,6 +174,19 @@ async def test_searches_are_attempts_too(pool: LeanPool, problems: Path, tmp_pat
     assert all(a.proved and 0 < a.checks <= 22 and a.text for a in folder.attempts())
 
 
+async def test_a_statement_that_does_not_hold_is_refuted(pool: LeanPool, tmp_path: Path) -> None:
+    file, folder = tmp_path / "false.lean", RunFolder(tmp_path / "run")
+    file.write_text("theorem wrong (n : Nat) : n * n > n := by sorry\n", "utf-8")
+    wanted = config(file, search="sampling", attempts=1, budget={"cpu": 60}, refute=True)
+    await do(folder, pool, wanted, TacticsPolicy())
+    (attempt,) = folder.attempts()
+    assert (attempt.reason, attempt.proved) == ("refuted", False)
+    assert "n = 0" in attempt.detail
+    assert "wrong.negation : ¬" in attempt.text
+    counts = summarise(folder)["counts"]
+    assert (counts["asked"], counts["proved"], counts["refuted"], counts["failed"]) == (1, 0, 1, 0)
+
+
 async def test_a_policy_with_no_further_proof_fails_the_remaining_attempts(
     pool: LeanPool, problems: Path, tmp_path: Path
 ) -> None:

@@ -12,11 +12,15 @@ INT = ("ℤ", "Int")
 
 @dataclass(frozen=True)
 class Hypothesis:
-    """A local declaration: a variable (`n : Nat`) or a proof (`h : n < 2`); `term` is its type where it parses."""
+    """A local declaration: a variable (`n : Nat`) or a proof (`h : n < 2`); `term` is its type where it parses.
+
+    value: what it stands for, where it is a `let` (`z : Nat := 3`) and Lean shows it.
+    """
 
     name: str
     type: str
     term: Term | None
+    value: str = ""
 
 
 @dataclass(frozen=True)
@@ -85,6 +89,7 @@ def _read_goal(block: str) -> Goal | None:
     for entry in entries[:-1]:
         names, colon, type_ = entry.partition(" : ")
         if colon:
-            type_ = type_.partition(" := ")[0].strip()
-            hypotheses += [Hypothesis(name, type_, parse(type_)) for name in names.split()]
+            type_, _, value = type_.partition(" := ")
+            type_ = type_.strip()
+            hypotheses += [Hypothesis(name, type_, parse(type_), value.strip()) for name in names.split()]
     return Goal(tuple(hypotheses), target, parse(target))

@@ -3,6 +3,7 @@
 A term that uses notation beyond this grammar does not parse; the templates then leave that hypothesis alone.
 """
 
+import math
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -270,6 +271,12 @@ def value(term: Term, values: dict[str, int] | None = None, natural: bool = True
             return a % abs(b) if b else a
         case "^", [a, b] if b >= 0 and b * max(a.bit_length(), 1) <= limit:
             return int(a**b)
+        case (("Nat.gcd" | ".gcd"), [a, b]):
+            return math.gcd(a, b)
+        case (("Nat.lcm" | ".lcm"), [a, b]):
+            return math.lcm(a, b)
+        case ("max" | "min") as which, [a, b]:
+            return max(a, b) if which == "max" else min(a, b)
         case _:
             return None
 
