@@ -99,6 +99,7 @@ def summarise(folder: RunFolder, texts: bool = True) -> Json:
             "inexpressible": statuses["inexpressible"],
             "asked": len(asked),
             "proved": len(proved),
+            "refuted": statuses["refuted"],
             "failed": statuses["failed"],
             "unfinished": statuses["unfinished"],
             "finished": len(finished),

@@ -313,7 +313,9 @@ def _print_figures(figures: dict[str, Any]) -> None:
         out.print(f"asked without the library that they import, with core Lean's header: {counts['replaced']}")
     if rate:
         out.print(
-            f"[bold]{counts['proved']} proved[/bold], {counts['failed']} failed: {rate['value']:.1%} of those asked"
+            f"[bold]{counts['proved']} proved[/bold], "
+            + (f"{counts['refuted']} refuted, " if counts["refuted"] else "")
+            + f"{counts['failed']} failed: {rate['value']:.1%} of those asked"
             f" (95 %: {rate['low']:.1%} to {rate['high']:.1%})"
         )
     for row in figures["pass_at"] if figures["attempts"] > 1 else ():

@@ -8,7 +8,7 @@ from typing import Any
 
 _COUNTS = {
     "problems": "problems", "inexpressible": "not expressible", "asked": "asked", "replaced": "with core's header",
-    "proved": "proved", "failed": "failed", "unfinished": "unfinished", "flagged": "flagged",
+    "proved": "proved", "refuted": "refuted", "failed": "failed", "unfinished": "unfinished", "flagged": "flagged",
     "proved_flagged": "proved, but flagged", "one_kernel": "by Lean's kernel alone",
 }  # fmt: skip
 _SPENT = ("samples", "checks", "tokens", "seconds", "lines")
@@ -31,13 +31,16 @@ def _headline(runs: Sequence[Mapping[str, Any]]) -> Iterable[str]:
         run.get("headline") or (run["proved_rate"] and {**run["proved_rate"], "k": run["attempts"]}) for run in runs
     ]
     rates = [f"pass@{_number(headline['k'])}: {_rate(headline)}" if headline else "–" for headline in headlines]
+    refuted = any(run["counts"].get("refuted") for run in runs)
+    columns = {key: name for key, name in _COUNTS.items() if key != "refuted" or refuted}
     rows = [
-        [run["name"], *(_number(run["counts"][key]) for key in _COUNTS), rate]
+        [run["name"], *(_number(run["counts"].get(key, 0)) for key in columns), rate]
         for run, rate in zip(runs, rates, strict=True)
     ]
-    yield _table(["run", *_COUNTS.values(), "proved of those finished"], rows)
+    yield _table(["run", *columns.values(), "proved of those finished"], rows)
     yield (
-        "Problems are those not expressible and those asked; those asked are proved, failed or unfinished. Those are "
+        "Problems are those not expressible and those asked; those asked are proved, "
+        f"{'refuted, ' if refuted else ''}failed or unfinished. Those are "
         "finished that have had all attempts. "
         "In brackets: 95 % intervals."
     )

@@ -161,7 +161,7 @@ function runCard(run, r) {
     bar,
     make("div", "sums",
       sum(counts.problems, counts.problems === 1 ? "problem" : "problems", [[counts.inexpressible, "not expressible", "inexpressible"], [counts.asked, "asked", ""]]),
-      sum(counts.asked, "asked", [[counts.proved, "proved", "proved"], [counts.failed, "failed", "failed"], [counts.unfinished, "unfinished", "unfinished"]]),
+      sum(counts.asked, "asked", [[counts.proved, "proved", "proved"], ...(counts.refuted ? [[counts.refuted, "refuted", "refuted"]] : []), [counts.failed, "failed", "failed"], [counts.unfinished, "unfinished", "unfinished"]]),
     ),
     make("p", counts.flagged ? "flagged" : "soft", ...(counts.flagged ? [flagMark()] : []), flagged),
     make("p", "soft", facts.join(" · ")),

@@ -49,7 +49,7 @@ def test_asked_inexpressible_proved_failed_and_unfinished_add_up(tmp_path: Path)
     entries = [entry("a"), entry("b"), entry("c"), entry("d", asked=False)]
     attempts = [tried("a", 0, True), tried("a", 1), tried("b", 0), tried("b", 1), tried("c", 1)]
     figures = summarise(folder(tmp_path, entries, attempts, 2))
-    counts = {"problems": 4, "inexpressible": 1, "asked": 3, "proved": 1, "failed": 1, "unfinished": 1}
+    counts = {"problems": 4, "inexpressible": 1, "asked": 3, "proved": 1, "refuted": 0, "failed": 1, "unfinished": 1}
     rest = {"finished": 2, "replaced": 0, "flagged": 0, "proved_flagged": 0, "one_kernel": 0}
     assert figures["counts"] == counts | rest
     assert [p["status"] for p in figures["problems"]] == ["proved", "failed", "unfinished", "inexpressible"]
