@@ -483,6 +483,7 @@ def test_even_a_script_in_the_page_would_not_run(browser: Browser, tmp_path: Pat
     assert browser.run("return typeof owned") == "undefined"
 
 
+@pytest.mark.slow
 def test_twenty_thousand_problems_open_and_filter_with_some_hundred_rows(browser: Browser, opens: Opens) -> None:
     content = reports.report("Many", *(reports.drawn(name, 20_000, 8, 9, 1) for name in ("a", "b")))
     start = time.monotonic()

@@ -52,7 +52,10 @@ def url() -> Iterator[str]:
 schema = schemathesis.openapi.from_dict(application(cast(LeanPool, None)).openapi())  # the schema needs no Lean
 
 
+@pytest.mark.slow
 @schema.parametrize()
 @settings(max_examples=15, derandomize=True, deadline=None, suppress_health_check=list(HealthCheck))
 def test_what_the_schema_says_is_what_the_server_does(case: schemathesis.Case[Any], url: str) -> None:
-    case.call_and_validate(base_url=url, headers={"Authorization": f"Bearer {KEY}"}, excluded_checks=LEFT_OUT)
+    case.call_and_validate(
+        base_url=url, headers={"Authorization": f"Bearer {KEY}"}, excluded_checks=LEFT_OUT, timeout=120
+    )

@@ -126,6 +126,7 @@ def said(ended: subprocess.Popen[str]) -> str:
     return text
 
 
+@pytest.mark.slow
 def test_on_sigterm_it_writes_a_checkpoint_and_goes_on_with_the_same_numbers(config: Path, tmp_path: Path) -> None:
     changes = ["--set", "epochs=15", "--set", "save_every=100"]
     ended = interrupted(["sft", config, *changes], tmp_path, "toy/metrics.jsonl", 5, signal.SIGTERM)

@@ -420,6 +420,7 @@ print(sum(p.nbytes for p in model.parameters()), peak() - before)
 """
 
 
+@pytest.mark.slow
 def test_memory_stays_near_the_model_and_one_shard(tmp_path: Path) -> None:
     def measured(what: str) -> tuple[int, int]:
         command = [sys.executable, "-c", _MEASURED, what, str(tmp_path / "model")]
