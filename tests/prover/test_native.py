@@ -235,7 +235,7 @@ def test_the_command_proves_with_a_model_that_has_learnt(tmp_path: Path) -> None
     done = subprocess.run([*command, *options], capture_output=True, text=True, timeout=250)
     rows = {row["theorem"]: row for row in map(json.loads, done.stdout.splitlines())}
     assert done.returncode == 1, done.stderr
-    assert {name: row["status"] for name, row in rows.items()} == {"small": "proved", "false": "unproved"}
+    assert {name: row["status"] for name, row in rows.items()} == {"small": "proved", "false": "refuted"}
     assert rows["small"]["proof"] == "omega"
 
 

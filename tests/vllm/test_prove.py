@@ -53,7 +53,7 @@ async def test_prove_with_a_served_model(tmp_path: Path) -> None:
     assert prove.returncode == 1
     assert {name: row["status"] for name, row in rows.items()} == {
         "small": "proved",
-        "false": "unproved",
+        "false": "refuted",
         "swapped": "proved",
     }
     assert rows["small"]["proof"] == "omega"
