@@ -21,7 +21,7 @@ from lean_env.embedded import install
 from prover.policy import Policy, PolicyUnavailable, Prompt, TacticsPolicy
 from search.api.app import APILimits, create_app
 from search.api.server import APIServer
-from tests.search.policies import Scripted
+from tests.search.policies import HARD, Scripted
 
 EASY = "theorem two : 1 + 1 = 2 := by\n  sorry\n\ntheorem held (a : Nat) : a = a := rfl\n"
 CHALLENGE = "theorem c (n : Nat) : n + 0 = n := by sorry"
@@ -108,6 +108,7 @@ async def test_a_file_comes_back_with_its_proofs_filled_in(http: httpx.AsyncClie
     assert (two["name"], two["line"], two["status"], two["reason"]) == ("two", 1, "proved", "proved")
     assert (held["name"], held["line"], held["status"], held["proof"]) == ("held", 4, "holds", None)
     names = {"name", "line", "status", "proof", "reason", "detail", "kernels", "samples", "checks", "seconds"}
+    names |= {"counterexample", "negation"}
     assert set(two) == names
     assert two["kernels"] == ["lean", "open-prover"]
     assert answer.json()["code"] == EASY.replace("sorry", two["proof"])
@@ -134,7 +135,7 @@ async def test_statements_and_headers_in_their_forms(http: httpx.AsyncClient, bo
 
 
 async def test_what_is_not_proved_is_said_to_be_so(http: httpx.AsyncClient) -> None:
-    code = "theorem hard : 1 = 2 := by sorry\ntheorem wrong : 1 = 2 := by rfl\n"
+    code = f"theorem hard : {HARD} := by sorry\ntheorem wrong : 1 = 2 := by rfl\n"
     answer = await http.post("/v1/prove", json={"code": code, "seconds": 1})
     hard, wrong = answer.json()["theorems"]
     assert (hard["status"], hard["proof"], hard["reason"]) == ("unproved", None, None)
@@ -322,7 +323,7 @@ async def test_a_body_that_is_too_large_is_refused_before_it_is_sent(pool: LeanP
 
 # ---- too much at once, and clients that go away ----
 
-LONG = {"statement": "theorem hard : 1 = 2", "search": "sampling", "seconds": 100}
+LONG = {"statement": f"theorem hard : {HARD}", "search": "sampling", "seconds": 100}
 SHORT = {"challenge": CHALLENGE, "solution": "theorem c (n : Nat) : n + 0 = n := rfl"}
 
 

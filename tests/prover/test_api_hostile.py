@@ -24,13 +24,13 @@ from search.api.limits import APILimits
 from search.api.server import max_connections
 from tests.browser import Browser, running
 from tests.prover.test_api import LONG, SHORT, client, forever, numbers, trouble, until_metric
-from tests.search.policies import Scripted
+from tests.search.policies import HARD, Scripted
 
 TOKEN = "clef"
 WITH_TOKEN = {"Authorization": f"Bearer {TOKEN}"}
 HEAD = b"POST /v1/check HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
 SLOW_SOLUTION = {**SHORT, "solution": "theorem c (n : Nat) : n + 0 = n := by sleep 1500; rfl"}
-THEOREMS = "\n".join(f"theorem t{n} : 1 = 2 := by sorry" for n in range(4))
+THEOREMS = "\n".join(f"theorem t{n} : {HARD} := by sorry" for n in range(4))
 
 
 @pytest_asyncio.fixture(scope="module")

@@ -13,6 +13,7 @@ import pytest
 from lean_env.embedded import install
 from search import report
 from tests.commands import prover_here
+from tests.search.policies import HARD
 
 EASY = """\
 /-- Two. -/
@@ -58,7 +59,7 @@ def test_proves_a_file_and_writes_it(tmp_path: Path) -> None:
 
 def test_says_what_is_not_proved(tmp_path: Path) -> None:
     source = tmp_path / "a.lean"
-    source.write_text("theorem hard : 1 = 2 := by sorry\ntheorem wrong : 1 = 2 := by rfl\n")
+    source.write_text(f"theorem hard : {HARD} := by sorry\ntheorem wrong : 1 = 2 := by rfl\n")
     done = prover("prove", str(source), "--timeout", "3", "--workers", "1")
     assert done.returncode == 1
     assert "unproved hard" in done.stdout

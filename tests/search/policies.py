@@ -6,6 +6,9 @@ from collections.abc import AsyncGenerator, Callable, Sequence
 
 from prover.policy import Prompt, Sample, SampleRequest, Usage
 
+HARD = "∀ n a b c : Nat, 2 < n → 0 < a → 0 < b → a ^ n + b ^ n ≠ c ^ n"
+"""A statement that nobody proves or refutes within a test."""
+
 
 class Scripted:
     """Writes what a function of the prompt says, in that order; remembers what it was asked and told."""
