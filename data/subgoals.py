@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -43,13 +44,20 @@ class SubgoalTheorem:
         }
 
 
+def split_name(name: str) -> tuple[str, str]:
+    """The namespace of a full name, and its last part; `N.«a.b»` has the parts `N` and `«a.b»`."""
+    last = re.search(r"(?:«[^»]*»|[^.])*$", name)
+    assert last is not None  # the empty text matches
+    return name[: last.start()].removesuffix("."), last[0]
+
+
 def subgoal_theorems(file: LeanFile) -> Iterator[SubgoalTheorem | tuple[Hole, str]]:
     """The theorems of each hole that wants a proof, in order; a hole that cannot be stated, with the reason.
 
     The file must have been parsed with `subgoals`.
     """
     for declaration in file.declarations:
-        short = declaration.name.rpartition(".")[2].strip("«»")
+        _, short = split_name(declaration.name)
         prefix = file.text[declaration.command[0] : (declaration.doc or declaration.head)[0]]
         for number, hole in enumerate((hole for hole in declaration.holes if hole.proposition), 1):
             if isinstance(hole.subgoal, str):
@@ -58,5 +66,6 @@ def subgoal_theorems(file: LeanFile) -> Iterator[SubgoalTheorem | tuple[Hole, st
             for form in FORMS:
                 goal = hole.subgoal if form == "b" else hole.subgoal.without_steps()
                 if form == "b" or len(goal.binders) < len(hole.subgoal.binders):
-                    name = f"{short}_subgoal_{number}{'a' if form == 'a' else ''}"
+                    name = f"{short.strip('«»')}_subgoal_{number}{'a' if form == 'a' else ''}"
+                    name = f"«{name}»" if short.startswith("«") else name
                     yield SubgoalTheorem(name, form, declaration, hole, goal, prefix, goal.theorem(name))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Self
 
 
@@ -66,10 +66,7 @@ class Subgoal:
         """
         kept = self._mentioned([*self.needs, *(n for n, binder in enumerate(self.binders) if not binder.step)])
         number = {old: new for new, old in enumerate(kept)}
-        binders = tuple(
-            Binder(b.name, b.type, b.brackets, b.value, b.hidden, b.step, tuple(number[n] for n in b.uses))
-            for b in (self.binders[n] for n in kept)
-        )
+        binders = tuple(replace(self.binders[n], uses=tuple(number[m] for m in self.binders[n].uses)) for n in kept)
         return type(self)(self.universes, binders, self.target, tuple(number[n] for n in self.needs))
 
     def _mentioned(self, numbers: Collection[int]) -> Sequence[int]:
@@ -96,23 +93,22 @@ class Subgoal:
     def _quantified(self, start: int) -> str:
         return "".join(binder.quantified for binder in self.binders[start:]) + self.target
 
-    def naming(self, whole: Subgoal) -> str:
-        """The tactic that gives the hidden variables of a context the names that `whole`, the goal in it, has for them;
-        empty if there are none."""
-        hidden = [binder.name for binder in whole.binders if binder.hidden]
+    @property
+    def naming(self) -> str:
+        """The tactic that gives the hidden variables of the goal's context their names here; empty without any."""
+        hidden = [binder.name for binder in self.binders if binder.hidden]
         return f"rename_i {' '.join(hidden)}\n" if hidden else ""
 
     def applied(self, name: str, whole: Subgoal | None = None) -> str:
         """Tactics that close the goal by the theorem of this name; `whole`: the goal, if this is a part of it."""
-        arguments = "".join(f" {binder.name}" for binder in self.binders if binder.value is None)
-        return f"{self.naming(whole or self)}exact @{name}{arguments}"
+        return f"{(whole or self).naming}{self._exact(name)}"
 
     def inlined(self, name: str, proof: str, whole: Subgoal | None = None) -> str:
-        """Tactics that close the goal by a proof (a tactic block from column 0) of its theorem, which they state under
-        this name."""
-        intro = "".join(f" {binder.name}" for binder in self.binders)
-        body = (f"intro{intro}\n" if intro else "") + proof.strip("\n")
-        lines = "\n".join(f"  {line}" if line.strip() else "" for line in body.split("\n"))
-        arguments = "".join(f" {binder.name}" for binder in self.binders if binder.value is None)
-        have = f"have {name} : {self.proposition} := by\n{lines}"
-        return f"{self.naming(whole or self)}{have}\nexact @{name}{arguments}"
+        """Tactics that state the goal under this name, prove it by a tactic block from column 0, and close the goal."""
+        intro = f"intro {' '.join(binder.name for binder in self.binders)}\n" if self.binders else ""
+        body = (intro + proof.strip("\n")).split("\n")
+        lines = "\n".join(f"  {line}" if line.strip() else "" for line in body)
+        return f"{(whole or self).naming}have {name} : {self.proposition} := by\n{lines}\n{self._exact(name)}"
+
+    def _exact(self, name: str) -> str:
+        return f"exact @{name}" + "".join(f" {binder.name}" for binder in self.binders if binder.value is None)

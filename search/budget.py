@@ -70,6 +70,12 @@ class Meter:
         checks_spent = self.budget.checks is not None and self.checks >= self.budget.checks
         return self.seconds_left <= 0 or self.cpu_left <= 0 or checks_spent
 
+    def add(self, samples: int, checks: int, usage: Usage) -> None:
+        """Add what another search has spent on this one's behalf; its time runs on these clocks already."""
+        self.samples += samples
+        self.checks += checks
+        self.usage.add(usage)
+
     def check_timeout(self, seconds: float) -> float:
         """Return the timeout in seconds of one check: `seconds`, or less where less time is left."""
         return min(seconds, max(0.1, self.seconds_left), max(0.1, self.cpu_left))

@@ -15,16 +15,16 @@ from search.minimise import resolve_alternatives
 from search.negation import Refutation, can_be_negated, negation
 from search.searcher import GRACE_SECONDS, Searcher, SearchResult, cancel_tasks
 
-SHARE = 0.2  # of a search's budget that is for the negation
-_LATER = 2.0  # seconds after which that begins: what is proved at once costs no more than before
-_SECONDS = 20.0  # for the negation, where the search itself has no limit of time
-_EXAMPLES = 0.6  # of a budget: for counterexamples; what is left is for proofs of the negation
+REFUTATION_SHARE = 0.2  # of a search's budget that is for the negation
+_DELAY_SECONDS = 2.0  # seconds after which that begins: what is proved at once costs no more than before
+_DEFAULT_SECONDS = 20.0  # for the negation, where the search itself has no limit of time
+_COUNTEREXAMPLE_SHARE = 0.6  # of a budget: for counterexamples; what is left is for proofs of the negation
 
 
 class Disprover:
-    """Looks for a refutation of a theorem: first for small values, then for any proof of the negation.
+    """Refutes theorems: tries small values first, then proves the negation in any way.
 
-    searcher: what proves the negation where no small values refute the statement.
+    searcher: proves the negation where no small values refute the statement.
     """
 
     name = "disprove"
@@ -33,7 +33,7 @@ class Disprover:
         self.pool, self.searcher = pool, searcher
 
     async def refute(self, theorem: Theorem, budget: Budget) -> SearchResult:
-        """A result with a `refutation`, or with the `problem` that keeps the theorem from being negated, or neither."""
+        """Return a result with a `refutation`, with the `problem` that it cannot be negated, or with neither."""
         meter, result = Meter(budget), SearchResult(theorem)
         negated = await negation(self.pool, theorem) if can_be_negated(theorem) else None
         if negated is None:
@@ -42,8 +42,7 @@ class Disprover:
             result.refutation = await self._counterexample(negated, meter)
             if result.refutation is None and not meter.exhausted:
                 proved = await self.searcher.prove(negated, meter.fraction(1.0))
-                meter.samples, meter.checks = meter.samples + proved.samples, meter.checks + proved.checks
-                meter.usage.add(proved.usage)
+                meter.add(proved.samples, proved.checks, proved.usage)
                 if proved.proof is not None and proved.verdict is not None:
                     result.refutation = Refutation(negated, proved.proof, proved.verdict)
         result.record_meter(meter)
@@ -53,7 +52,7 @@ class Disprover:
         statement = await read_statement(self.pool, negated)
         if statement is None:
             return None
-        limited = Meter(meter.fraction(_EXAMPLES))
+        limited = Meter(meter.fraction(_COUNTEREXAMPLE_SHARE))
         found = await counterexample(self.pool, statement, limited)
         meter.checks += limited.checks
         if found is None:
@@ -65,7 +64,7 @@ class Disprover:
         return Refutation(negated, proof, verdict, candidate.shown) if verdict.proved else None
 
     async def contradictory(self, theorem: Theorem) -> bool:
-        """Do the hypotheses contradict each other, as far as automation sees? Then the theorem holds for nothing."""
+        """Return whether automation proves that the hypotheses contradict each other: the theorem is vacuous then."""
         steps = await self.pool.steps(theorem.challenge, _CONTRADICTION, context=theorem.context, timeout=5.0)
         return steps.complete
 
@@ -75,24 +74,26 @@ _CONTRADICTION = "intros\nexfalso\nfirst | omega | contradiction | (simp_all; do
 
 
 class BothSides:
-    """A search for a proof, and after a moment one for a refutation beside it, for a share of the budget; whichever is
-    found first ends both (DeepSeek-Prover-V1, arXiv 2405.14333)."""
+    """Searches for a proof and, after 2 s and for a share of the budget, for a refutation beside it.
+
+    Whichever is found first ends both (DeepSeek-Prover-V1, arXiv:2405.14333).
+    """
 
     def __init__(self, searcher: Searcher, disprover: Disprover) -> None:
         self.searcher, self.disprover, self.name = searcher, disprover, searcher.name
 
     async def prove(self, theorem: Theorem, budget: Budget) -> SearchResult:
         meter = Meter(budget)
-        checks = None if budget.checks is None else int(SHARE * budget.checks)
+        checks = None if budget.checks is None else int(REFUTATION_SHARE * budget.checks)
         if not can_be_negated(theorem) or checks == 0:
             return await self.searcher.prove(theorem, budget)
-        share = meter.fraction(SHARE)
-        seconds = _SECONDS if budget.seconds is None and budget.cpu is None else share.seconds
-        theirs = Budget(share.samples, checks, None, seconds, share.cpu)
-        left = None if budget.checks is None or checks is None else budget.checks - checks
-        mine = Budget(budget.samples, left, budget.tokens, budget.seconds, budget.cpu)
-        proving = asyncio.create_task(self.searcher.prove(theorem, mine))
-        refuting = asyncio.create_task(self._refute_later(theorem, theirs, proving))
+        share = meter.fraction(REFUTATION_SHARE)
+        seconds = _DEFAULT_SECONDS if budget.seconds is None and budget.cpu is None else share.seconds
+        refuter_budget = Budget(share.samples, checks, None, seconds, share.cpu)
+        checks_left = None if budget.checks is None or checks is None else budget.checks - checks
+        prover_budget = Budget(budget.samples, checks_left, budget.tokens, budget.seconds, budget.cpu)
+        proving = asyncio.create_task(self.searcher.prove(theorem, prover_budget))
+        refuting = asyncio.create_task(self._refute_later(theorem, refuter_budget, proving))
         try:
             await asyncio.wait((proving, refuting), return_when=asyncio.FIRST_COMPLETED)
             if proving.done() and not (proving.result().proved or proving.result().problem):
@@ -112,9 +113,11 @@ class BothSides:
     async def _refute_later(
         self, theorem: Theorem, budget: Budget, proving: asyncio.Task[SearchResult]
     ) -> SearchResult:
-        """The refutation, once the search has taken its moment or has ended without a proof. Its work in Lean is
-        counted apart until it has come to its end."""
-        await asyncio.wait([proving], timeout=_LATER)
+        """Refute the theorem after the delay, or once the search has ended without a proof.
+
+        Lean's processor time for it is added to the search's when it has ended.
+        """
+        await asyncio.wait([proving], timeout=_DELAY_SECONDS)
         if _is_proved(proving):
             return SearchResult(theorem)
         outer = current_cpu_time()
@@ -131,7 +134,7 @@ def _is_proved(task: asyncio.Task[SearchResult]) -> bool:
 
 @dataclass(frozen=True)
 class Disproof:
-    """What came of the attempt to refute a theorem of a file. contradictory: its hypotheses are, so that it holds."""
+    """The outcome of refuting a theorem of a file. contradictory: its hypotheses contradict each other, so it holds."""
 
     declaration: Declaration
     result: SearchResult
@@ -143,18 +146,14 @@ class Disproof:
 
     @property
     def detail(self) -> str:
-        """What there is to say of it, for people."""
+        """The counterexample, or why there is none, for people."""
         if self.refutation:
             return self.refutation.summary
-        return (
-            "its hypotheses contradict each other: it holds, and says nothing"
-            if self.contradictory
-            else self.result.problem
-        )
+        return _VACUOUS if self.contradictory else self.result.problem
 
 
 def to_disprove(file: LeanFile, names: Collection[str] = ()) -> list[Declaration]:
-    """The theorems of these names (none: those that are left open, or all where none is)."""
+    """Return the theorems of these names; without names those that are open, or all if none is."""
     left_open = [d for d in file.theorems if d.open] or [*file.theorems]
     return [d for d in (file.theorems if names else left_open) if not names or d.name in names]
 

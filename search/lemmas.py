@@ -14,7 +14,7 @@ _log = logging.getLogger(__name__)
 
 
 class LemmaStore:
-    """Proofs of lemmas by what they state and what they stand after. A proof is judged wherever it is used.
+    """Stores proofs of lemmas by statement and context. Whoever takes a proof out of it has it judged again.
 
     Where the file is damaged or another process writes to it, it is read as far as it goes and nothing is added to it.
     """
@@ -35,13 +35,13 @@ class LemmaStore:
             self.close()
 
     def get(self, theorem: Theorem, statement: str) -> str | None:
-        """The proof of a statement after what stands before a theorem; None if there is none."""
+        """Return the proof of a statement in the context of a theorem, or None."""
         return self._proofs.get(_key(theorem, statement))
 
     def add(self, theorem: Theorem, statement: str, proof: str) -> None:
-        """Keep a proof; it is on the disk when this returns. Raises OSError."""
+        """Keep a proof; it is on the disk when this returns, and takes the place of an earlier one. Raises OSError."""
         key = _key(theorem, statement)
-        if key not in self._proofs:
+        if self._proofs.get(key) != proof:
             self._proofs[key] = proof
             if self._file is not None:
                 self._file.append([{"key": key, "statement": statement, "proof": proof}])

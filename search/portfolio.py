@@ -35,9 +35,7 @@ class Portfolio:
                 break
             share = phase.share if number + 1 < len(self.phases) else 1.0
             result = await phase.searcher.prove(theorem, meter.fraction(share))
-            meter.samples += result.samples
-            meter.checks += result.checks
-            meter.usage.add(result.usage)
+            meter.add(result.samples, result.checks, result.usage)
             lost_samples += result.lost_samples
             reasons += result.reasons
             if result.proved or result.problem:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from data import Theorem
 from data.holes import Edit, Hole
 from data.lean_file import Declaration, LeanFile, parse_solution
-from data.subgoals import SubgoalTheorem, subgoal_theorems
+from data.subgoals import SubgoalTheorem, split_name, subgoal_theorems
 from lean_env import LeanPool, Reason, Verdict
 from lean_env.check import ContextError
 from lean_env.process import ProcessDied
@@ -45,7 +45,7 @@ class _Step:
 
 
 class Subgoals:
-    """Sketch after sketch until one can be completed.
+    """Asks the policy for sketches until one can be completed.
 
     sketcher: writes proofs whose steps may be left to `sorry`. prover: proves the steps. lemmas: where proved steps are
     kept. depth: how many levels of steps that `prover` gives up are sketched themselves.
@@ -68,6 +68,7 @@ class Subgoals:
         self.lemmas, self.progress = lemmas or LemmaStore(), progress
 
     async def prove(self, theorem: Theorem, budget: Budget) -> SearchResult:
+        """Sketch, prove the steps and compose until a proof is found or the budget is spent."""
         meter, result = Meter(budget), SearchResult(theorem)
         result.trace = trace.Trace(self.name, theorem.name, theorem.statement)
         goal = await initial_goal(self.pool, theorem, result)
@@ -83,7 +84,7 @@ class Subgoals:
 
 
 class _Run:
-    """One search under way."""
+    """The state of a search in progress."""
 
     def __init__(self, search: Subgoals, theorem: Theorem, goal: str, meter: Meter, result: SearchResult) -> None:
         self.search, self.theorem, self.goal, self.meter, self.result = search, theorem, goal, meter, result
@@ -98,7 +99,7 @@ class _Run:
             number += 1
 
     async def _sketch(self, number: int) -> bool:
-        """One sketch and its corrections; False if the policy has no further ones."""
+        """Ask for a sketch and its corrections; return False if the policy has no further sketches."""
         rounds: list[PreviousAttempt] = []
         while not self._over and len(rounds) <= ROUNDS:
             prompt = Prompt(self.theorem, self.goal, rounds=tuple(rounds[-1:]))
@@ -113,15 +114,15 @@ class _Run:
                 return not sample.is_error
             if any(sample.proof == earlier.proof for earlier in rounds):
                 return True
-            feedback = await self._tried(sample)
+            feedback = await self._complete(sample)
             if feedback is None:
                 return True
             rounds.append(PreviousAttempt(sample.proof, feedback))
         return True
 
-    async def _tried(self, sample: Sample) -> str | None:
-        """Complete a sketch; what there is to say against it, or None if its theorem is proved."""
-        verdict = await self._judged(sample.proof)
+    async def _complete(self, sample: Sample) -> str | None:
+        """Complete a sketch. Return the feedback for its correction, or None if its theorem is proved."""
+        verdict = await self._judge(sample.proof)
         if verdict.proved or verdict.reason is not Reason.SORRY:
             self.result.record_verdict(sample, verdict)
             return None if verdict.proved else format_feedback(self.theorem, sample.proof, verdict)
@@ -137,9 +138,10 @@ class _Run:
         except (ContextError, ProcessDied) as error:
             self.result.record_verdict(sample, Verdict(Reason.CRASH, str(error)))
             return str(error)
+        if not file.declarations or any(not hole.provable for hole in file.declarations[-1].holes):
+            self.result.record_verdict(sample, verdict)
+            return "Every `sorry` must stand for the proof of a proposition, and Lean must come to it in time."
         declaration = file.declarations[-1]
-        if any(not hole.provable for hole in declaration.holes):
-            return "Every `sorry` must stand for the proof of a proposition."
         steps = self._steps(file, declaration)
         await self._solve(steps)
         if any(step.proof is None for step in steps):
@@ -147,14 +149,14 @@ class _Run:
             goals = "\n\n".join(step.hole.goal for step in steps if step.given_up)
             return f"The sketch is right, but these of its steps could not be proved:\n\n{goals}"
         for inlined in (False, True):
-            proof = _composed(file, declaration, steps, inlined)
-            verdict = await self._judged(proof)
+            proof = _compose(file, declaration, steps, inlined)
+            verdict = await self._judge(proof)
             if verdict.proved:
                 break
         self.result.record_verdict(replace(sample, proof=proof), verdict)
         return None if verdict.proved else format_feedback(self.theorem, proof, verdict)
 
-    async def _judged(self, proof: str) -> Verdict:
+    async def _judge(self, proof: str) -> Verdict:
         self.meter.checks += 1
         verdict = await self.search.pool.judge(self.theorem.claim(proof), self.meter.check_timeout(_SECONDS))
         if self.search.progress:
@@ -162,18 +164,18 @@ class _Run:
         return verdict
 
     def _steps(self, file: LeanFile, declaration: Declaration) -> list[_Step]:
-        """What a sketch leaves open: as lemmas, or, where Lean cannot state one, in its place."""
+        """Return what a sketch leaves open: as lemmas or, where Lean cannot state one, in its place."""
         lemmas = {
             one.hole.span: one for one in subgoal_theorems(file) if isinstance(one, SubgoalTheorem) and one.form == "b"
         }
-        space = self.theorem.name.rpartition(".")[0]
+        space, _ = split_name(self.theorem.name)
         steps = []
         for hole in declaration.holes:
             lemma, given = lemmas.get(hole.span), self.theorem
             if lemma is None:
-                theorem: Theorem = replace(
-                    file.hole(declaration, hole, (), {}), header=given.header, preamble=given.preamble
-                )
+                in_place = file.hole(declaration, hole, (), {})  # after the axiom that stands for the other holes
+                preamble = (*in_place.preamble, *given.preamble)
+                theorem: Theorem = replace(in_place, header=given.header, preamble=preamble)
             else:
                 name = f"{space}.{lemma.name}" if space else lemma.name
                 theorem = Theorem(
@@ -201,12 +203,15 @@ class _Run:
             await cancel_tasks(tasks)
 
     async def _prove(self, step: _Step, budget: Budget) -> None:
+        """Find the proof of a step: a kept one that still holds, or by search."""
         search, statement = self.search, step.lemma.subgoal.proposition if step.lemma else ""
         if statement and (known := search.lemmas.get(self.theorem, statement)) is not None:
-            step.proof = known
-            return
+            self.meter.checks += 1
+            if (await search.pool.judge(step.theorem.claim(known), self.meter.check_timeout(_SECONDS))).proved:
+                step.proof = known
+                return
         result = await search.prover.prove(step.theorem, budget)
-        self._spent(result)
+        self.meter.add(result.samples, result.checks, result.usage)
         if result.proof is None and search.depth > 0 and not self.meter.exhausted:
             deeper = Subgoals(
                 search.pool,
@@ -217,30 +222,28 @@ class _Run:
                 lemmas=search.lemmas,
             )
             result = await deeper.prove(step.theorem, budget)
-            self._spent(result)
+            self.meter.add(result.samples, result.checks, result.usage)
         step.proof = result.proof
         if statement and step.proof is not None:
             search.lemmas.add(self.theorem, statement, step.proof)
-
-    def _spent(self, result: SearchResult) -> None:
-        self.meter.samples += result.samples
-        self.meter.checks += result.checks
-        self.meter.usage.add(result.usage)
 
 
 class _GivenUp(Exception):
     """A step of a sketch has no proof."""
 
 
-def _composed(file: LeanFile, declaration: Declaration, steps: list[_Step], inlined: bool) -> str:
-    """The sketch with the proofs of its steps in their places, the hidden names of their contexts made known before
-    them; or, `inlined`, each as a lemma that is stated there, so that nothing but its own context is seen in it."""
+def _compose(file: LeanFile, declaration: Declaration, steps: list[_Step], inlined: bool) -> str:
+    """Return the sketch with the proofs of its steps in their places.
+
+    Hidden variables of a step's context are named before its proof. inlined: each step is stated there as a lemma
+    instead, for proofs that rely on their own context alone.
+    """
     edits: list[Edit] = []
     for number, step in enumerate(steps, 1):
         assert step.proof is not None
         proof = step.proof
         if step.lemma is not None:
             goal = step.lemma.subgoal
-            proof = goal.inlined(f"step_{number}", proof) if inlined else f"{goal.naming(goal)}{proof}"
+            proof = goal.inlined(f"step_{number}", proof) if inlined else f"{goal.naming}{proof}"
         edits.append(file.proof(declaration, step.hole, proof))
     return file.value(declaration, edits).removeprefix(":=").lstrip().removeprefix("by").strip("\n")

@@ -83,3 +83,18 @@ async def test_a_problem_of_its_own_is_read_and_proved(pool: LeanPool) -> None:
     assert (problem.name, problem.theorem.name) == ("t_subgoal_1", "N.t_subgoal_1")
     assert (await pool.judge(problem.theorem.claim("unfold d; omega"))).proved
     assert not (await pool.judge(problem.theorem.claim("exact t n"))).proved
+
+
+async def test_names_that_are_quoted(pool: LeanPool) -> None:
+    text = "namespace N\n" + "".join(
+        f"theorem {name} (n : Nat) : n + 0 = n := by\n  have h : n = n := by sorry\n  exact h\n"
+        for name in ("«odd name»", "«a.b»")
+    )
+    file = await parse(pool, text, subgoals=True)
+    found = [one for one in subgoal_theorems(file) if isinstance(one, SubgoalTheorem)]
+    assert [one.name for one in found] == ["«odd name_subgoal_1»", "«a.b_subgoal_1»"]
+    assert (await pool.check(composed(file, steps=True, inlined=False))).ok
+    for one in found:
+        theorem = problem_of(one.row(file), "here").theorem
+        assert theorem.name == f"N.{one.name}"
+        assert (await pool.judge(theorem.claim("rfl"))).proved

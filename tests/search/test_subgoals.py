@@ -129,3 +129,22 @@ async def test_a_proved_step_is_not_proved_again(pool: LeanPool, tmp_path: Path)
     store.close()
     assert second.proved
     assert not any("subgoal_1 " in statement for statement in prover.asked[asked:])
+
+
+async def test_a_step_that_lean_cannot_state_apart_is_proved_in_its_place(pool: LeanPool) -> None:
+    theorem = Theorem("t", "theorem t (a b : Nat) (h : a < b) : a ≤ b ∧ a ≠ b")
+    sketch = "have step : a + 1 ≤ b := by sorry\nconstructor <;> sorry"
+    result = await Subgoals(pool, scripted(sketch), auto(pool), depth=0).prove(theorem, Budget(checks=200))
+    assert result.proof is not None
+    assert "constructor <;>" in result.proof
+
+
+async def test_a_kept_proof_that_does_not_hold_is_found_anew(pool: LeanPool) -> None:
+    store, statement = LemmaStore(), "∀ (n : Nat), ∀ (m : Nat), ∀ (h : m = double n), double n = 2 * n"
+    store.add(EVEN, statement, "exact absurd h (by decide)")
+    sketch = "have step : double n = 2 * n := by sorry\nomega"
+    search = Subgoals(pool, scripted(sketch), auto(pool), depth=0, lemmas=store)
+    assert (await search.prove(EVEN, Budget(checks=200))).proved
+    proof = store.get(EVEN, statement)
+    assert proof is not None
+    assert "absurd" not in proof

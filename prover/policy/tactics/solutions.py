@@ -41,21 +41,7 @@ def truth(term: Term, numbers: Mapping[str, int], natural: bool) -> bool | None:
     x, y = (value(arg, dict(numbers), natural, 4096) for arg in args)
     if x is None or y is None:
         return None
-    match term.head:
-        case "=":
-            return x == y
-        case "≠":
-            return x != y
-        case "<":
-            return x < y
-        case "≤":
-            return x <= y
-        case ">":
-            return x > y
-        case "≥":
-            return x >= y
-        case _:
-            return y % x == 0 if x else y == 0
+    return RELATIONS[term.head](x, y)
 
 
 class Numbers:

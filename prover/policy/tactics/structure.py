@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 from prover.policy.tactics.proposal import Proposal
 from prover.policy.tactics.state import NAT, Goal
-from prover.policy.tactics.terms import Term, parts, value
+from prover.policy.tactics.terms import RELATIONS, Term, parts, value
 from prover.policy.tactics.vocabulary import definitions
 
 CLOSE = "first | omega | (simp_all; done) | (simp_all; omega) | grind"
@@ -140,25 +140,8 @@ def _witnesses(goal: Goal) -> Iterator[Proposal]:
 
 
 def _true(term: Term, values: dict[str, int]) -> bool:
-    """True where a comparison certainly holds; unknown parts count as true where nothing is known at all."""
-    if len(term.args) != 2:
+    """Whether a term is a comparison of numbers that holds for these values."""
+    if term.head not in RELATIONS or len(term.args) != 2:
         return False
     a, b = (value(t, values) for t in term.args)
-    if a is None or b is None:
-        return False
-    match term.head:
-        case "=":
-            return a == b
-        case "≠":
-            return a != b
-        case "<":
-            return a < b
-        case "≤":
-            return a <= b
-        case ">":
-            return a > b
-        case "≥":
-            return a >= b
-        case "∣":
-            return b % a == 0 if a else b == 0
-    return False
+    return a is not None and b is not None and RELATIONS[term.head](a, b)

@@ -4,8 +4,9 @@ A term that uses notation beyond this grammar does not parse; the templates then
 """
 
 import math
+import operator
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 LONGEST = 1000  # characters of a term: its tree may be as deep as half of that
@@ -82,7 +83,11 @@ PREFIX = {"-": 75, "¬": 40, "!": 40, "↑": 1024}
 TOKEN = re.compile(
     r"\s*(\d+|[^\W\d][\w'!?₀-₉✝¹²³⁴-⁹]*(?:\.[^\W\d][\w'!?₀-₉✝]*|\.\d+)*|\.[^\W\d]\w*|==|!=|&&|\|\||::|\+\+|:=|=>|\S)"
 )
-RELATIONS = ("=", "≠", "<", "≤", ">", "≥", "∣")
+RELATIONS: dict[str, Callable[[int, int], bool]] = {
+    "=": operator.eq, "≠": operator.ne, "<": operator.lt, "≤": operator.le, ">": operator.gt, "≥": operator.ge,
+    "∣": lambda a, b: b % a == 0 if a else b == 0,
+}  # fmt: skip
+"""What relations of whole numbers say."""
 
 
 class ParseError(ValueError):
