@@ -31,7 +31,7 @@ from lean_env import Ended, LeanPool
 from lean_env.cpu_time import measure_cpu_time
 from search.budget import Budget, Meter
 from search.counterexamples import counterexample, read_statement
-from search.negation import negation
+from search.negation import counterexample_text, negation
 
 _SECONDS = 1.0  # for one proof
 _VALUES_SECONDS, _MAX_CANDIDATES = 5.0, 32  # for all small values of one statement; tuples of them
@@ -85,10 +85,7 @@ async def _false_flag(pool: LeanPool, entry: Entry, undecided: dict[str, str]) -
         found = await counterexample(pool, statement, meter, levels=1, most=_MAX_CANDIDATES)
         if found is None and meter.exhausted:
             undecided["false"] = f"small values took more than {_VALUES_SECONDS:g} s"
-    if found is None:
-        return None
-    values = ", ".join(f"{name} = {value}" for name, value in found[0].shown.items())
-    return Flag("false", f"it does not hold for {values}" if values else "it does not hold")
+    return None if found is None else Flag("false", counterexample_text(found[0].displayed))
 
 
 async def _cut_off_flag(pool: LeanPool, entry: Entry, undecided: dict[str, str]) -> Flag | None:

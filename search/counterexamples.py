@@ -1,4 +1,4 @@
-"""Small values for which a statement does not hold, confirmed by Lean; no model and no instances are needed."""
+"""Finds counterexamples among small values, confirmed by Lean; no model and no instances are needed."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from prover.policy.tactics.solutions import Numbers
 from prover.policy.tactics.state import Goal, Hypothesis, read_goals
 from prover.policy.tactics.values import INSTANCE, Values, read_definition, substitute, unwrapped
 from search.budget import Meter
-from search.negation import instances
+from search.negation import negated_challenge
 
 _INTROS = "set_option tactic.hygienic false in intros"  # so that every variable has a name
 _TYPED = "set_option pp.funBinderTypes true in\n"  # so that ∃ tells the type of its variable
-_MOST = 500  # tuples of values of one statement
-_VARIABLES = 12  # with more, only their first values are tried
+_MAX_CANDIDATES = 500  # tuples of values of one statement
+_MAX_VARIABLES = 12  # with more, only their first values are tried
 # Candidates in a batch, by what they are tried with: `decide`, the cheap tactics, all tactics.
 _BATCHES = ((16, 48, 96, 128), (10, 20, 40, 60), (0, 4, 6, 8, 12))
-_SOLVED = 3  # calculated ones that are tried before
-_SECONDS = 4.0  # for a batch
-_ROUNDS = 3  # of looking for types that others are made of
+_MAX_SOLVED = 3  # calculated ones that are tried before
+_BATCH_SECONDS = 4.0  # for a batch
+_TYPE_ROUNDS = 3  # of looking for types that others are made of
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class Candidate:
     solved: bool = False
 
     @property
-    def shown(self) -> dict[str, str]:
+    def displayed(self) -> dict[str, str]:
         """The values as people write them; without instances."""
         return {name: _plain(v) for name, v in self.values.items() if v != INSTANCE and not name.startswith("inst")}
 
@@ -66,7 +66,7 @@ class Statement:
                 seen.add(candidate.arguments)
                 yield replace(candidate, solved=True)
         variables = [h for h in self.goal.hypotheses if not h.value and h.name not in self.proofs]
-        for cost in range(40 if len(variables) <= _VARIABLES else 2):
+        for cost in range(40 if len(variables) <= _MAX_VARIABLES else 2):
             for candidate in self._assigned(0, cost, {}):
                 known = {n: int(v.strip("()")) for n, v in candidate.values.items() if n in numbers.variables}
                 if candidate.arguments not in seen and not numbers.excluded(known):
@@ -110,8 +110,8 @@ class Statement:
 
 
 async def read_statement(pool: LeanPool, negated: Theorem) -> Statement | None:
-    """What a negation negates, with what Lean says of the types in it; None where Lean shows no goal."""
-    challenge = _TYPED + instances(negated)
+    """Read the statement behind a negation, with the definitions of its types; None if Lean shows no goal."""
+    challenge = _TYPED + negated_challenge(negated)
     steps = await pool.steps(challenge, _INTROS, context=negated.context)
     if steps.steps and steps.steps[-1].goals:
         goals, after = read_goals(steps.steps[-1].goals[0]), _INTROS
@@ -127,7 +127,7 @@ async def read_statement(pool: LeanPool, negated: Theorem) -> Statement | None:
     shown = found.steps[-1].goals[0] if found and found.steps and found.steps[-1].goals else ""
     proofs = {name for name, mark in marks.items() if re.search(rf"\b{mark}\b", shown)}
     types = [h.type for h in goal.hypotheses if h.name not in proofs]
-    for _ in range(_ROUNDS):
+    for _ in range(_TYPE_ROUNDS):
         names = sorted(values.unknown([*types, goal.target]))
         if not names:
             break
@@ -138,18 +138,18 @@ async def read_statement(pool: LeanPool, negated: Theorem) -> Statement | None:
 
 
 async def counterexample(
-    pool: LeanPool, statement: Statement, meter: Meter, *, levels: int = len(_BATCHES), most: int = _MOST
+    pool: LeanPool, statement: Statement, meter: Meter, *, levels: int = len(_BATCHES), most: int = _MAX_CANDIDATES
 ) -> tuple[Candidate, str] | None:
-    """The first values for which a statement does not hold, and the proof term that Lean's elaborator accepts.
+    """Return the first values for which a statement does not hold, and the proof term that Lean's elaborator accepts.
 
     levels: see `_BATCHES`; 1: with `decide` alone. most: tuples of values that are tried.
     """
     every = list(islice(statement.candidates(), most))
     first = min(
-        sum(candidate.solved for candidate in every), _SOLVED
+        sum(candidate.solved for candidate in every), _MAX_SOLVED
     )  # they alone, with all tactics, before any others
     for level in range(levels if first else 0):
-        if found := await _first(pool, statement, every[:first], level, meter):
+        if found := await _first_accepted(pool, statement, every[:first], level, meter):
             return found
     tried = [first] * levels
     for number in range(most):
@@ -157,17 +157,17 @@ async def counterexample(
             size = sizes[min(number, len(sizes) - 1)]
             batch = every[tried[level] : tried[level] + size]
             tried[level] += size
-            if found := await _first(pool, statement, batch, level, meter):
+            if found := await _first_accepted(pool, statement, batch, level, meter):
                 return found
         if meter.exhausted or min(tried) >= len(every):
             return None
     return None
 
 
-async def _first(
+async def _first_accepted(
     pool: LeanPool, statement: Statement, candidates: Sequence[Candidate], level: int, meter: Meter
 ) -> tuple[Candidate, str] | None:
-    """The first candidate that Lean accepts. What is cut off by the limit is tried in halves."""
+    """Return the first candidate that Lean accepts. A batch that reaches the time limit is tried again in halves."""
     if not candidates or meter.exhausted:
         return None
     terms = [statement.term(candidate, level) for candidate in candidates]
@@ -177,7 +177,7 @@ async def _first(
     check = await pool.check(
         f"example : {stated} := by\n  first\n{tried}",
         context=statement.negated.context,
-        timeout=meter.check_timeout(_SECONDS),
+        timeout=meter.check_timeout(_BATCH_SECONDS),
     )
     if check.ok:
         found = next(int(m.text) for m in check.messages if m.severity == "info" and m.text.strip().isdecimal())
@@ -185,6 +185,6 @@ async def _first(
     if check.ended is not Ended.COMPLETED and len(candidates) > 1:
         half = len(candidates) // 2
         for part in (candidates[:half], candidates[half:]):
-            if found_one := await _first(pool, statement, part, level, meter):
+            if found_one := await _first_accepted(pool, statement, part, level, meter):
                 return found_one
     return None

@@ -61,7 +61,7 @@ class Disprover:
         proof = await resolve_alternatives(self.pool, negated, f"exact {term}")
         meter.checks += 1
         verdict = await self.pool.judge(negated.claim(proof))
-        return Refutation(negated, proof, verdict, candidate.shown) if verdict.proved else None
+        return Refutation(negated, proof, verdict, candidate.displayed) if verdict.proved else None
 
     async def contradictory(self, theorem: Theorem) -> bool:
         """Return whether automation proves that the hypotheses contradict each other: the theorem is vacuous then."""

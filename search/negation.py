@@ -1,4 +1,4 @@
-"""The negation of a theorem as a theorem, and what a proof of it is: a refutation."""
+"""Negations of theorems, stated by Lean, and refutations: proofs of them."""
 
 from __future__ import annotations
 
@@ -31,9 +31,8 @@ class Refutation:
 
     @property
     def summary(self) -> str:
-        """That it does not hold, and for which values."""
-        values = ", ".join(f"{name} = {value}" for name, value in self.counterexample.items())
-        return f"it does not hold for {values}" if values else "it does not hold: its negation is proved"
+        """The counterexample in words."""
+        return counterexample_text(self.counterexample) + ("" if self.counterexample else ": its negation is proved")
 
     @property
     def code(self) -> str:
@@ -41,14 +40,21 @@ class Refutation:
         return f"{self.negation.statement} := by\n{indented(self.proof)}"
 
 
+def counterexample_text(values: Mapping[str, str]) -> str:
+    """Return in words that a theorem does not hold for values of its variables."""
+    listed = ", ".join(f"{name} = {value}" for name, value in values.items())
+    return f"it does not hold for {listed}" if listed else "it does not hold"
+
+
 def can_be_negated(theorem: Theorem) -> bool:
-    """Is it a command of its own, and does no axiom stand for what is open beside it or before it?"""
+    """Return whether a theorem is a command of its own, without a stand-in axiom beside or before it."""
     return not isinstance(theorem, TheoremInPlace) and not any(STAND_IN in piece for piece in theorem.context)
 
 
 async def negation(pool: LeanPool, theorem: Theorem) -> Theorem | None:
-    """The theorem `NAME.negation : ¬ (type_of% @NAME)`, stated by Lean from the elaborated statement; None where that
-    cannot be stated (the text before it has errors, or section variables stand in the way).
+    """Return the theorem `NAME.negation : ¬ (type_of% @NAME)`, which Lean states from the elaborated statement.
+
+    None if it cannot be stated: the text before it has errors, or section variables stand in the way.
 
     Universe parameters are 0, or 1 where they are those of a `Sort`: a statement that is false there is not true for
     all of them.
@@ -90,7 +96,7 @@ async def negation(pool: LeanPool, theorem: Theorem) -> Theorem | None:
     return None
 
 
-def instances(negated: Theorem) -> str:
-    """The statement that a theorem made by `negation` negates, as a challenge."""
+def negated_challenge(negated: Theorem) -> str:
+    """Return the statement that a theorem made by `negation` negates, with its proof left open."""
     before, _, type_ = negated.statement.partition(" : ¬ ")
     return f"{before.removesuffix('.negation')}.statement : {type_} := by\n  sorry"

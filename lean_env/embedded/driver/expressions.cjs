@@ -10,7 +10,7 @@
 
 const abi = require('./abi.cjs');
 
-const [BOUND, SORT, CONST, APP, LAMBDA, PI, LET, LITERAL, ANNOTATION, PROJECTION] = [0, 3, 4, 5, 6, 7, 8, 9, 10, 11];
+const [BOUND, FREE, SORT, CONST, APP, LAMBDA, PI, LET, LITERAL, ANNOTATION, PROJECTION] = [0, 1, 3, 4, 5, 6, 7, 8, 9, 10, 11];
 const CHILDREN = { [APP]: [0, 1], [LAMBDA]: [1, 2], [PI]: [1, 2], [LET]: [1, 2, 3], [ANNOTATION]: [1], [PROJECTION]: [2] };
 const BINDERS = ['default', 'implicit', 'strictImplicit', 'instImplicit'];      // by BinderInfo
 const AUXILIARY = /(^|\.)(match|_proof|_aux|proof)_[0-9]+$/;
@@ -42,6 +42,19 @@ function eachConstant(expression, visit) {
   const names = abi.W.l_Lean_Expr_getUsedConstants(abi.inc(expression));
   abi.arrayItems(names).forEach(n => visit(n));
   abi.dec(names);
+}
+
+/** Keys of the ids of the free variables that expressions (borrowed) speak of. */
+function freeVariables(expressions) {
+  const found = new Set(), seen = new Set();
+  const go = e => {
+    if ((e & 1) || seen.has(e)) return;
+    seen.add(e);
+    if (abi.tag(e) === FREE) found.add(abi.nameKey(abi.field(e, 0)));
+    else if (abi.tag(e) in CHILDREN) CHILDREN[abi.tag(e)].forEach(i => go(abi.field(e, i)));
+  };
+  expressions.forEach(go);
+  return found;
 }
 
 /**
@@ -106,4 +119,4 @@ function isData(expression, plain) {
 /** Is an expression a constant (of that name)? */
 const isConstant = (expression, name) => abi.tag(expression) === CONST && (name === undefined || abi.kindText(abi.field(expression, 0)) === name);
 
-module.exports = { BOUND, SORT, CONST, APP, LAMBDA, PI, LET, LITERAL, ANNOTATION, PROJECTION, BINDERS, CHILDREN, OUTERMOST, equal, eachConstant, isConstant, isData, sameName, spine, under, withoutAnnotations };
+module.exports = { BOUND, FREE, SORT, CONST, APP, LAMBDA, PI, LET, LITERAL, ANNOTATION, PROJECTION, BINDERS, CHILDREN, OUTERMOST, equal, eachConstant, freeVariables, isConstant, isData, sameName, spine, under, withoutAnnotations };

@@ -12,7 +12,7 @@ const proof = require('./proof.cjs');
 const statements = require('./statements.cjs');
 
 const { DEF, THEOREM, INDUCTIVE, CONSTRUCTOR, RECURSOR, find, imported, isProjection, kindOf, type, value } = constants;
-const { CONST, APP, LAMBDA, PI, LET, ANNOTATION, SORT, CHILDREN, eachConstant } = expressions;
+const { CONST, FREE, APP, LAMBDA, PI, LET, ANNOTATION, SORT, CHILDREN, eachConstant } = expressions;
 const AUXILIARY = /^(match_\d+|_.*|brecOn(_\d+)?|below(_\d+)?|rec(_\d+)?|recOn|casesOn|binductionOn|noConfusion\w*|ctorIdx|ctorElim|elim|ofNat|toCtorIdx|splitter|eq_\d+)$/;
 const RECURSION = /^(brecOn(_\d+)?|rec(_\d+)?|fix|_unary|_mutual)$/;
 const SHAPES = { Exists: '∃', And: '∧', Or: '∨', Iff: '↔', Not: '¬', Eq: '=' };
@@ -39,7 +39,7 @@ function application(e) {
   return [e, args];
 }
 const isConst = e => abi.tag(e) === CONST;
-const FREE = 1, IDENTIFIER = 3;      // tags of expressions, of syntax
+const IDENTIFIER = 3;             // tag of syntax
 
 class Premises {
   constructor(state, { lemmas, usable }) {
@@ -51,18 +51,11 @@ class Premises {
     this.taken = new Map();       // constants by key
     const { mctx, decl } = proof.mainGoal(state);
     this.held.push(decl);
-    this.instantiate = e => { const pair = abi.W.l_Lean_instantiateMVarsCore(abi.inc(mctx), abi.inc(e)); const v = abi.inc(abi.field(pair, 0)); abi.dec(pair); this.held.push(v); return v; };
+    this.instantiate = e => { const v = proof.instantiated(mctx, abi.inc(e)); this.held.push(v); return v; };
     this.lctx = abi.field(decl, 1);
     this.target = this.instantiate(abi.field(decl, 2));
     this.locals = proof.locals(this.lctx).map(d => ({ id: abi.field(d, 1), name: abi.field(d, 2), type: this.instantiate(abi.field(d, 3)) }));
-    this.mentioned = new Set();   // keys of the variables that types and the target speak of
-    const seen = new Set(), mention = e => {
-      if ((e & 1) || seen.has(e)) return;
-      seen.add(e);
-      if (abi.tag(e) === FREE) this.mentioned.add(abi.nameKey(abi.field(e, 0)));
-      else if (abi.tag(e) in CHILDREN) CHILDREN[abi.tag(e)].forEach(i => mention(abi.field(e, i)));
-    };
-    [this.target, ...this.locals.map(l => l.type)].forEach(mention);
+    this.mentioned = expressions.freeVariables([this.target, ...this.locals.map(l => l.type)]);      // the variables that types and the target speak of
     this.localNames = new Set(this.locals.map(l => parts(l.name)[0]));
   }
 

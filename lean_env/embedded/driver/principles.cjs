@@ -8,13 +8,12 @@
 
 const abi = require('./abi.cjs');
 const constants = require('./constants.cjs');
-const { CONST, APP, LAMBDA, PI, LET, ANNOTATION, PROJECTION, CHILDREN, eachConstant, sameName } = require('./expressions.cjs');
+const { CONST, FREE, APP, LAMBDA, PI, LET, ANNOTATION, PROJECTION, CHILDREN, eachConstant, sameName } = require('./expressions.cjs');
 const proof = require('./proof.cjs');
 
 const { DEF, INDUCTIVE, INDUCT, kindOf, type, value } = constants;
 const TOGETHER = '_unsafe_rec';    // what a recursive function is compiled as; it calls the others' of its block
 const HELD = { List: true, Array: true, Option: true };        // containers whose elements `∈` tells
-const FREE = 1;
 
 const make = (symbol, ...args) => abi.call(`l_Lean_Expr_${symbol}___override`, ...args);
 const part = (name, text) => abi.call('l_Lean_Name_str___override', abi.inc(name), abi.string(text));

@@ -163,7 +163,7 @@ function status(state, token = 0) {
 function rootStatus(state, root, token) {
   const { W } = abi, mctx = abi.field(state.metaState, 0), held = [];
   const own = o => { held.push(o); return o; };
-  const instantiate = term => { const pair = W.l_Lean_instantiateMVarsCore(abi.inc(mctx), term), value = own(abi.inc(abi.field(pair, 0))); abi.dec(pair); return value; };
+  const instantiate = term => own(instantiated(mctx, term));
   try {
     const assigned = abi.option(W.l_Lean_MetavarContext_getExprAssignmentCore_x3f(abi.inc(mctx), root));
     if (assigned === null) return 'Error: Goal not assigned';
@@ -178,6 +178,13 @@ function rootStatus(state, root, token) {
     if (refused) return `Error: kernel type check failed: ${refused}`;
     return W.l_Lean_Expr_hasSorry(value) & 1 ? 'Incomplete: contains sorry' : 'Completed';
   } finally { held.forEach(abi.dec); }
+}
+
+/** An expression (owned) with what a metavariable context (borrowed) assigns to its metavariables; owned. */
+function instantiated(mctx, expression) {
+  const pair = abi.W.l_Lean_instantiateMVarsCore(abi.inc(mctx), expression), value = abi.inc(abi.field(pair, 0));
+  abi.dec(pair);
+  return value;
 }
 
 /** Is the type (borrowed) in MetaM's contexts and states (all borrowed) a proposition? */
@@ -348,4 +355,4 @@ function infoTrees(state) {
   return { trees: abi.persistentItems(abi.field(info, abi.fieldCount(info) - 1)), context: abi.ctor(0, [command, abi.nil, abi.array([])]) };
 }
 
-module.exports = { about, create, free, isOfProposition, isProposition, environment: state => abi.field(state.coreState, STATE.env), goals, locals, mainGoal, printed, scope, status, tactic, steps, traces, infoTrees };
+module.exports = { about, create, free, isOfProposition, isProposition, environment: state => abi.field(state.coreState, STATE.env), goals, instantiated, locals, mainGoal, printed, scope, status, tactic, steps, traces, infoTrees };

@@ -5,10 +5,9 @@
  */
 
 const abi = require('./abi.cjs');
-const { CHILDREN, sameName } = require('./expressions.cjs');
+const { freeVariables, sameName } = require('./expressions.cjs');
 const proof = require('./proof.cjs');
 
-const FREE = 1;                   // tag of an expression
 const DECL = { id: 1, name: 2, type: 3, value: 4 };        // LocalDecl; a `let` has a value
 const BRACKETS = ['()', '{}', '⦃⦄', '[]'];                 // by BinderInfo
 const HAVE = new Set(['Lean.Parser.Tactic.tacticHave__', 'Lean.Parser.Tactic.tacticHaveI__', 'Lean.Parser.Tactic.tacticSuffices_', 'Lean.Parser.Tactic.replace']);
@@ -20,20 +19,7 @@ const TYPED = { ...SHORT, 'pp.fieldNotation.generalized': false, 'pp.numericType
 const WHOLE = { ...TYPED, 'pp.explicit': true, 'pp.universes': true, 'pp.notation': false, 'pp.coercions': false, 'pp.numericTypes': false, 'pp.structureInstances': false };
 const STYLES = [SHORT, ANALYSED, TYPED, WHOLE];
 
-class Stated extends Error {}     // why a goal cannot be a lemma
-
-/** Keys of the variables (FreeVariables' ids) that an expression (borrowed) speaks of. */
-function variables(expression) {
-  const found = new Set(), seen = new Set();
-  const go = e => {
-    if ((e & 1) || seen.has(e)) return;
-    seen.add(e);
-    if (abi.tag(e) === FREE) found.add(abi.nameKey(abi.field(e, 0)));
-    else if (abi.tag(e) in CHILDREN) CHILDREN[abi.tag(e)].forEach(i => go(abi.field(e, i)));
-  };
-  go(expression);
-  return found;
-}
+class Unstatable extends Error {} // why a goal cannot be a lemma
 
 const isScoped = name => (abi.call('l_Lean_Name_hasMacroScopes___boxed', abi.inc(name)) >>> 1 & 1) === 1;
 /** A variable's name as a user could have written it. */
@@ -69,7 +55,7 @@ function named(decls) {
 function subgoal(state, steps, declared) {
   const held = [], own = o => { held.push(o); return o; };
   try { return stated(state, steps, declared, own); } catch (error) {
-    if (error instanceof Stated) return { problem: error.message };
+    if (error instanceof Unstatable) return { problem: error.message };
     throw error;
   } finally { held.forEach(abi.dec); }
 }
@@ -77,11 +63,11 @@ function subgoal(state, steps, declared) {
 function stated(state, steps, declared, own) {
   const { mctx, decl } = proof.mainGoal(state);
   own(decl);
-  const instantiate = e => { const pair = abi.W.l_Lean_instantiateMVarsCore(abi.inc(mctx), abi.inc(e)), value = own(abi.inc(abi.field(pair, 0))); abi.dec(pair); return value; };
+  const instantiate = e => own(proof.instantiated(mctx, abi.inc(e)));
   const target = instantiate(abi.field(decl, 2));
   const locals = named(proof.locals(abi.field(decl, 1)));
-  const number = new Map(locals.map(({ id }, n) => [id, n])), numbers = e => [...variables(e)].map(id => {
-    if (!number.has(id)) throw new Stated('it speaks of the theorem that is being proved');
+  const number = new Map(locals.map(({ id }, n) => [id, n])), numbers = e => [...freeVariables([e])].map(id => {
+    if (!number.has(id)) throw new Unstatable('it speaks of the theorem that is being proved');
     return number.get(id);
   }).sort((a, b) => a - b);
   for (const local of locals) {
@@ -91,9 +77,9 @@ function stated(state, steps, declared, own) {
     local.brackets = BRACKETS[abi.tag(local.decl) === 0 ? abi.scalar(local.decl, 0) : 0];
   }
   const needs = numbers(target), expressions = [target, ...locals.flatMap(l => [l.type, l.value].filter(e => e !== null))];
-  if (expressions.some(e => abi.W.lean_expr_has_expr_mvar(abi.inc(e)) & 1)) throw new Stated('it has a part that Lean has yet to find (a metavariable)');
-  if (expressions.some(e => abi.call('l_Lean_Expr_hasLevelMVar___boxed', abi.inc(e)) >>> 1 & 1)) throw new Stated('it has a universe that Lean has yet to find');
-  if (expressions.some(e => abi.W.l_Lean_Expr_hasSorry(e) & 1)) throw new Stated('it speaks of what is left open elsewhere');
+  if (expressions.some(e => abi.W.lean_expr_has_expr_mvar(abi.inc(e)) & 1)) throw new Unstatable('it has a part that Lean has yet to find (a metavariable)');
+  if (expressions.some(e => abi.call('l_Lean_Expr_hasLevelMVar___boxed', abi.inc(e)) >>> 1 & 1)) throw new Unstatable('it has a universe that Lean has yet to find');
+  if (expressions.some(e => abi.W.l_Lean_Expr_hasSorry(e) & 1)) throw new Unstatable('it speaks of what is left open elsewhere');
   const lctx = own(contextOf(locals)), universes = levelsOf(expressions);
   for (const style of STYLES) {
     const print = e => proof.printed(state, lctx, e, style);
@@ -101,7 +87,7 @@ function stated(state, steps, declared, own) {
     const found = { universes: universes.filter(u => !declared.some(d => sameName(d, u))).map(abi.nameText), binders, target: print(target), needs };
     if (states(state, lctx, locals, target, universes, text(found), own)) return found;
   }
-  throw new Stated('Lean does not read it as it prints it');
+  throw new Unstatable('Lean does not read it as it prints it');
 }
 
 /** A local context (owned) of variables with their new names and without metavariables. */
